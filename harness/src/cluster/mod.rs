@@ -1,0 +1,3 @@
+//! Kubernetes clusters: how each kind of cluster is brought up and taken down.
+
+pub mod embedded;

@@ -1,0 +1,1 @@
+//! Where the real components come from: a path given, the cache, a build from pinned sources.

@@ -1,0 +1,1 @@
+//! Assertions over the history.

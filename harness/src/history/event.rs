@@ -1,0 +1,105 @@
+//! What can be recorded.
+
+use fake_arm::events::ArmEvent;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// One line of the history: what happened and when.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    /// Position in the history, from 1, without gaps.
+    pub sequence: u64,
+    /// Cluster time.
+    pub at: Timestamp,
+    /// Wall time.
+    pub wall: Timestamp,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// Everything that a lab can witness.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "camelCase")]
+pub enum Event {
+    /// The scenario goes on to its next step.
+    Step {
+        /// What it does, in the present tense: `create the managed cluster my-aks-cluster`.
+        text: String,
+    },
+    /// An assertion was evaluated to its end.
+    Assertion {
+        /// What was expected.
+        expected: String,
+        /// Whether it held.
+        held: bool,
+        /// What was seen instead, empty when it held.
+        seen: String,
+    },
+    /// A Kubernetes object was seen by a watch.
+    Kube {
+        /// `Node`, `NodeClaim`, `Pod`, …
+        kind: String,
+        /// What the watch said.
+        change: Change,
+        /// The object without `managedFields`.
+        object: Box<serde_json::Value>,
+    },
+    /// fake-arm answered a request or changed a virtual machine.
+    Azure {
+        /// What fake-arm told.
+        what: ArmEvent,
+    },
+    /// A machine on its way to being a node.
+    Boot {
+        /// Virtual machine name.
+        machine: String,
+        /// How far it came.
+        stage: BootStage,
+        /// Detail, for example why the API server refused it.
+        message: String,
+    },
+    /// A line of the provisioner's log.
+    Provisioner {
+        /// `debug`, `info`, `warn`, `error`, `panic`.
+        level: String,
+        /// Controller that logged it, where it says so.
+        controller: String,
+        /// The message.
+        message: String,
+        /// The other fields.
+        fields: Box<serde_json::Value>,
+    },
+    /// A child process of the lab.
+    Process {
+        /// Its name in the lab: `kube-apiserver`.
+        name: String,
+        /// What became of it: `started as 4711`, `ready`, `exited with status 1`.
+        message: String,
+    },
+}
+
+/// What a watch says of an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Change {
+    /// Seen for the first time or again, changed.
+    Applied,
+    /// Gone.
+    Deleted,
+}
+
+/// How far a virtual machine came on its way to being a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum BootStage {
+    /// Hardware starts; the modelled boot time runs.
+    Booting,
+    /// The API server accepted its bootstrap token and its Node exists.
+    Registered,
+    /// It will never be a node; the message says why.
+    Refused,
+    /// Its Node was removed after the machine was deleted.
+    Removed,
+}

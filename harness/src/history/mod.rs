@@ -1,0 +1,105 @@
+//! One ordered, append-only record of everything seen in a lab. Assertions, the live display, reports and failure
+//! messages are readers of it.
+
+mod event;
+
+pub use event::{BootStage, Change, Event, Record};
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use fake_arm::clock::Clock;
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+/// A handle on the record of one lab. Clones share it.
+#[derive(Debug, Clone)]
+pub struct History(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    clock: Arc<dyn Clock>,
+    records: Mutex<Log>,
+    length: watch::Sender<usize>,
+}
+
+#[derive(Debug)]
+struct Log {
+    records: Vec<Arc<Record>>,
+    file: Option<BufWriter<File>>,
+}
+
+impl History {
+    /// An empty history that takes cluster time from `clock` and, where `file` is given, writes each record there as
+    /// one line of JSON as it comes.
+    ///
+    /// # Errors
+    /// When the file cannot be created.
+    pub fn new(clock: Arc<dyn Clock>, file: Option<&Path>) -> std::io::Result<Self> {
+        let file = file.map(File::create).transpose()?.map(BufWriter::new);
+        Ok(Self(Arc::new(Inner {
+            clock,
+            records: Mutex::new(Log { records: Vec::new(), file }),
+            length: watch::Sender::new(0),
+        })))
+    }
+
+    /// Appends an event. Never blocks on readers; a disk that is full loses the file, not the record in memory.
+    pub fn record(&self, event: Event) -> Arc<Record> {
+        let mut log = self.0.records.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let record = Arc::new(Record {
+            sequence: log.records.len() as u64 + 1,
+            at: self.0.clock.now(),
+            wall: Timestamp::now(),
+            event,
+        });
+        log.records.push(record.clone());
+        if let Some(file) = &mut log.file {
+            let written = serde_json::to_writer(&mut *file, &*record)
+                .map_err(std::io::Error::from)
+                .and_then(|()| file.write_all(b"\n"))
+                .and_then(|()| file.flush());
+            if let Err(error) = written {
+                tracing::warn!(%error, "the history file is incomplete from here on");
+                log.file = None;
+            }
+        }
+        let length = log.records.len();
+        drop(log);
+        self.0.length.send_replace(length);
+        record
+    }
+
+    /// All records from position `from` (0-based) on.
+    #[must_use]
+    pub fn since(&self, from: usize) -> Vec<Arc<Record>> {
+        let log = self.0.records.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        log.records.get(from..).map(<[_]>::to_vec).unwrap_or_default()
+    }
+
+    /// Number of records.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        *self.0.length.borrow()
+    }
+
+    /// Whether nothing has been recorded yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// A receiver that is told the new length after each record.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<usize> {
+        self.0.length.subscribe()
+    }
+
+    /// The present moment of the lab.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+}

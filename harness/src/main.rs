@@ -1,0 +1,2 @@
+//! The catnap command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Child processes: started, watched, logged, and gone on every way out.
