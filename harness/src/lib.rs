@@ -8,6 +8,7 @@ pub mod components;
 pub mod expect;
 pub mod history;
 pub mod lab;
+pub mod manifest;
 pub mod node;
 pub mod process;
 pub mod provisioner;
