@@ -79,6 +79,32 @@ impl Azure {
         VnetBuilder::new(self.clone(), name)
     }
 
+    /// The virtual networks of the resource group.
+    ///
+    /// # Errors
+    /// What Azure answers.
+    pub async fn vnets(&self) -> Result<Vec<Vnet>, ArmError> {
+        let networks = self.client.list(&self.id("Microsoft.Network/virtualNetworks"), api_version::NETWORK).await?;
+        Ok(networks.iter().map(|resource| Vnet::existing(self.clone(), resource)).collect())
+    }
+
+    /// The network security groups of the resource group.
+    ///
+    /// # Errors
+    /// What Azure answers.
+    pub async fn network_security_groups(&self) -> Result<Vec<serde_json::Value>, ArmError> {
+        self.client.list(&self.id("Microsoft.Network/networkSecurityGroups"), api_version::NETWORK).await
+    }
+
+    /// Deletes any resource.
+    ///
+    /// # Errors
+    /// What Azure answers.
+    pub async fn delete(&self, id: &str, api_version: &str) -> Result<(), ArmError> {
+        self.step(format!("delete {id}"));
+        self.client.delete(id, api_version).await
+    }
+
     /// Makes the resource group where it is not there yet.
     ///
     /// # Errors

@@ -51,6 +51,11 @@ pub struct Vnet {
 }
 
 impl Vnet {
+    pub(super) fn existing(azure: Azure, resource: &Value) -> Self {
+        let text = |field: &str| resource[field].as_str().unwrap_or_default().to_owned();
+        Self { azure, name: text("name"), id: text("id") }
+    }
+
     /// ARM id.
     #[must_use]
     pub fn id(&self) -> &str {

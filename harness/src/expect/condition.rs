@@ -3,18 +3,6 @@
 use super::expectation::Expectation;
 use super::state::condition;
 
-/// The `AKSNodeClass` of this name.
-#[must_use]
-pub fn node_class(name: &str) -> NamedObject {
-    NamedObject { kind: "AKSNodeClass", name: name.to_owned() }
-}
-
-/// The `NodePool` of this name.
-#[must_use]
-pub fn node_pool(name: &str) -> NamedObject {
-    NamedObject { kind: "NodePool", name: name.to_owned() }
-}
-
 /// One object of a cluster.
 #[derive(Debug, Clone)]
 pub struct NamedObject {
@@ -23,6 +11,12 @@ pub struct NamedObject {
 }
 
 impl NamedObject {
+    /// The object of this kind and name.
+    #[must_use]
+    pub fn new(kind: &'static str, name: &str) -> Self {
+        Self { kind, name: name.to_owned() }
+    }
+
     /// Its condition `Ready` is True.
     pub fn ready(self) -> Expectation {
         self.condition("Ready").is_true()

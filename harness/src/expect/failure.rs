@@ -32,6 +32,11 @@ impl Failure {
         &self.text
     }
 
+    /// Forgets the last failure that was made on this thread: it was expected, or is told in another way.
+    pub(crate) fn forget_last() {
+        Self::take_last();
+    }
+
     /// Takes the last failure that was made on this thread.
     pub(crate) fn take_last() -> Option<String> {
         LAST.with_borrow_mut(Option::take)

@@ -13,7 +13,7 @@ mod resource;
 mod state;
 mod waiting;
 
-pub use condition::{ConditionSelection, NamedObject, node_class, node_pool};
+pub use condition::{ConditionSelection, NamedObject};
 pub use duration::{hours, minutes, seconds};
 pub use event::{EventSelection, events};
 pub use expectation::{Expectation, Verdict};

@@ -15,26 +15,33 @@ const DISRUPTED: &str = "karpenter.sh/disrupted";
 /// All nodes of the cluster.
 #[must_use]
 pub fn nodes() -> NodeSelection {
-    NodeSelection { label: None }
+    NodeSelection { label: None, name: None }
 }
 
 /// Nodes, all or those with a label.
 #[derive(Debug, Clone)]
 pub struct NodeSelection {
     label: Option<(&'static str, String)>,
+    name: Option<String>,
 }
 
 impl NodeSelection {
     /// Those that node auto-provisioning made for this node pool.
     #[must_use]
     pub fn of_pool(self, pool: &str) -> Self {
-        Self { label: Some(("karpenter.sh/nodepool", pool.to_owned())) }
+        Self { label: Some(("karpenter.sh/nodepool", pool.to_owned())), ..self }
     }
 
     /// Those of a fixed agent pool of the managed cluster.
     #[must_use]
     pub fn of_agent_pool(self, pool: &str) -> Self {
-        Self { label: Some(("kubernetes.azure.com/agentpool", pool.to_owned())) }
+        Self { label: Some(("kubernetes.azure.com/agentpool", pool.to_owned())), ..self }
+    }
+
+    /// The one of this name.
+    #[must_use]
+    pub fn named(self, name: &str) -> Self {
+        Self { name: Some(name.to_owned()), ..self }
     }
 
     /// So many exist.
@@ -115,16 +122,20 @@ impl NodeSelection {
     }
 
     fn of<'a>(&self, state: &'a State) -> impl Iterator<Item = &'a Value> + use<'a> {
-        let label = self.label.clone();
-        state.objects("Node").filter(move |node| label.as_ref().is_none_or(|(key, value)| has_label(node, key, value)))
+        let (label, wanted) = (self.label.clone(), self.name.clone());
+        state.objects("Node").filter(move |node| {
+            label.as_ref().is_none_or(|(key, value)| has_label(node, key, value))
+                && wanted.as_ref().is_none_or(|wanted| name(node) == wanted)
+        })
     }
 }
 
 impl std::fmt::Display for NodeSelection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.label {
-            None => write!(f, "nodes"),
-            Some((_, pool)) => write!(f, "nodes of {pool}"),
+        match (&self.label, &self.name) {
+            (_, Some(name)) => write!(f, "node {name}"),
+            (Some((_, pool)), None) => write!(f, "nodes of {pool}"),
+            (None, None) => write!(f, "nodes"),
         }
     }
 }
@@ -235,6 +246,59 @@ impl NodeClaimSelection {
         })
     }
 
+    /// At least one exists, and each has the condition `kind`, not True, for this reason and with a message that holds
+    /// `text`.
+    pub fn all_with_reason(self, kind: &str, reason: &str, text: &str) -> Expectation {
+        let (kind, reason, text) = (kind.to_owned(), reason.to_owned(), text.to_owned());
+        Expectation::new(format!("{self}: all not {kind} for {reason} saying {text:?}"), move |state| {
+            let mut seen = 0;
+            for claim in self.of(state) {
+                seen += 1;
+                let found = condition(claim, &kind);
+                let message = found.and_then(|found| found["message"].as_str()).unwrap_or_default();
+                let holds = found.is_some_and(|found| found["status"] != "True" && found["reason"] == reason.as_str());
+                if !holds || !message.contains(&text) {
+                    let status = found.map_or("missing", |found| found["status"].as_str().unwrap_or("?"));
+                    let reason = found.and_then(|found| found["reason"].as_str()).unwrap_or_default();
+                    return Err(format!("{}: {kind} {status} {reason} {message:?}", name(claim)));
+                }
+            }
+            if seen == 0 { Err("there is no such node claim".to_owned()) } else { Ok(()) }
+        })
+    }
+
+    /// At least so many are Initialized and not on their way out.
+    pub fn at_least_in_service(self, number: usize) -> Expectation {
+        Expectation::new(format!("{self}: at least {number} in service"), move |state| {
+            let initialized = |claim: &&Value| condition(claim, "Initialized").is_some_and(|c| c["status"] == "True");
+            let serving = self.of(state).filter(initialized).filter(|claim| !is_deleting(claim)).count();
+            if serving >= number { Ok(()) } else { Err(format!("{serving} initialized and not being deleted")) }
+        })
+    }
+
+    /// None is Consolidatable earlier than `wait` after the last pod came to or went from its node
+    /// (`status.lastPodEventTime`, whole seconds).
+    pub fn none_consolidatable_before(self, wait: std::time::Duration) -> Expectation {
+        Expectation::new(format!("{self}: none Consolidatable before {}s after the last pod event", wait.as_secs()), move |state| {
+            for claim in self.of(state) {
+                let Some(found) = condition(claim, "Consolidatable").filter(|found| found["status"] == "True") else {
+                    continue;
+                };
+                let moment = |value: &Value| value.as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok());
+                let (Some(since), Some(event)) =
+                    (moment(&found["lastTransitionTime"]), moment(&claim["status"]["lastPodEventTime"]))
+                else {
+                    return Err(format!("{} is Consolidatable without a lastPodEventTime", name(claim)));
+                };
+                let waited = since.duration_since(event).as_secs_f64();
+                if waited < wait.as_secs_f64() - 1.0 {
+                    return Err(format!("{} became Consolidatable {waited:.0}s after its last pod event", name(claim)));
+                }
+            }
+            Ok(())
+        })
+    }
+
     /// None has the condition `kind` as True.
     pub fn none_with_condition(self, kind: &str) -> Expectation {
         let kind = kind.to_owned();
@@ -274,6 +338,19 @@ impl NodeClaimSelection {
                     .map(|claim| format!("{} is new", name(claim))),
             );
             if objections.is_empty() { Ok(()) } else { Err(objections.join("; ")) }
+        })
+    }
+
+    /// None of these (by uid) exists any more.
+    pub fn none_of(self, uids: &[String]) -> Expectation {
+        let uids = uids.to_vec();
+        Expectation::new(format!("{self}: none of the {} from before", uids.len()), move |state| {
+            let left: Vec<_> = self
+                .of(state)
+                .filter(|claim| uids.iter().any(|uid| claim["metadata"]["uid"] == uid.as_str()))
+                .map(|claim| name(claim).to_owned())
+                .collect();
+            if left.is_empty() { Ok(()) } else { Err(format!("still there: {}", listed(&left))) }
         })
     }
 

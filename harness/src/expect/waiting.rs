@@ -72,6 +72,15 @@ impl Witness {
         Pending { witness: self, expectation }
     }
 
+    /// Asserts that a value is what it should be: `what` is its name in the history and in the failure.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn verify<T: PartialEq + std::fmt::Debug>(&self, what: &str, expected: T, seen: T) -> Outcome {
+        let verdict = if expected == seen { Ok(()) } else { Err(format!("{seen:?}")) };
+        self.conclude(&format!("{what} = {expected:?}"), verdict)
+    }
+
     /// Number of assertions that were evaluated to their end.
     #[must_use]
     pub fn evaluated(&self) -> usize {

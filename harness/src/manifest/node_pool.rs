@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Apply, ManifestError};
+use crate::expect::{ConditionSelection, Expectation, NamedObject};
 
 /// A node pool of this name: on-demand Linux x64 nodes of the node class with the same name, consolidated at once when
 /// empty or under-used, all of them at a time if need be, never expiring. Each of these can be changed.
@@ -35,7 +36,6 @@ pub fn node_pool(name: &str) -> NodePool {
 
 /// A `NodePool` to be applied.
 #[derive(Debug, Clone)]
-#[must_use = "nothing happens before it is applied"]
 pub struct NodePool(Value);
 
 impl NodePool {
@@ -115,6 +115,39 @@ impl NodePool {
 
     fn template(&mut self) -> &mut Value {
         &mut self.0["spec"]["template"]["spec"]
+    }
+}
+
+/// The same noun in expectations: what is said of the object of this name, whatever else the builder holds.
+impl NodePool {
+    /// Its condition `Ready` is True.
+    pub fn ready(self) -> Expectation {
+        self.named().ready()
+    }
+
+    /// Its condition of this type.
+    #[must_use]
+    pub fn condition(self, condition: &str) -> ConditionSelection {
+        self.named().condition(condition)
+    }
+
+    /// It exists.
+    pub fn exists(self) -> Expectation {
+        self.named().exists()
+    }
+
+    /// It does not exist.
+    pub fn absent(self) -> Expectation {
+        self.named().absent()
+    }
+
+    /// It is on its way out and held by this finalizer.
+    pub fn held_by_finalizer(self, finalizer: &str) -> Expectation {
+        self.named().held_by_finalizer(finalizer)
+    }
+
+    fn named(&self) -> NamedObject {
+        NamedObject::new("NodePool", self.0["metadata"]["name"].as_str().unwrap_or_default())
     }
 }
 

@@ -2,13 +2,24 @@
 
 use std::path::Path;
 
+use include_dir::{Dir, include_dir};
 use serde_json::Value;
 
 use super::Apply;
 
+static MANIFESTS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../manifests");
+
 /// Why a manifest cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
+    /// There is no such file in the project's folder.
+    #[error("there is no manifests/{name}; there are: {known}")]
+    Unknown {
+        /// Name asked for.
+        name: String,
+        /// Names that exist.
+        known: String,
+    },
     /// The file cannot be read.
     #[error("cannot read the manifest {path}: {source}")]
     File {
@@ -51,6 +62,19 @@ impl Manifests {
     /// From YAML text.
     pub fn text(text: impl Into<String>) -> Self {
         Self { origin: "given text".into(), text: text.into() }
+    }
+
+    /// A file of the project's `manifests` folder. Its text is part of the program, so that it is at hand on machines
+    /// that have no checkout.
+    ///
+    /// # Errors
+    /// When there is no file of that name.
+    pub fn named(name: &str) -> Result<Self, ManifestError> {
+        let file = MANIFESTS.get_file(name).and_then(|file| file.contents_utf8()).ok_or_else(|| {
+            let known: Vec<_> = MANIFESTS.files().filter_map(|file| file.path().to_str()).collect();
+            ManifestError::Unknown { name: name.to_owned(), known: known.join(", ") }
+        })?;
+        Ok(Self { origin: format!("manifests/{name}"), text: file.to_owned() })
     }
 
     /// From a file.
