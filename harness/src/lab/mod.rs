@@ -47,6 +47,7 @@ pub struct Lab {
     engine: Arc<EmbeddedEngine>,
     watches: Mutex<Vec<Watches>>,
     progress: ProgressWriter,
+    judged: bool,
     // Fields are dropped in this order: what runs on the runtime before the runtime, the place on the machine last.
     fake: Option<FakeArm>,
     runtime: Option<tokio::runtime::Runtime>,
@@ -100,6 +101,13 @@ impl Lab {
     #[must_use]
     pub fn memory(&self) -> Vec<(String, u64)> {
         self.engine.memory()
+    }
+
+    /// This lab is not for a scenario: nothing is asserted in it and its end is no verdict.
+    #[must_use]
+    pub fn without_verdict(mut self) -> Self {
+        self.judged = false;
+        self
     }
 
     /// A file of the project's `manifests` folder.
@@ -174,9 +182,14 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        let (verdict, panic) = self.judge();
-        let passed = matches!(verdict, Verdict::Passed { .. });
-        self.progress.verdict(verdict);
+        let (passed, panic) = if self.judged {
+            let (verdict, panic) = self.judge();
+            let passed = matches!(verdict, Verdict::Passed { .. });
+            self.progress.verdict(verdict);
+            (passed, panic)
+        } else {
+            (true, None)
+        };
         self.take_down();
         if passed && !self.settings.keep && self.settings.artefacts.is_none() {
             // What could not be removed is in the system's temporary folder; nothing depends on it.
