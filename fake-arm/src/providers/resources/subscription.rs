@@ -1,0 +1,92 @@
+//! The one subscription, and the namespaces registered in it.
+
+use serde_json::{Value, json};
+
+use super::API_VERSIONS;
+use crate::arm::ArmError;
+use crate::provider::{Answer, Handler, Registry, Reply, Request, ResourceType};
+use crate::world::World;
+
+struct Subscriptions;
+
+inventory::submit! {
+    ResourceType::new("Microsoft.Resources/subscriptions", API_VERSIONS, &Subscriptions).computed()
+}
+
+fn subscription(world: &World) -> Value {
+    json!({
+        "id": format!("/subscriptions/{}", world.subscription()),
+        "authorizationSource": "RoleBased",
+        "managedByTenants": [],
+        "subscriptionId": world.subscription(),
+        "tenantId": world.tenant(),
+        "displayName": "fake-arm",
+        "state": "Enabled",
+        "subscriptionPolicies": {
+            "locationPlacementId": "Public_2014-09-01",
+            "quotaId": "PayAsYouGo_2014-09-01",
+            "spendingLimit": "Off",
+        },
+    })
+}
+
+impl Handler for Subscriptions {
+    fn get(&self, world: &mut World, _: &Request) -> Reply {
+        Ok(Answer::json(subscription(world)))
+    }
+
+    fn list(&self, world: &mut World, _: &Request) -> Reply {
+        Ok(Answer::list(vec![subscription(world)]))
+    }
+}
+
+struct Namespaces;
+
+inventory::submit! {
+    ResourceType::new("Microsoft.Resources/subscriptions/providers", API_VERSIONS, &Namespaces).computed()
+}
+
+fn namespace(request_scope: &str, name: &str) -> Option<Value> {
+    let registry = Registry::get();
+    let types: Vec<_> = registry.iter().filter(|t| t.namespace().eq_ignore_ascii_case(name)).collect();
+    let shown = types.first()?.namespace();
+    let resource_types: Vec<Value> = types
+        .iter()
+        .map(|t| json!({ "resourceType": t.path(), "locations": [], "apiVersions": t.api_versions }))
+        .collect();
+    Some(json!({
+        "id": format!("{request_scope}/providers/{shown}"),
+        "namespace": shown,
+        "registrationPolicy": "RegistrationRequired",
+        "registrationState": "Registered",
+        "resourceTypes": resource_types,
+    }))
+}
+
+impl Namespaces {
+    fn one(request: &Request) -> Reply {
+        let scope = request.id.parent().map(|p| p.to_string()).unwrap_or_default();
+        namespace(&scope, request.id.name()).map(Answer::json).ok_or_else(|| {
+            ArmError::not_found(
+                "InvalidResourceNamespace",
+                format!("The resource namespace '{}' is invalid.", request.id.name()),
+            )
+        })
+    }
+}
+
+impl Handler for Namespaces {
+    fn get(&self, _: &mut World, request: &Request) -> Reply {
+        Self::one(request)
+    }
+
+    fn list(&self, _: &mut World, request: &Request) -> Reply {
+        let mut names: Vec<&str> = Registry::get().iter().map(ResourceType::namespace).collect();
+        names.dedup();
+        Ok(Answer::list(names.iter().filter_map(|name| namespace(request.id.as_str(), name)).collect()))
+    }
+
+    fn action(&self, _: &mut World, request: &Request, action: &str) -> Option<Reply> {
+        action.eq_ignore_ascii_case("register").then(|| Self::one(request))
+    }
+}
