@@ -19,8 +19,8 @@ use crate::arm::{ArmError, Operation, OperationStatus, ResourceId};
 use crate::clock::Clock;
 use crate::engine::ClusterEngine;
 use crate::entra::{Issuer, Principal, Principals};
-use crate::events::{ArmEvent, VmEvent};
-use crate::provider::LongRunning;
+use crate::events::{ArmEvent, ResourceEvent, VmEvent};
+use crate::provider::{LongRunning, Registry};
 
 /// Work outside the lock that ends in a change.
 pub(crate) type Task = BoxFuture<'static, Change>;
@@ -221,7 +221,15 @@ impl World {
     }
 
     pub(crate) fn take_events(&mut self) -> Vec<ArmEvent> {
-        std::mem::take(&mut self.outbox)
+        let mut events = std::mem::take(&mut self.outbox);
+        for (id, resource_type) in self.resources.take_touched() {
+            let body = self.resources.get(&id).map(|resource| {
+                let handler = Registry::get().find(&resource_type).map(|registered| registered.handler);
+                Arc::new(handler.map_or_else(|| resource.json(), |handler| handler.show(self, resource)))
+            });
+            events.push(ArmEvent::Resource(ResourceEvent { id: id.to_string(), resource_type, body }));
+        }
+        events
     }
 
     /// Does something later, by the world's clock.

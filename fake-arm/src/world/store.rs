@@ -9,6 +9,8 @@ use crate::arm::{ArmError, ResourceId};
 #[derive(Debug, Default)]
 pub struct Resources {
     by_id: BTreeMap<ResourceId, Resource>,
+    /// Types of those that were touched since the owner was last told.
+    touched: BTreeMap<ResourceId, String>,
 }
 
 impl Resources {
@@ -19,7 +21,9 @@ impl Resources {
 
     /// By id, to change it.
     pub fn get_mut(&mut self, id: &ResourceId) -> Option<&mut Resource> {
-        self.by_id.get_mut(id)
+        let found = self.by_id.get_mut(id)?;
+        self.touched.insert(found.id.clone(), found.resource_type.clone());
+        Some(found)
     }
 
     /// It exists.
@@ -40,18 +44,26 @@ impl Resources {
     /// # Errors
     /// Azure's `ResourceNotFound` where it does not exist.
     pub fn require_mut(&mut self, id: &ResourceId) -> Result<&mut Resource, ArmError> {
-        self.by_id.get_mut(id).ok_or_else(|| not_found(id))
+        self.get_mut(id).ok_or_else(|| not_found(id))
     }
 
     /// Adds one or replaces the one with the same id.
     pub fn insert(&mut self, resource: Resource) {
         self.by_id.remove(&resource.id);
+        self.touched.insert(resource.id.clone(), resource.resource_type.clone());
         self.by_id.insert(resource.id.clone(), resource);
     }
 
     /// Takes one away.
     pub fn remove(&mut self, id: &ResourceId) -> Option<Resource> {
-        self.by_id.remove(id)
+        let gone = self.by_id.remove(id)?;
+        self.touched.insert(gone.id.clone(), gone.resource_type.clone());
+        Some(gone)
+    }
+
+    /// Those that were touched since the last call, with their types, whether they still exist or not.
+    pub(crate) fn take_touched(&mut self) -> BTreeMap<ResourceId, String> {
+        std::mem::take(&mut self.touched)
     }
 
     /// All, by id.
