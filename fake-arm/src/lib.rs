@@ -3,6 +3,7 @@
 //! turns into and what a managed cluster consists of is said by whoever listens to its [`events`] and serves as
 //! its [`engine`].
 
+pub mod catalog;
 pub mod clock;
 pub mod engine;
 pub mod events;
