@@ -8,6 +8,8 @@ use async_trait::async_trait;
 use fake_arm::FakeArm;
 use fake_arm::engine::{ClusterAccess, ClusterEngine, EngineError, ManagedCluster};
 use fake_arm::events::ArmEvent;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 use url::Url;
 use uuid::Uuid;
 
@@ -60,6 +62,7 @@ pub struct EmbeddedEngine {
     knobs: ProvisionerKnobs,
     nodes: NodeRunner,
     clusters: Mutex<BTreeMap<String, Running>>,
+    seed: u64,
 }
 
 /// How the provisioner reaches Azure, and where its identity comes from.
@@ -97,9 +100,10 @@ impl EmbeddedEngine {
         history: History,
         witness: Witness,
         knobs: ProvisionerKnobs,
+        seed: u64,
     ) -> Self {
         let nodes = NodeRunner::new(history.clone(), BootSettings::default());
-        Self { azure, processes, binaries, history, witness, knobs, nodes, clusters: Mutex::default() }
+        Self { azure, processes, binaries, history, witness, knobs, nodes, clusters: Mutex::default(), seed }
     }
 
     /// Records what fake-arm tells, and lets its machines boot. Must be called in the runtime that shall do it.
@@ -119,7 +123,8 @@ impl EmbeddedEngine {
     /// Memory of all processes in bytes, by name.
     #[must_use]
     pub fn memory(&self) -> Vec<(String, u64)> {
-        self.processes.memory()
+        let running = self.processes.running();
+        running.iter().filter_map(|child| Some((child.name().to_owned(), child.memory()?))).collect()
     }
 
     /// Ends all processes now, without asking them.
@@ -133,7 +138,7 @@ impl EmbeddedEngine {
     }
 
     async fn bring_up(&self, facts: ManagedCluster) -> Result<ClusterAccess, EngineError> {
-        let token = BootstrapToken::from_seed(&facts.id);
+        let token = BootstrapToken::draw(&mut ChaCha8Rng::seed_from_u64(self.seed));
         let spec = ControlPlaneSpec {
             binaries: ControlPlaneBinaries {
                 etcd: self.binaries.etcd.clone(),
@@ -152,9 +157,9 @@ impl EmbeddedEngine {
         };
         let control_plane = Arc::new(ControlPlane::start(spec).await.map_err(|error| failed("control plane", &error))?);
         self.watch_control_plane(&control_plane);
-        let admin = control_plane.client(Identity::Admin).map_err(|error| failed("admin client", &error))?;
+        let admin = control_plane.client(Identity::Admin).await.map_err(|error| failed("admin client", &error))?;
         self.nodes.connect(NodeCluster {
-            server: control_plane.server().to_string(),
+            server: control_plane.url(),
             ca_pem: control_plane.ca_pem().to_owned(),
             tls_server_name: None,
             admin,
@@ -181,16 +186,14 @@ impl EmbeddedEngine {
         let mut settings = ProvisionerSettings::new(&self.binaries.karpenter, version);
         settings.environment = knobs.environment;
         settings.arguments = knobs.flags;
-        let kubeconfig = control_plane
-            .kubeconfig_file(Identity::Provisioner)
-            .map_err(|error| failed("kubeconfig of the provisioner", &error))?;
+        let api_server = control_plane.url().parse().map_err(|error| failed("API server's URL", &error))?;
         let world = ProvisionerWorld {
             arm_endpoint: self.azure.endpoint.clone(),
             arm_ca: self.azure.ca.clone(),
             identity_endpoint: self.azure.identity_endpoint.clone(),
             identity_header: (self.azure.identity_header)(facts.cluster_identity.object_id),
-            api_server: control_plane.server().clone(),
-            kubeconfig,
+            api_server,
+            kubeconfig: control_plane.kubeconfig_path(Identity::Provisioner),
             bootstrap_token: control_plane.bootstrap_token().to_string(),
             cluster: facts.clone(),
         };
@@ -208,7 +211,7 @@ impl EmbeddedEngine {
     }
 
     async fn apply_default_node_pools(&self, control_plane: &ControlPlane) -> Result<(), EngineError> {
-        let client = control_plane.client(Identity::Admin).map_err(|error| failed("admin client", &error))?;
+        let client = control_plane.client(Identity::Admin).await.map_err(|error| failed("admin client", &error))?;
         let pools = Manifests::named("aks-default-node-pools.yaml").map_err(|error| failed("default node pools", &error))?;
         let cluster = Cluster::new(client, self.witness.clone(), self.history.clone(), serde_json::Value::Null);
         cluster.apply(pools).await.map_err(|error| failed("default node pools", &error))
@@ -216,14 +219,9 @@ impl EmbeddedEngine {
 
     /// A lab whose control plane dies is broken; whoever waits in it learns so at once.
     fn watch_control_plane(&self, control_plane: &Arc<ControlPlane>) {
-        let (witness, control_plane) = (self.witness.clone(), Arc::downgrade(control_plane));
+        let (witness, control_plane) = (self.witness.clone(), control_plane.clone());
         tokio::spawn(async move {
-            let Some(strong) = control_plane.upgrade() else { return };
-            let death = strong.death();
-            drop(strong);
-            if let Some(death) = death.await {
-                witness.give_up(death.to_string());
-            }
+            witness.give_up(control_plane.died().await.to_string());
         });
     }
 
@@ -233,7 +231,7 @@ impl EmbeddedEngine {
             let Some(child) = provisioner.child().await else { return };
             drop(provisioner);
             let exit = child.exited().await;
-            if !exit.wanted {
+            if !child.was_stopped() {
                 witness.give_up(format!("the provisioner ended by itself: {exit}; its log is {}", child.log().display()));
             }
         });

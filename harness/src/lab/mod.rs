@@ -12,7 +12,7 @@ mod start;
 mod watch;
 
 pub use cluster::{Cluster, ClusterError};
-pub use engine::{EmbeddedEngine, ProvisionerKnobs};
+pub use engine::{AzureAccess, EmbeddedEngine, ProvisionerKnobs};
 pub use fixture::lab;
 pub use managed_cluster::{CreateError, ManagedClusterBuilder, NodeProvisioning};
 pub use settings::Settings;
@@ -49,7 +49,7 @@ pub struct Lab {
     progress: ProgressWriter,
     judged: bool,
     // Fields are dropped in this order: what runs on the runtime before the runtime, the place on the machine last.
-    fake: Option<FakeArm>,
+    fake: Option<Arc<FakeArm>>,
     runtime: Option<tokio::runtime::Runtime>,
     _slot: Slot,
 }

@@ -8,14 +8,14 @@ use fake_arm::clock::{Clock, SystemClock};
 use fake_arm::entra::{Principal, PrincipalKind};
 use uuid::Uuid;
 
-use super::engine::{EmbeddedEngine, ProvisionerKnobs};
+use super::engine::{AzureAccess, EmbeddedEngine, ProvisionerKnobs};
 use super::slot::Slot;
 use super::{Lab, Settings, tell_progress};
 use crate::azure::{ArmClient, Azure};
 use crate::components::{ComponentError, Store, StoreOptions};
 use crate::expect::{Failure, Witness};
 use crate::history::{Event, History};
-use crate::process::{NamespaceError, probe_namespaces};
+use crate::process::{NamespaceError, ProcessError, Processes, probe_namespaces};
 use crate::report::ProgressWriter;
 
 /// Region of a scenario's resources, that of the documents.
@@ -36,6 +36,9 @@ pub enum StartError {
     /// The provisioner cannot be given its service account.
     #[error(transparent)]
     Namespace(#[from] NamespaceError),
+    /// The lab's folder or its guardian could not be had.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
     /// A folder, file or thread could not be had.
     #[error("cannot {what}: {source}")]
     Io {
@@ -110,15 +113,27 @@ impl Lab {
             format!("artefacts: {}\n    again: {}\n", folder.display(), settings.again());
         let witness = Witness::new(history.clone(), epilogue);
         let knobs = ProvisionerKnobs::default();
+        let guard = runtime.enter();
+        let processes = Processes::new(folder.join("logs"), history.clone())?;
+        let ca = processes.scratch().join("azure-ca.pem");
+        std::fs::write(&ca, fake.ca_pem()).map_err(|source| io(&format!("write {}", ca.display()), source))?;
+        let fake = Arc::new(fake);
+        let secrets = fake.clone();
+        let access = AzureAccess {
+            endpoint: fake.endpoint().clone(),
+            identity_endpoint: fake.identity_endpoint().clone(),
+            ca,
+            identity_header: Box::new(move |principal| secrets.identity_header_for(principal)),
+        };
         let engine = Arc::new(EmbeddedEngine::new(
-            &fake,
-            folder.clone(),
+            access,
+            processes,
             binaries,
             history.clone(),
             witness.clone(),
             knobs.clone(),
+            settings.seed,
         ));
-        let guard = runtime.enter();
         engine.follow(&fake);
         fake.set_engine(engine.clone());
         tokio::spawn(tell_progress(history.clone(), witness.clone(), progress.clone()));
@@ -148,7 +163,7 @@ impl Lab {
 }
 
 /// The scenario's own Azure: the client of a user who owns the subscription.
-fn azure(fake: &FakeArm, history: &History, seed: u64) -> Result<Azure, StartError> {
+fn azure(fake: &Arc<FakeArm>, history: &History, seed: u64) -> Result<Azure, StartError> {
     let user = Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("scenario {seed}").as_bytes());
     fake.add_principal(Principal {
         object_id: user,
@@ -156,8 +171,9 @@ fn azure(fake: &FakeArm, history: &History, seed: u64) -> Result<Azure, StartErr
         kind: PrincipalKind::User,
         display_name: "the scenario".into(),
     });
-    let tokens = fake.token_source(user);
-    let client = ArmClient::new(fake.endpoint(), Some(&fake.ca_pem()), Arc::new(tokens))
+    let issuer = fake.clone();
+    let tokens = move || issuer.token_for(user);
+    let client = ArmClient::new(fake.endpoint().clone(), Some(fake.ca_pem()), Arc::new(tokens))
         .map_err(|error| StartError::FakeArm(format!("no client for it: {error}")))?;
     Ok(Azure::new(client, history.clone(), &fake.subscription_id().to_string(), LOCATION, RESOURCE_GROUP))
 }
