@@ -72,7 +72,7 @@ impl Palette {
 }
 
 /// A duration as people read it: `0.4s`, `12.3s`, `2m05s`, `1h02m`.
-pub(super) fn elapsed(time: Duration) -> String {
+pub(crate) fn elapsed(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
         // Rounded, so that 59.96 s must not read 60.0s.
