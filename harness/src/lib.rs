@@ -13,6 +13,7 @@ pub mod node;
 pub mod process;
 pub mod provisioner;
 pub mod report;
+pub mod runner;
 
 pub mod prelude {
     //! Everything that a scenario needs.
