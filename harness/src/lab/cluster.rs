@@ -150,6 +150,12 @@ impl Cluster {
         self.witness.state()
     }
 
+    /// Tells whenever something new was recorded.
+    #[must_use]
+    pub fn changes(&self) -> tokio::sync::watch::Receiver<usize> {
+        self.history.changes()
+    }
+
     /// Names of the nodes of a node pool, in order.
     #[must_use]
     pub fn nodes_of_pool(&self, pool: &str) -> Vec<String> {

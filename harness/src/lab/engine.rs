@@ -1,8 +1,9 @@
 //! The embedded target's clusters: what fake-arm asks for when a managed cluster is created, changed or deleted.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use fake_arm::FakeArm;
@@ -125,6 +126,24 @@ impl EmbeddedEngine {
     pub fn memory(&self) -> Vec<(String, u64)> {
         let running = self.processes.running();
         running.iter().filter_map(|child| Some((child.name().to_owned(), child.memory()?))).collect()
+    }
+
+    /// How long the API server of the first cluster took to be usable; none before there is one.
+    #[must_use]
+    pub fn api_server_start(&self) -> Option<Duration> {
+        self.lock().values().next().map(|running| running.control_plane.start_up().usable)
+    }
+
+    /// File with the certificate authority of the ARM endpoint.
+    #[must_use]
+    pub fn azure_ca(&self) -> &Path {
+        &self.azure.ca
+    }
+
+    /// The kubectl of the cluster's version, where there is one.
+    #[must_use]
+    pub fn kubectl(&self) -> Option<&Path> {
+        self.binaries.kubectl.as_deref()
     }
 
     /// Ends all processes now, without asking them.

@@ -7,7 +7,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde_json::{Value, json};
 
 use super::{Cluster, Lab};
-use crate::azure::{ArmError, Azure, Subnet, api_version};
+use crate::azure::{ArmClient, ArmError, Azure, Subnet, api_version};
 
 /// `nodeProvisioningProfile.mode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,10 +25,10 @@ pub enum CreateError {
     #[error(transparent)]
     Arm(#[from] ArmError),
     /// The credentials that Azure handed out cannot be used.
-    #[error("the kubeconfig of the managed cluster {name} cannot be used: {reason}")]
+    #[error("the kubeconfig of the managed cluster {id} cannot be used: {reason}")]
     Kubeconfig {
         /// Cluster.
-        name: String,
+        id: String,
         /// What is wrong with it.
         reason: String,
     },
@@ -183,22 +183,21 @@ impl<'a> ManagedClusterBuilder<'a> {
         });
         let client = self.azure.client();
         let resource = client.put(&id, api_version::CONTAINER_SERVICE, &body).await?;
-        let action = format!("{id}/listClusterAdminCredential");
-        let credential = client.post(&action, api_version::CONTAINER_SERVICE, &Value::Null).await?;
-        let kubeconfig = self.kubeconfig(&credential)?;
-        self.lab.open(resource, kubeconfig).await.map_err(|reason| self.unusable(reason))
+        let text = admin_kubeconfig(client, &id).await?;
+        let unusable = |reason: String| CreateError::Kubeconfig { id: id.clone(), reason };
+        let kubeconfig = Kubeconfig::from_yaml(&text).map_err(|error| unusable(error.to_string()))?;
+        self.lab.open(resource, kubeconfig).await.map_err(unusable)
     }
+}
 
-    fn kubeconfig(&self, credential: &Value) -> Result<Kubeconfig, CreateError> {
-        let encoded = credential["kubeconfigs"][0]["value"].as_str().unwrap_or_default();
-        let bytes = BASE64_STANDARD.decode(encoded).map_err(|error| self.unusable(error))?;
-        let text = String::from_utf8(bytes).map_err(|error| self.unusable(error))?;
-        Kubeconfig::from_yaml(&text).map_err(|error| self.unusable(error))
-    }
-
-    fn unusable(&self, reason: impl std::fmt::Display) -> CreateError {
-        CreateError::Kubeconfig { name: self.name.clone(), reason: reason.to_string() }
-    }
+/// What `listClusterAdminCredential` of a managed cluster hands out, as YAML.
+pub(super) async fn admin_kubeconfig(client: &ArmClient, id: &str) -> Result<String, CreateError> {
+    let unusable = |reason: String| CreateError::Kubeconfig { id: id.to_owned(), reason };
+    let action = format!("{id}/listClusterAdminCredential");
+    let credential = client.post(&action, api_version::CONTAINER_SERVICE, &Value::Null).await?;
+    let encoded = credential["kubeconfigs"][0]["value"].as_str().unwrap_or_default();
+    let bytes = BASE64_STANDARD.decode(encoded).map_err(|error| unusable(error.to_string()))?;
+    String::from_utf8(bytes).map_err(|error| unusable(error.to_string()))
 }
 
 /// A client configuration from a kubeconfig's current context.

@@ -103,6 +103,24 @@ impl Lab {
         self.engine.memory()
     }
 
+    /// How long the API server of the first cluster took to be usable; none before there is one.
+    #[must_use]
+    pub fn api_server_start(&self) -> Option<Duration> {
+        self.engine.api_server_start()
+    }
+
+    /// File with the certificate authority of the ARM endpoint.
+    #[must_use]
+    pub fn azure_ca(&self) -> &Path {
+        self.engine.azure_ca()
+    }
+
+    /// The kubectl of the cluster's version, where there is one.
+    #[must_use]
+    pub fn kubectl(&self) -> Option<&Path> {
+        self.engine.kubectl()
+    }
+
     /// This lab is not for a scenario: nothing is asserted in it and its end is no verdict.
     #[must_use]
     pub fn without_verdict(mut self) -> Self {
@@ -124,6 +142,17 @@ impl Lab {
     /// When it is not.
     pub fn verify<T: PartialEq + std::fmt::Debug>(&self, what: &str, expected: T, seen: T) -> Outcome {
         self.witness.verify(what, expected, seen)
+    }
+
+    /// Writes the administrator's kubeconfig of a cluster into a file.
+    ///
+    /// # Errors
+    /// What Azure answers, or why the file cannot be written.
+    pub async fn write_kubeconfig(&self, cluster: &Cluster, path: &Path) -> Result<(), String> {
+        let text = managed_cluster::admin_kubeconfig(self.azure.client(), cluster.id())
+            .await
+            .map_err(|error| error.to_string())?;
+        std::fs::write(path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))
     }
 
     /// Opens a cluster with a kubeconfig: watches it from here on and gives the scenario its handle.

@@ -84,7 +84,7 @@ impl Lab {
         Failure::forget_last();
 
         progress.step("find the real parts");
-        let store = Store::open(StoreOptions::from_env())?;
+        let store = Store::open(StoreOptions::from_environment())?;
         let binaries = store.resolve(&settings.versions, crate::components::announce).await?;
         probe_namespaces()?;
         progress.step("wait for a place on this machine");
