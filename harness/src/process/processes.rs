@@ -105,7 +105,8 @@ impl Processes {
         Ok(path)
     }
 
-    /// Starts a process and waits until it is ready. One that does not become ready is killed.
+    /// Starts a process and waits until it is ready. One that does not become ready is killed, also when the caller
+    /// loses its patience and drops the future.
     ///
     /// # Errors
     /// When it cannot be run, ends before it is ready, or is not ready in time.
@@ -114,6 +115,7 @@ impl Processes {
         let (probe, within) = (spec.probe.clone(), spec.ready_within);
         let question = probe.question().map_err(|problem| ProcessError::Probe { name: spec.name.clone(), problem })?;
         let child = self.spawn(spec)?;
+        let unready = Unready(Some(&child));
 
         let answer = Mutex::new("it was not asked".to_owned());
         let asked = async {
@@ -122,7 +124,7 @@ impl Processes {
                 tokio::time::sleep(PAUSE).await;
             }
         };
-        tokio::select! {
+        let outcome = tokio::select! {
             biased;
             exit = child.exited() => Err(ProcessError::ExitedEarly {
                 name: child.name().to_owned(),
@@ -132,7 +134,7 @@ impl Processes {
             }),
             () = asked => {
                 self.record(child.name(), format!("ready after {} ms", began.elapsed().as_millis()));
-                Ok(child)
+                Ok(child.clone())
             }
             () = tokio::time::sleep(within) => {
                 child.kill().await;
@@ -144,7 +146,9 @@ impl Processes {
                     tail: child.log_tail(TAIL),
                 })
             }
-        }
+        };
+        unready.disarm();
+        outcome
     }
 
     fn spawn(&self, spec: ChildSpec) -> Result<Child, ProcessError> {
@@ -216,6 +220,23 @@ impl Processes {
 
     fn family(&self) -> std::sync::MutexGuard<'_, Family> {
         self.0.family.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A process that nobody was told of yet.
+struct Unready<'a>(Option<&'a Child>);
+
+impl Unready<'_> {
+    fn disarm(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unready<'_> {
+    fn drop(&mut self) {
+        if let Some(child) = self.0 {
+            child.kill_now();
+        }
     }
 }
 

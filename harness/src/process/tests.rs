@@ -109,6 +109,15 @@ async fn a_process_that_is_not_ready_in_time_is_killed_and_says_what_it_answered
 }
 
 #[tokio::test]
+async fn a_start_that_nobody_waits_for_any_more_is_undone() {
+    let (_folder, processes) = lab();
+    let mark = mark();
+    let spec = shell("unwanted", &format!("exec sleep {mark}")).ready(Probe::custom(|| async { Err("no".to_owned()) }));
+    assert!(tokio::time::timeout(Duration::from_millis(50), processes.start(spec)).await.is_err());
+    eventually("it is gone", || processes.running().is_empty() && living(&mark).is_empty());
+}
+
+#[tokio::test]
 async fn what_cannot_be_executed_is_refused_by_name() {
     let (folder, processes) = lab();
     let text = processes.start(ChildSpec::new("etcd", "/nonexistent/etcd")).await.unwrap_err().to_string();
