@@ -54,7 +54,7 @@ async fn a_vnet_with_two_subnets_can_be_created(#[future(awt)] lab: Lab) -> Outc
     vnet.subnet("custom-subnet", "10.0.2.0/24").create().await?;
 
     let properties = vnet.get().await?["properties"].clone();
-    lab.verify("the VNet is Succeeded", "Succeeded", properties["provisioningState"].as_str())?;
+    lab.verify("the VNet's state", Some("Succeeded"), properties["provisioningState"].as_str())?;
     let prefix = |index: usize| properties["subnets"][index]["properties"]["addressPrefix"].as_str().map(str::to_owned);
     lab.verify("the first subnet's prefix", Some("10.0.1.0/24".to_owned()), prefix(0))?;
     lab.verify("the second subnet's prefix", Some("10.0.2.0/24".to_owned()), prefix(1))?;

@@ -149,7 +149,7 @@ impl EmbeddedEngine {
     /// Ends all processes now, without asking them.
     pub fn stop_now(&self) {
         self.lock().clear();
-        self.processes.stop_now();
+        self.processes.end_now();
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Running>> {

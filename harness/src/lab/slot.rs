@@ -11,7 +11,7 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// A place on the machine, held until it is dropped (or its process ends, however it ends).
 #[derive(Debug)]
-pub struct Slot {
+pub(super) struct Slot {
     _lock: File,
 }
 
@@ -20,7 +20,7 @@ impl Slot {
     ///
     /// # Errors
     /// When the lock files cannot be made.
-    pub async fn take(places: usize) -> io::Result<Self> {
+    pub(super) async fn take(places: usize) -> io::Result<Self> {
         let folder = folder();
         std::fs::create_dir_all(&folder)
             .map_err(|error| io::Error::new(error.kind(), format!("cannot make {}: {error}", folder.display())))?;

@@ -12,7 +12,7 @@ use super::engine::{AzureAccess, EmbeddedEngine, ProvisionerKnobs};
 use super::slot::Slot;
 use super::{Lab, Settings, tell_progress};
 use crate::azure::{ArmClient, Azure};
-use crate::components::{ComponentError, Store, StoreOptions};
+use crate::components::{ComponentError, FetchDisplay, Store, StoreOptions};
 use crate::expect::{Failure, Witness};
 use crate::history::{Event, History};
 use crate::process::{NamespaceError, ProcessError, Processes, probe_namespaces};
@@ -84,8 +84,9 @@ impl Lab {
         Failure::forget_last();
 
         progress.step("find the real parts");
+        let display = FetchDisplay::new();
         let store = Store::open(StoreOptions::from_environment())?;
-        let binaries = store.resolve(&settings.versions, crate::components::announce).await?;
+        let binaries = store.resolve(&settings.versions, |progress| display.report(progress)).await?;
         probe_namespaces()?;
         progress.step("wait for a place on this machine");
         let slot = Slot::take(settings.slots).await.map_err(|source| io("take a place on this machine", source))?;

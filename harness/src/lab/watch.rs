@@ -26,14 +26,14 @@ const WATCHED: [(&str, &str, &str, &str); 9] = [
 
 /// Watches of one cluster. They end when this is dropped.
 #[derive(Debug)]
-pub struct Watches {
+pub(super) struct Watches {
     _tasks: JoinSet<()>,
 }
 
 impl Watches {
     /// Starts watching; must be called in the runtime that shall do it.
     #[must_use]
-    pub fn start(client: &kube::Client, history: &History) -> Self {
+    pub(super) fn start(client: &kube::Client, history: &History) -> Self {
         let mut tasks = JoinSet::new();
         for (group, version, kind, plural) in WATCHED {
             let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural);

@@ -198,6 +198,12 @@ impl Processes {
         }
     }
 
+    /// Ends all at once and for good, without asking them, and removes the temporary folder: what dropping the last
+    /// clone does, for an owner who cannot wait for that. Blocks until they are gone.
+    pub fn end_now(&self) {
+        self.0.end_now();
+    }
+
     fn record(&self, name: &str, message: String) {
         self.0.history.record(Event::Process { name: name.to_owned(), message });
     }
@@ -240,19 +246,29 @@ impl Drop for Unready<'_> {
     }
 }
 
-impl Drop for Inner {
-    fn drop(&mut self) {
-        let family = self.family.get_mut().unwrap_or_else(PoisonError::into_inner);
-        family.stopping = true;
-        for child in family.children.iter().rev() {
+impl Inner {
+    /// Kills and reaps all, removes the folder. A second time there is nothing left to do.
+    fn end_now(&self) {
+        let children = {
+            let mut family = self.family.lock().unwrap_or_else(PoisonError::into_inner);
+            family.stopping = true;
+            family.children.clone()
+        };
+        for child in children.iter().rev() {
             child.kill_now();
         }
-        for child in &family.children {
+        for child in &children {
             // SIGKILL is late only for a process that the kernel itself keeps waiting.
             child.block_until_gone(Duration::from_secs(10));
         }
         // The guardian removes the folder, so that there is one way to do it and each run tries it.
         self.guardian.dismiss();
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.end_now();
     }
 }
 
