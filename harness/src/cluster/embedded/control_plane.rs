@@ -271,15 +271,13 @@ impl ControlPlane {
         self.children.iter().filter_map(|child| Some((child.name().to_owned(), child.memory()?))).collect()
     }
 
-    /// Takes it down: first those who use the API server, then the API server, then etcd.
+    /// Takes it down: first those who use the API server, which are given a moment, then the API server and etcd, which
+    /// are not: what they would put in order on their way out is removed anyway.
     pub async fn stop(&self) {
         let is_base = |child: &&Child| child.name().starts_with("etcd") || child.name().starts_with("kube-apiserver");
         let (base, users): (Vec<&Child>, Vec<&Child>) = self.children.iter().partition(is_base);
         join_all(users.into_iter().map(Child::stop)).await;
-        // etcd was ready first.
-        for child in base.into_iter().rev() {
-            child.stop().await;
-        }
+        join_all(base.into_iter().map(Child::kill)).await;
     }
 }
 

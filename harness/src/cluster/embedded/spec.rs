@@ -48,16 +48,43 @@ pub struct ControlPlaneSpec {
 impl ControlPlaneSpec {
     /// The first address of the service range, that of the Service default/kubernetes.
     pub(super) fn kubernetes_service_ip(&self) -> Result<IpAddr, ClusterError> {
-        let refused = |problem: String| ClusterError::ServiceRange { service_cidr: self.service_cidr, problem };
-        if !self.service_cidr.contains(&self.dns_service_ip) {
-            return Err(refused(format!("the DNS service address {} is outside", self.dns_service_ip)));
+        first_service_ip(self.service_cidr, self.dns_service_ip)
+            .map_err(|problem| ClusterError::ServiceRange { service_cidr: self.service_cidr, problem })
+    }
+}
+
+fn first_service_ip(services: IpNet, dns: IpAddr) -> Result<IpAddr, String> {
+    if !services.contains(&dns) {
+        return Err(format!("the DNS service address {dns} is outside"));
+    }
+    // IPv6 counts the network itself among the hosts.
+    match services.hosts().find(|host| *host != services.network()) {
+        Some(first) if first == dns => {
+            Err(format!("{first}, its first address, belongs to the Service default/kubernetes and not to DNS"))
         }
-        let first = self.service_cidr.hosts().next().ok_or_else(|| refused("it has no addresses".to_owned()))?;
-        if first == self.dns_service_ip {
-            let problem =
-                format!("{first}, its first address, belongs to the Service default/kubernetes and not to DNS");
-            return Err(refused(problem));
-        }
-        Ok(first)
+        Some(first) => Ok(first),
+        None => Err("it has no addresses".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn first(services: &str, dns: &str) -> Result<String, String> {
+        first_service_ip(services.parse().unwrap(), dns.parse().unwrap()).map(|ip| ip.to_string())
+    }
+
+    #[test]
+    fn the_first_service_address_is_that_of_kubernetes() {
+        assert_eq!(first("10.0.0.0/16", "10.0.0.10"), Ok("10.0.0.1".to_owned()));
+        assert_eq!(first("fd00::/108", "fd00::a"), Ok("fd00::1".to_owned()));
+    }
+
+    #[test]
+    fn a_dns_address_outside_the_range_or_at_its_start_is_refused() {
+        assert_eq!(first("10.2.0.0/16", "10.0.0.10"), Err("the DNS service address 10.0.0.10 is outside".to_owned()));
+        let refused = first("10.2.0.0/16", "10.2.0.1").unwrap_err();
+        assert!(refused.starts_with("10.2.0.1, its first address, belongs to"), "{refused}");
     }
 }

@@ -115,6 +115,9 @@ async fn a_control_plane_comes_up_serves_and_goes() {
     let began = Instant::now();
     control_plane.stop().await;
     println!("stopped after {:?}", began.elapsed());
+    for record in spec.processes.history().since(0) {
+        println!("{} {:?}", record.wall, record.event);
+    }
     assert_eq!(spec.processes.running().len(), 0);
     assert!(logs.path().join("kube-apiserver.log").exists());
 }
@@ -252,6 +255,31 @@ async fn a_start_that_fails_leaves_nothing_running() {
     for child in spec.processes.running() {
         within("what was started is gone", child.exited()).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_that_strangers_take_is_chosen_anew() {
+    use std::os::unix::fs::PermissionsExt;
+    let Some(Lab { logs, mut spec }) = lab() else { return };
+    // Meets a stranger the first two times.
+    let fake = logs.path().join("fake-apiserver");
+    let real = std::path::absolute(&spec.binaries.kube_apiserver).unwrap();
+    let script = format!(
+        "#!/bin/sh\n[ -e {0}.2 ] && exec {1} \"$@\"\n[ -e {0}.1 ] && : >{0}.2\n: >{0}.1\n\
+         echo 'listen tcp 127.0.0.1:1: bind: address already in use'; exit 1\n",
+        fake.display(),
+        real.display()
+    );
+    std::fs::write(&fake, script).unwrap();
+    std::fs::set_permissions(&fake, std::fs::Permissions::from_mode(0o755)).unwrap();
+    spec.binaries.kube_apiserver = fake.clone();
+    ControlPlane::start(spec.clone()).await.unwrap();
+    let etcds = spec.processes.running().iter().filter(|child| child.name().starts_with("etcd")).count();
+    assert_eq!(etcds, 1, "what belonged to the earlier attempts is gone");
+
+    std::fs::write(&fake, "#!/bin/sh\necho 'bind: address already in use'; exit 1\n").unwrap();
+    let error = ControlPlane::start(spec).await.unwrap_err().to_string();
+    assert!(error.starts_with("failed to start kube-apiserver: 5 ports were taken by other programs"), "{error}");
 }
 
 /// `CATNAP_TEST_BIN=… cargo test --release -p catnap --lib embedded::tests::start_up_time -- --ignored --nocapture`
