@@ -25,12 +25,15 @@
 
 mod answer;
 mod handler;
+mod internal;
 mod registry;
 mod request;
 
 pub use answer::{Answer, Body, LongRunning, Outcome, Reply};
 pub use handler::Handler;
+pub use internal::internal_put;
 pub use inventory::submit;
 pub(crate) use registry::Registry;
 pub use registry::ResourceType;
 pub use request::Request;
+pub(crate) use request::normal_location;

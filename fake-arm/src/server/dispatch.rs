@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::render::{self, Rendered};
 use super::route::{Route, Target};
-use crate::arm::{ApiVersion, ArmError, Operation, OperationStatus, ResourceId};
-use crate::provider::{Answer, Registry, Reply, Request, ResourceType};
+use crate::arm::{ApiVersion, ArmError, Operation, OperationStatus};
+use crate::provider::{Registry, Reply, Request, ResourceType, normal_location};
 use crate::world::World;
 
 /// A request as it came in, its caller known.
@@ -66,7 +66,7 @@ fn serve(world: &mut World, incoming: Incoming, operation: &mut String) -> Resul
         return operation_status(world, &incoming, name, *result);
     }
     let Some(resource_type) = route.resource_type else { return Err(unknown_type(&route, version, registry)) };
-    let api_version = known_version(resource_type, version)?;
+    let api_version = known_version(world, &route, &incoming.body, resource_type, version)?;
 
     let (id, action) = match &route.target {
         Target::Resource(id) | Target::Collection(id) => (id.clone(), None),
@@ -89,7 +89,7 @@ fn serve(world: &mut World, incoming: Incoming, operation: &mut String) -> Resul
     }
     check_surroundings(world, &request, &route.target)?;
     let answer = ask(world, &request, &route.target, action.as_deref())?;
-    Ok(render::render(world, &request, answer))
+    render::render(world, &request, answer)
 }
 
 fn ask(world: &mut World, request: &Request, target: &Target, action: Option<&str>) -> Reply {
@@ -163,9 +163,15 @@ fn unknown_type(route: &Route, version: &str, registry: &Registry) -> ArmError {
 }
 
 /// The api-version, where the type knows it.
-fn known_version(resource_type: &'static ResourceType, version: &str) -> Result<ApiVersion, ArmError> {
+fn known_version(
+    world: &World,
+    route: &Route,
+    body: &Value,
+    resource_type: &'static ResourceType,
+    version: &str,
+) -> Result<ApiVersion, ArmError> {
     let mut known: Vec<&str> = resource_type.api_versions.to_vec();
-    known.sort_unstable_by(|a, b| b.cmp(a));
+    known.sort_unstable();
     let known = || known.join(", ");
     let parsed: ApiVersion = version.parse().map_err(|_| {
         ArmError::bad_request(
@@ -179,11 +185,17 @@ fn known_version(resource_type: &'static ResourceType, version: &str) -> Result<
     if resource_type.api_versions.iter().any(|v| v.eq_ignore_ascii_case(version)) {
         return Ok(parsed);
     }
+    let group = match &route.target {
+        Target::Resource(id) | Target::Collection(id) | Target::Action(id, _) => id.group(),
+        Target::Operation { .. } => None,
+    };
+    let group_location = group.and_then(|g| world.resources().get(&g)).map(|g| g.location().to_owned());
+    let location = body["location"].as_str().map(normal_location).or(group_location).unwrap_or_default();
     Err(ArmError::bad_request(
         "NoRegisteredProviderFound",
         format!(
-            "No registered resource provider found for location '' and API version '{version}' for type '{}'. The \
-             supported api-versions are '{}'. The supported locations are ''.",
+            "No registered resource provider found for location '{location}' and API version '{version}' for type '{}'. The \
+             supported api-versions are '{}'. The supported locations are '{location}'.",
             resource_type.path(),
             known()
         ),
@@ -298,25 +310,5 @@ fn result_of(
             let status = if shown.is_some() { StatusCode::OK } else { StatusCode::NO_CONTENT };
             Ok(Rendered { status, headers: Vec::new(), body: shown })
         }
-    }
-}
-
-/// The URL of an operation's status or result.
-pub(super) fn operation_url(world: &World, request: &Request, resource: &ResourceId, id: Uuid, kind: &str) -> String {
-    let location = world.resources().get(resource).map(|r| r.location().to_owned()).filter(|l| !l.is_empty());
-    let location = location.unwrap_or_else(|| world.settings().home_location.clone());
-    format!(
-        "{}/subscriptions/{}/providers/{}/locations/{location}/{kind}/{id}?api-version={}",
-        request.origin,
-        world.subscription(),
-        request.resource_type.namespace(),
-        request.api_version
-    )
-}
-
-impl Answer {
-    /// It deletes or posts: its result is asked for at `Location`.
-    pub(super) fn has_location(&self) -> bool {
-        self.status == StatusCode::ACCEPTED
     }
 }

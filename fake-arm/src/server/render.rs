@@ -2,8 +2,9 @@
 
 use http::StatusCode;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
-use super::dispatch::operation_url;
+use crate::arm::{ArmError, OperationStatus};
 use crate::provider::{Answer, Body, Registry, Request};
 use crate::world::{Resource, World};
 
@@ -31,19 +32,28 @@ pub(super) fn poll_headers(world: &World) -> Vec<(String, String)> {
 }
 
 /// Turns an answer into what is sent, and starts what it left to do.
-pub(super) fn render(world: &mut World, request: &Request, mut answer: Answer) -> Rendered {
+///
+/// # Errors
+/// That of an operation which took no time and failed.
+pub(super) fn render(world: &mut World, request: &Request, mut answer: Answer) -> Result<Rendered, ArmError> {
     let mut headers = std::mem::take(&mut answer.headers);
     if let Some(work) = answer.long_running.take() {
-        // The location of the resource is looked up before an operation without duration takes it away.
-        let status = |world: &World, id, kind| operation_url(world, request, &request.id, id, kind);
+        // Before an operation without duration takes the resource, and with it the location, away.
+        let location = world.resources().get(&request.id).map(|r| r.location().to_owned()).unwrap_or_default();
         let id = world.begin(&request.id, work);
-        let ended = world.operation(id).is_some_and(|o| o.ended.is_some());
-        if !ended || answer.has_location() {
-            headers.push(("Azure-AsyncOperation".into(), status(world, id, "operations")));
-            headers.extend(poll_headers(world));
-        }
-        if answer.has_location() {
-            headers.push(("Location".into(), status(world, id, "operationResults")));
+        match world.operation(id).map(|o| o.status.clone()) {
+            Some(OperationStatus::Failed(error)) => return Err(error),
+            Some(OperationStatus::InProgress) => {
+                headers
+                    .push(("Azure-AsyncOperation".into(), operation_url(world, request, &location, id, "operations")));
+                if answer.status == StatusCode::ACCEPTED {
+                    headers.push(("Location".into(), operation_url(world, request, &location, id, "operationResults")));
+                }
+                headers.extend(poll_headers(world));
+            }
+            // What was accepted is done already.
+            _ if answer.status == StatusCode::ACCEPTED => answer.status = StatusCode::OK,
+            _ => {}
         }
     }
     let body = match answer.body {
@@ -52,7 +62,19 @@ pub(super) fn render(world: &mut World, request: &Request, mut answer: Answer) -
         Body::Resource(id) => world.resources().get(&id).map(|resource| shown(world, resource)),
         Body::List(items) => Some(page(world, request, items)),
     };
-    Rendered { status: answer.status, headers, body }
+    Ok(Rendered { status: answer.status, headers, body })
+}
+
+/// The URL of an operation's status or result.
+fn operation_url(world: &World, request: &Request, location: &str, id: Uuid, kind: &str) -> String {
+    let location = if location.is_empty() { &world.settings().home_location } else { location };
+    format!(
+        "{}/subscriptions/{}/providers/{}/locations/{location}/{kind}/{id}?api-version={}",
+        request.origin,
+        world.subscription(),
+        request.resource_type.namespace(),
+        request.api_version
+    )
 }
 
 /// One page of a list, with a link to the next.

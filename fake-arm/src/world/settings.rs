@@ -8,6 +8,8 @@ use std::time::Duration;
 pub struct Settings {
     /// Items on one page of a list; the rest is behind `nextLink`.
     pub page_size: usize,
+    /// Rows on one page of a Resource Graph answer; the rest is behind `$skipToken`. Azure's is 1000.
+    pub graph_page_size: usize,
     /// What callers are told to wait between two looks at a long-running operation. Sent as `Retry-After-Ms` (which
     /// the provisioner's SDK prefers) and, rounded up to seconds, as `Retry-After`.
     pub poll_interval: Duration,
@@ -22,6 +24,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             page_size: 200,
+            graph_page_size: 1000,
             poll_interval: Duration::from_millis(100),
             token_lifetime: Duration::from_secs(24 * 60 * 60),
             home_location: "eastus".to_owned(),
