@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use super::boot::BootSettings;
 use super::cluster::NodeCluster;
-use super::join::{Joiner, Removal, backoff, complete, remove};
+use super::join::{JoinError, Joiner, Removal, backoff, complete, hand_over, remove};
 use crate::history::{BootStage, Event, History};
 
 /// Turns virtual machines into nodes. Clones share the machines.
@@ -163,12 +163,12 @@ impl Life {
 
         let network_now = boot.network_after.is_some_and(|after| after.is_zero());
         let (joiner, node) = self.join(&cluster, network_now).await?;
-        self.complete(&cluster, &node).await;
+        let complete = self.complete(&cluster, &node).await;
         let took = started.elapsed().as_millis();
         let name = node.metadata.name.as_deref().unwrap_or_default();
         self.record(BootStage::Registered, format!("as node {name}, {took} ms after the machine's start"));
-        if let Some(after) = boot.network_after.filter(|_| !network_now) {
-            self.report_ready(&joiner, after).await;
+        if let (Some(complete), Some(after)) = (complete, boot.network_after) {
+            self.bring_up_network(&cluster, &joiner, complete, after).await;
         }
         Ok((cluster, node))
     }
@@ -198,36 +198,24 @@ impl Life {
         }
     }
 
-    /// The cloud node manager's part. It ends early when the machine is deleted; its Node is removed next.
-    async fn complete(&mut self, cluster: &NodeCluster, node: &Node) {
+    /// The cloud node manager's part; gives the Node as it left it. It ends early when the machine is deleted; its Node
+    /// is removed next.
+    async fn complete(&mut self, cluster: &NodeCluster, node: &Node) -> Option<Node> {
         let machine = self.machine.clone();
-        for wait in backoff() {
-            match self.unless_deleted(complete(cluster, &machine, node.clone())).await {
-                Ok(Err(error)) if error.patience().is_some() => {
-                    tracing::debug!(machine = machine.name, %error, "trying again");
-                }
-                Ok(Err(error)) => return tracing::warn!(machine = machine.name, %error, "the node stays incomplete"),
-                Ok(Ok(())) | Err(_) => return,
-            }
-            if self.unless_deleted(tokio::time::sleep(wait)).await.is_err() {
-                return;
-            }
-        }
+        let work = persist(&machine.name, || complete(cluster, &machine, node.clone()));
+        self.unless_deleted(work).await.ok().flatten()
     }
 
-    async fn report_ready(&mut self, joiner: &Joiner, after: Duration) {
-        let history = self.runner.history.clone();
-        let ready = async {
-            tokio::time::sleep(after).await;
-            for wait in backoff() {
-                match joiner.report_ready(history.now()).await {
-                    Ok(()) => return,
-                    Err(error) => tracing::debug!(%error, "reporting ready failed, trying again"),
-                }
-                tokio::time::sleep(wait).await;
+    async fn bring_up_network(&mut self, cluster: &NodeCluster, joiner: &Joiner, node: Node, after: Duration) {
+        let (history, machine) = (self.runner.history.clone(), self.machine.clone());
+        let work = async {
+            if !after.is_zero() {
+                tokio::time::sleep(after).await;
+                persist(&machine.name, || joiner.report_ready(history.now())).await;
             }
+            persist(&machine.name, || hand_over(cluster, node.clone())).await;
         };
-        let _ = self.unless_deleted(ready).await;
+        let _ = self.unless_deleted(work).await;
     }
 
     async fn remove(&self, cluster: &Arc<NodeCluster>, node: &Node) {
@@ -269,5 +257,138 @@ impl Life {
 
     fn record(&self, stage: BootStage, message: String) {
         self.runner.history.record(Event::Boot { machine: self.machine.name.clone(), stage, message });
+    }
+}
+
+/// Repeats work until it is done or trying again is of no use.
+async fn persist<T, F: Future<Output = Result<T, JoinError>>>(machine: &str, work: impl Fn() -> F) -> Option<T> {
+    for wait in backoff() {
+        match work().await {
+            Ok(done) => return Some(done),
+            Err(error) if error.patience().is_some() => tracing::debug!(machine, %error, "trying again"),
+            Err(error) => {
+                tracing::warn!(machine, %error, "the node stays incomplete");
+                return None;
+            }
+        }
+        tokio::time::sleep(wait).await;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use fake_arm::events::AgentPoolMembership;
+
+    use super::super::boot::{Boot, EvenBoot};
+    use super::super::custom_data::tests::script;
+    use super::super::machine::tests::machine;
+    use super::super::trial::{FQDN, TOKEN, authority, boots, encoded, facts, history, reached, started};
+    use super::*;
+
+    /// A cluster whose API server does not answer.
+    fn silent_cluster(ca_pem: String) -> NodeCluster {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let server = "https://127.0.0.1:9".to_owned();
+        NodeCluster {
+            admin: kube::Client::try_from(kube::Config::new(server.parse().expect("url"))).expect("client"),
+            server,
+            ca_pem,
+            tls_server_name: None,
+            facts: facts(),
+            bootstrap_token: TOKEN.into(),
+        }
+    }
+
+    fn runner(history: &History) -> NodeRunner {
+        NodeRunner::new(history.clone(), BootSettings::after(Duration::ZERO))
+    }
+
+    fn stages(history: &History, machine: &str) -> Vec<BootStage> {
+        boots(history, machine).into_iter().map(|(stage, _)| stage).collect()
+    }
+
+    #[tokio::test]
+    async fn what_a_machine_was_given_is_checked_before_anyone_is_asked() {
+        let history = history();
+        let runner = runner(&history);
+        let ca = authority().as_ref().pem();
+        runner.connect(silent_cluster(ca.clone()));
+        let right = script(&ca, TOKEN, FQDN);
+        for (name, custom_data, reason) in [
+            ("aks-none", None, "no custom data"),
+            ("aks-garbled", Some("%%%".into()), "not base64"),
+            ("aks-server", encoded(&script(&ca, TOKEN, "other.example")), "names the API server other.example"),
+            (
+                "aks-authority",
+                encoded(&script(&authority().as_ref().pem(), TOKEN, FQDN)),
+                "not the certificate authority",
+            ),
+            ("aks-flags", encoded(&right.replace("--max-pods=250", "--max-pods=many")), "no value for --max-pods"),
+        ] {
+            runner.handle(started(machine(name, custom_data)).0);
+            let refused = reached(&history, name, BootStage::Refused).await;
+            assert!(refused.contains(reason), "{name}: {refused}");
+        }
+        runner.stop().await;
+    }
+
+    #[tokio::test]
+    async fn a_taint_of_an_agent_pool_that_is_none_is_refused() {
+        let history = history();
+        let runner = runner(&history);
+        runner.connect(silent_cluster(authority().as_ref().pem()));
+        let pool = AgentPoolMembership {
+            cluster_id: facts().id,
+            pool: "nodepool1".into(),
+            mode: "System".into(),
+            labels: [].into(),
+            taints: vec!["nonsense".into()],
+            max_pods: 30,
+        };
+        runner.handle(started(VirtualMachine { agent_pool: Some(pool), ..machine("aks-pool", None) }).0);
+        assert!(reached(&history, "aks-pool", BootStage::Refused).await.contains("nonsense"));
+    }
+
+    #[tokio::test]
+    async fn a_machine_waits_for_an_api_server_that_is_away_and_its_deletion_ends_the_wait() {
+        let history = history();
+        let runner = runner(&history);
+        let ca = authority().as_ref().pem();
+        let (start, gone) = started(machine("aks-patient", encoded(&script(&ca, TOKEN, FQDN))));
+        runner.connect(silent_cluster(ca));
+        runner.handle(start);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert_eq!(stages(&history, "aks-patient"), [BootStage::Booting]);
+        runner.handle(gone);
+        assert_eq!(runner.running(), 0);
+        let tasks = std::mem::take(&mut runner.machines().tasks);
+        tokio::time::timeout(Duration::from_secs(5), tasks.join_all()).await.expect("its life is over");
+        assert_eq!(stages(&history, "aks-patient"), [BootStage::Booting]);
+    }
+
+    #[tokio::test]
+    async fn a_machine_outside_of_any_cluster_and_one_that_never_boots_stay_what_they_are() {
+        let history = history();
+        let never = EvenBoot(Boot { kubelet_after: None, network_after: None });
+        let dead = NodeRunner::new(history.clone(), BootSettings { plan: Arc::new(never), ..BootSettings::default() });
+        let living = runner(&history);
+        let ca = authority().as_ref().pem();
+        let stranger = machine("aks-stranger", encoded(&script(&ca, TOKEN, "other.example")));
+        let stranger = VirtualMachine { id: stranger.id.replace("MC_lab_lab_eastus", "elsewhere"), ..stranger };
+        for (runner, machine) in [(&dead, machine("aks-dead", None)), (&living, stranger)] {
+            runner.connect(silent_cluster(ca.clone()));
+            let name = machine.name.clone();
+            let (start, gone) = started(machine);
+            runner.handle(start.clone());
+            runner.handle(start);
+            assert_eq!(runner.running(), 1, "a second start of a running machine is none");
+            reached(&history, &name, BootStage::Booting).await;
+            runner.handle(gone);
+            let tasks = std::mem::take(&mut runner.machines().tasks);
+            tokio::time::timeout(Duration::from_secs(5), tasks.join_all()).await.expect("its life is over");
+        }
+        assert_eq!(stages(&history, "aks-dead"), [BootStage::Booting]);
+        assert_eq!(stages(&history, "aks-stranger"), [BootStage::Booting]);
     }
 }

@@ -25,8 +25,8 @@ use super::machine::tests::machine;
 use super::runner::NodeRunner;
 use crate::history::{BootStage, Event, History};
 
-const TOKEN: &str = "abcdef.0123456789abcdef";
-const FQDN: &str = "lab-dns-0a1b2c3d4e5f.hcp.eastus.azmk8s.io";
+pub(super) const TOKEN: &str = "abcdef.0123456789abcdef";
+pub(super) const FQDN: &str = "lab-dns-0a1b2c3d4e5f.hcp.eastus.azmk8s.io";
 
 pub(crate) struct ControlPlane {
     _children: Vec<Child>,
@@ -58,7 +58,7 @@ impl ControlPlane {
 
 type Issuer = CertifiedIssuer<'static, KeyPair>;
 
-fn authority() -> Issuer {
+pub(super) fn authority() -> Issuer {
     let mut params = CertificateParams::new(Vec::new()).expect("params");
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, "trial");
@@ -177,6 +177,9 @@ pub(crate) async fn control_plane(bin: &Path) -> ControlPlane {
                 format!("--cluster-signing-key-file={}", file("ca.key")),
                 "--leader-elect=false".into(),
                 "--secure-port=0".into(),
+                "--allocate-node-cidrs=true".into(),
+                "--cluster-cidr=10.244.0.0/16".into(),
+                "--service-cluster-ip-range=10.2.0.0/16".into(),
                 // Its default, 20 requests a second, is two thirds of the time of many machines that join at once.
                 "--kube-api-qps=500".into(),
                 "--kube-api-burst=1000".into(),
@@ -241,7 +244,7 @@ async fn set_up_bootstrap(admin: &kube::Client) {
 }
 
 /// The managed cluster of the trials.
-fn facts() -> ManagedCluster {
+pub(super) fn facts() -> ManagedCluster {
     ManagedCluster {
         id: "/subscriptions/12345678-1234-1234-1234-123456789012/resourceGroups/lab/providers/Microsoft.ContainerService/managedClusters/lab".into(),
         name: "lab".into(),
@@ -273,12 +276,12 @@ fn facts() -> ManagedCluster {
     }
 }
 
-fn encoded(text: &str) -> Option<String> {
+pub(super) fn encoded(text: &str) -> Option<String> {
     use base64::Engine as _;
     Some(base64::engine::general_purpose::STANDARD.encode(text))
 }
 
-fn boots(history: &History, machine: &str) -> Vec<(BootStage, String)> {
+pub(super) fn boots(history: &History, machine: &str) -> Vec<(BootStage, String)> {
     let of = |event: &Event| match event {
         Event::Boot { machine: name, stage, message } if name == machine => Some((*stage, message.clone())),
         _ => None,
@@ -286,7 +289,7 @@ fn boots(history: &History, machine: &str) -> Vec<(BootStage, String)> {
     history.since(0).iter().filter_map(|record| of(&record.event)).collect()
 }
 
-async fn reached(history: &History, machine: &str, stage: BootStage) -> String {
+pub(super) async fn reached(history: &History, machine: &str, stage: BootStage) -> String {
     let mut changes = history.changes();
     let wait = async {
         loop {
@@ -300,11 +303,11 @@ async fn reached(history: &History, machine: &str, stage: BootStage) -> String {
     waited.unwrap_or_else(|_| panic!("{machine} did not reach {stage:?}: {:?}", boots(history, machine)))
 }
 
-fn history() -> History {
+pub(super) fn history() -> History {
     History::new(Arc::new(SystemClock), None).expect("history")
 }
 
-fn started(machine: VirtualMachine) -> (VmEvent, VmEvent) {
+pub(super) fn started(machine: VirtualMachine) -> (VmEvent, VmEvent) {
     let gone = VmEvent::Deleted { id: machine.id.clone() };
     (VmEvent::Started(Arc::new(machine)), gone)
 }
@@ -342,6 +345,20 @@ async fn machines_become_nodes_of_a_real_control_plane_and_go_again() {
     let taints: Vec<String> = spec.taints.unwrap_or_default().into_iter().map(|taint| taint.key).collect();
     assert!(taints.contains(&"karpenter.sh/unregistered".into()) && taints.contains(&"team".into()), "{taints:?}");
     assert!(!taints.iter().any(|key| key.contains("uninitialized")), "{taints:?}");
+    let began = Instant::now();
+    while !nodes
+        .get("aks-custom-abcde")
+        .await
+        .expect("node")
+        .metadata
+        .annotations
+        .unwrap_or_default()
+        .contains_key("kwok.x-k8s.io/node")
+    {
+        assert!(began.elapsed() < Duration::from_secs(10), "it is not handed over");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    eprintln!("handed over {:?} later", began.elapsed());
     assert_eq!(node.metadata.labels.clone().unwrap_or_default()["topology.kubernetes.io/zone"], "eastus-2");
 
     let wrong = [
