@@ -1,40 +1,58 @@
-//! `catnap bench`: how long things take, over repeats, in one run.
+//! `catnap bench`: how long things take on this machine.
 
 use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
+use miette::{Result, miette};
 
-use crate::expect::{minutes, nodes, pods};
+use super::parts::{PartsArgs, prepare_components};
+use crate::expect::{Failure, minutes, nodes, pods};
 use crate::history::{BootStage, Event, History};
 use crate::lab::{Lab, NodeProvisioning, Settings};
 use crate::manifest::{deployment, node_class, node_pool};
 use crate::report::ProgressWriter;
 
-/// Arguments of `catnap bench`.
+const EXAMPLES: &str = "\
+Examples:
+  catnap bench lab                 times and memory of a lab, over ten repeats
+  catnap bench lab --repeats 3";
+
+/// Measure how long things take on this machine
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub struct BenchArgs {
+    /// What to measure.
     #[command(subcommand)]
-    what: Bench,
+    pub command: BenchCommand,
 }
 
+/// What can be measured.
 #[derive(Debug, Subcommand)]
-enum Bench {
-    /// A lab from its start to its first node, and its memory.
-    Lab {
-        /// How many labs are started one after the other; the first warms caches up and is not counted.
-        #[arg(long, default_value_t = 5)]
-        repeats: usize,
-    },
+pub enum BenchCommand {
+    /// From start to API server ready and provisioner reconciling, from pending pod to node Ready, memory of a lab
+    #[command(after_help = EXAMPLES)]
+    Lab(LabBenchArgs),
 }
 
-/// Runs a benchmark and prints medians with minimum and maximum.
-///
-/// # Errors
-/// One sentence, where no lab can be stood up or the lab does not do what it should.
-pub async fn run(args: BenchArgs) -> Result<(), String> {
-    match args.what {
-        Bench::Lab { repeats } => lab(repeats.max(1)).await,
-    }
+/// How to measure a lab.
+#[derive(Debug, Args)]
+pub struct LabBenchArgs {
+    /// How often to measure
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    pub repeats: u32,
+    /// Which real parts to use.
+    #[command(flatten)]
+    pub parts: PartsArgs,
+}
+
+/// Does what `catnap bench` asks for.
+pub(super) async fn bench(args: BenchArgs) -> Result<u8> {
+    let BenchCommand::Lab(args) = args.command;
+    let parts = args.parts.checked()?;
+    prepare_components(&parts).await?;
+    let settings = parts.settings("bench").map_err(|reason| miette!("{reason}"))?;
+    lab(args.repeats, &settings).await.map_err(|reason| miette!("failed to measure a lab: {reason}"))?;
+    Ok(0)
 }
 
 /// What one lab took.
@@ -47,10 +65,10 @@ struct Sample {
     memory: Vec<(String, u64)>,
 }
 
-async fn lab(repeats: usize) -> Result<(), String> {
+async fn lab(repeats: u32, settings: &Settings) -> std::result::Result<(), String> {
     let mut samples = Vec::new();
     for round in 0..=repeats {
-        let sample = one_lab().await?;
+        let sample = one_lab(settings.clone()).await?;
         if round == 0 {
             println!("warm-up: API server {:.2} s", sample.api_server.as_secs_f64());
         } else {
@@ -87,10 +105,9 @@ fn row(label: &str, samples: &[Sample], value: impl Fn(&Sample) -> Duration) {
     println!("{label:<34} {median:>8.2} {:>8.2} {:>8.2}", values[0], values[values.len() - 1]);
 }
 
-async fn one_lab() -> Result<Sample, String> {
-    let settings = Settings::from_env()?;
+async fn one_lab(settings: Settings) -> std::result::Result<Sample, String> {
     let lab = Lab::start(settings, ProgressWriter::silent()).await.map_err(|error| error.explain())?.without_verdict();
-    let broken = |failure: crate::expect::Failure| failure.text().to_owned();
+    let broken = |failure: Failure| failure.text().to_owned();
     let began = Instant::now();
     let vnet = lab.azure().vnet("vnet").address_space("10.0.0.0/16").create().await.map_err(|e| e.to_string())?;
     let subnet = vnet.subnet("nodes", "10.0.1.0/24").create().await.map_err(|e| e.to_string())?;

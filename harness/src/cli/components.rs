@@ -1,7 +1,6 @@
 //! `catnap components`: fetch, list and clean the real parts of a lab.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -131,13 +130,13 @@ struct CleanArgs {
 ///
 /// # Errors
 /// When a component cannot be had or the cache cannot be written.
-pub async fn components(arguments: &ComponentsArgs) -> Result<ExitCode, ComponentError> {
+pub async fn components(arguments: &ComponentsArgs) -> Result<u8, ComponentError> {
     match &arguments.command {
         ComponentsCommand::Fetch(arguments) => fetch(arguments).await?,
         ComponentsCommand::List(arguments) => list(arguments)?,
         ComponentsCommand::Clean(arguments) => clean(arguments)?,
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(0)
 }
 
 fn store(cache: Option<&PathBuf>) -> Result<Store, ComponentError> {

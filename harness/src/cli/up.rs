@@ -1,45 +1,78 @@
 //! `catnap up`: a lab to look around in.
 
-use clap::Args;
+use std::path::PathBuf;
 
-use crate::expect::{minutes, node_claims};
-use crate::lab::{Cluster, Lab, NodeProvisioning, Settings};
+use clap::Args;
+use miette::{Result, miette};
+
+use super::Interrupts;
+use super::parts::{PartsArgs, prepare_components};
+use crate::lab::{Cluster, Lab, NodeProvisioning};
 use crate::manifest::{deployment, node_class, node_pool};
 use crate::report::ProgressWriter;
 
-/// Arguments of `catnap up`.
+const EXAMPLES: &str = "\
+Prints the path of a kubeconfig, the ARM endpoint and how to point kubectl at the cluster, then shows
+nodes as they come and go until Ctrl-C, which takes everything down.
+
+Examples:
+  catnap up                                    a cluster with a node pool and a workload that needs a node
+  catnap up --empty                            without node pool and workload
+  catnap up --provisioner ./karpenter          with a provisioner of your own
+  catnap up --artefacts lab                    logs and history to ./lab";
+
+/// Start a lab with a sample node pool and workload, and show its nodes until Ctrl-C
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub struct UpArgs {
-    /// Replicas of the sample workload, each asking for one CPU.
-    #[arg(long, default_value_t = 3)]
-    replicas: u32,
-    /// Let AKS's own node pools `default` and `system-surge` be there too.
+    /// Leave out the sample node pool and workload
     #[arg(long)]
-    default_node_pools: bool,
+    pub empty: bool,
+    /// Let the node pools be there that AKS makes by default, `default` and `system-surge`
+    #[arg(long)]
+    pub default_node_pools: bool,
+    /// Where everything random comes from [default: drawn, and told]
+    #[arg(long, value_name = "N", env = "CATNAP_SEED", hide_env_values = true)]
+    pub seed: Option<u64>,
+    /// Keep the lab's folder
+    #[arg(long, env = "CATNAP_KEEP", hide_env_values = true)]
+    pub keep: bool,
+    /// Folder for logs and history [default: a new one for temporary files]
+    #[arg(long, value_name = "DIR", env = "CATNAP_ARTEFACTS", hide_env_values = true)]
+    pub artefacts: Option<PathBuf>,
+    /// Which real parts to use.
+    #[command(flatten)]
+    pub parts: PartsArgs,
 }
 
-/// Stands up a lab with a sample node pool and workload, says how to reach it, and shows its nodes until Ctrl-C.
-///
-/// # Errors
-/// One sentence, where no lab can be stood up.
-pub async fn run(args: UpArgs) -> Result<(), String> {
-    let mut settings = Settings::from_env()?;
-    settings.scenario = "up".into();
-    println!("starting a lab …");
-    let lab = Lab::start(settings, ProgressWriter::silent()).await.map_err(|error| error.explain())?.without_verdict();
-    let up = tokio::select! {
-        up = bring_up(&lab, &args) => up?,
-        () = interrupted() => return Ok(()),
+/// Does what `catnap up` asks for.
+pub(super) async fn up(args: UpArgs) -> Result<u8> {
+    let parts = args.parts.clone().checked()?;
+    let interrupts = Interrupts::listen().map_err(|error| miette!("failed to listen to signals: {error}"))?;
+    prepare_components(&parts).await?;
+    let mut settings = parts.settings("up").map_err(|reason| miette!("{reason}"))?;
+    settings.keep |= args.keep;
+    settings.seed = args.seed.unwrap_or(settings.seed);
+    settings.artefacts = args.artefacts.clone().or(settings.artefacts);
+    println!("starting a lab with seed {}", settings.seed);
+    let lab = Lab::start(settings, ProgressWriter::silent())
+        .await
+        .map_err(|error| miette!("failed to start a lab: {}", error.explain()))?
+        .without_verdict();
+    let work = async {
+        let cluster = bring_up(&lab, &args).await?;
+        greet(&lab, &cluster).await?;
+        show(&cluster).await;
+        Ok(())
     };
-    greet(&lab, &up).await?;
     tokio::select! {
-        () = show(&up) => {}
-        () = interrupted() => println!("\ntaking the lab down"),
+        ended = work => ended.map_err(|reason: String| miette!("failed to bring the cluster up: {reason}"))?,
+        () = interrupts.first() => println!("\ntaking the lab down"),
     }
-    Ok(())
+    Ok(0)
 }
 
-async fn bring_up(lab: &Lab, args: &UpArgs) -> Result<Cluster, String> {
+async fn bring_up(lab: &Lab, args: &UpArgs) -> std::result::Result<Cluster, String> {
     let text = |error: &dyn std::error::Error| error.to_string();
     let vnet =
         lab.azure().vnet("my-aks-vnet").address_space("10.0.0.0/16").create().await.map_err(|error| text(&error))?;
@@ -53,15 +86,17 @@ async fn bring_up(lab: &Lab, args: &UpArgs) -> Result<Cluster, String> {
         builder = builder.default_node_pools();
     }
     let cluster = builder.create().await.map_err(|error| text(&error))?;
+    if args.empty {
+        return Ok(cluster);
+    }
     cluster.apply(node_class("sample")).await.map_err(|error| text(&error))?;
     cluster.apply(node_pool("sample")).await.map_err(|error| text(&error))?;
-    let workload = deployment("sample").replicas(args.replicas).cpu("1").on_pool("sample");
+    let workload = deployment("sample").replicas(3).cpu("1").on_pool("sample");
     cluster.apply(workload).await.map_err(|error| text(&error))?;
-    let _ = cluster.expect(node_claims().at_most(usize::MAX)).within(minutes(1)).await;
     Ok(cluster)
 }
 
-async fn greet(lab: &Lab, cluster: &Cluster) -> Result<(), String> {
+async fn greet(lab: &Lab, cluster: &Cluster) -> std::result::Result<(), String> {
     let kubeconfig = lab.folder().join("kubeconfig");
     lab.write_kubeconfig(cluster, &kubeconfig).await?;
     let kubectl = lab.kubectl().map_or_else(|| "kubectl".to_owned(), |path| path.display().to_string());
@@ -123,18 +158,4 @@ fn node_line(node: &serde_json::Value) -> String {
         if ready { "Ready" } else { "NotReady" },
         label("node.kubernetes.io/instance-type"),
     )
-}
-
-/// Returns at Ctrl-C and SIGTERM.
-async fn interrupted() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
-        },
-        Err(_) => {
-            let _ = tokio::signal::ctrl_c().await;
-        }
-    }
 }

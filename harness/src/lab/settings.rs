@@ -15,6 +15,8 @@ pub struct Settings {
     pub artefacts: Option<PathBuf>,
     /// Keep the lab's folder. `CATNAP_KEEP`.
     pub keep: bool,
+    /// A provisioner of one's own. `CATNAP_PROVISIONER`.
+    pub provisioner: Option<PathBuf>,
     /// Versions of the real parts. `CATNAP_KUBERNETES_VERSION`, `CATNAP_PROVISIONER_VERSION`.
     pub versions: Versions,
     /// Folder for a JUnit file where no runner writes one. `CATNAP_JUNIT`.
@@ -56,6 +58,7 @@ impl Settings {
             seed,
             artefacts: var("CATNAP_ARTEFACTS").map(PathBuf::from),
             keep: var("CATNAP_KEEP").is_some_and(|text| text != "0"),
+            provisioner: var("CATNAP_PROVISIONER").map(PathBuf::from),
             versions,
             junit: var("CATNAP_JUNIT").map(PathBuf::from),
             slots,

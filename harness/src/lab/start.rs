@@ -85,7 +85,11 @@ impl Lab {
 
         progress.step("find the real parts");
         let display = FetchDisplay::new();
-        let store = Store::open(StoreOptions::from_environment())?;
+        let mut options = StoreOptions::from_environment();
+        if let Some(path) = &settings.provisioner {
+            options = options.provisioner(path);
+        }
+        let store = Store::open(options)?;
         let binaries = store.resolve(&settings.versions, |progress| display.report(progress)).await?;
         probe_namespaces()?;
         progress.step("wait for a place on this machine");

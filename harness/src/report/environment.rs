@@ -13,6 +13,8 @@ pub const ARTEFACTS: &str = "CATNAP_ARTEFACTS";
 pub const SEED: &str = "CATNAP_SEED";
 /// Whether to keep the lab's folders after the scenario.
 pub const KEEP: &str = "CATNAP_KEEP";
+/// How many labs may run on this machine at once; without it the labs decide by the processors.
+pub const LABS: &str = "CATNAP_LABS";
 /// A provisioner to run instead of one that catnap builds.
 pub const PROVISIONER: &str = "CATNAP_PROVISIONER";
 /// The version of the provisioner.
@@ -37,6 +39,8 @@ pub struct ScenarioEnvironment {
     pub seed: Option<u64>,
     /// Keep the lab's folders.
     pub keep: bool,
+    /// How many labs may run on this machine at once.
+    pub labs: Option<usize>,
     /// A provisioner's executable.
     pub provisioner: Option<PathBuf>,
     /// The provisioner's version.
@@ -90,24 +94,27 @@ impl ScenarioEnvironment {
                 })
             })
             .transpose()?;
-        let seed = text(SEED)
-            .transpose()?
-            .map(|value| {
-                value.parse::<u64>().map_err(|_| EnvironmentError {
-                    name: SEED,
-                    value,
-                    expected: "expected a whole number from 0 to 18446744073709551615".to_owned(),
+        let number = |name: &'static str| {
+            text(name)
+                .transpose()?
+                .map(|value| {
+                    value.parse::<u64>().map_err(|_| EnvironmentError {
+                        name,
+                        value,
+                        expected: "expected a whole number from 0 to 18446744073709551615".to_owned(),
+                    })
                 })
-            })
-            .transpose()?;
+                .transpose()
+        };
         let keep = text(KEEP).transpose()?.is_some_and(|value| {
             !matches!(value.to_ascii_lowercase().as_str(), "0" | "false" | "no" | "off" | "n" | "f")
         });
         Ok(Self {
             scenario,
             artefacts: path(ARTEFACTS),
-            seed,
+            seed: number(SEED)?,
             keep,
+            labs: number(LABS)?.and_then(|labs| usize::try_from(labs).ok()),
             provisioner: path(PROVISIONER),
             provisioner_version: text(PROVISIONER_VERSION).transpose()?,
             kubernetes_version: text(KUBERNETES_VERSION).transpose()?,
@@ -125,6 +132,7 @@ impl ScenarioEnvironment {
         tell(ARTEFACTS, self.artefacts.clone().map(Into::into));
         tell(SEED, self.seed.map(|seed| seed.to_string().into()));
         tell(KEEP, self.keep.then(|| "1".into()));
+        tell(LABS, self.labs.map(|labs| labs.to_string().into()));
         tell(PROVISIONER, self.provisioner.clone().map(Into::into));
         tell(PROVISIONER_VERSION, self.provisioner_version.clone().map(Into::into));
         tell(KUBERNETES_VERSION, self.kubernetes_version.clone().map(Into::into));
@@ -151,6 +159,7 @@ mod tests {
             artefacts: Some("/a/b".into()),
             seed: Some(u64::MAX),
             keep: true,
+            labs: Some(3),
             provisioner: Some("/bin/karpenter".into()),
             provisioner_version: Some("1.6.3".into()),
             kubernetes_version: Some("1.33.13".into()),

@@ -78,7 +78,7 @@ fn render(report: &ScenarioReport, hostname: &str, root: &Path) -> String {
     case.set_time(report.took);
     case.extra.insert("file".into(), report.id.source_file().into());
     if let Verdict::Passed { assertions } = report.verdict {
-        case.assertions = usize::try_from(assertions).ok();
+        case.set_assertions(assertions);
     }
     case.add_properties(properties.clone());
     case.set_system_out(clean(&system_out(report, root)));

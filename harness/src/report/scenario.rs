@@ -98,7 +98,7 @@ pub enum Verdict {
     /// Everything that was expected held.
     Passed {
         /// How many assertions were evaluated.
-        assertions: u64,
+        assertions: usize,
     },
     /// Something that was expected did not hold, or the scenario died.
     Failed {

@@ -74,7 +74,7 @@ impl RunFolder {
 }
 
 /// Makes sure that files can be written to `path`.
-pub(super) fn make_writable(path: &Path) -> Result<(), RunnerError> {
+pub(crate) fn make_writable(path: &Path) -> Result<(), RunnerError> {
     std::fs::create_dir_all(path).map_err(failed(path))?;
     tempfile::tempfile_in(path).map_err(failed(path))?;
     Ok(())

@@ -44,6 +44,8 @@ pub struct Plan {
     pub provisioner_version: Option<String>,
     /// The version of Kubernetes.
     pub kubernetes_version: Option<String>,
+    /// How many labs may run on this machine at once, where the user said so.
+    pub labs: Option<usize>,
     /// How long a scenario may take.
     pub timeout: Duration,
     /// How long a scenario that has to end may take to clean up.

@@ -18,7 +18,9 @@ use super::catalogue::Scenario;
 use super::judgement::{Ending, judge};
 use super::plan::{Plan, Stop};
 use super::workspace::variables_of_cargo_run;
-use crate::report::{Line, OutputTail, ProgressReader, ScenarioEnvironment, ScenarioId, ScenarioReport, Verdict};
+use crate::report::{
+    Line, OutputTail, ProgressReader, ScenarioEnvironment, ScenarioId, ScenarioReport, Verdict, environment,
+};
 
 /// How often the scenario's lines are looked for. They are for people to watch, so a moment's delay costs nothing; the
 /// end of the process is awaited and not polled.
@@ -143,11 +145,14 @@ fn start(plan: &Plan, scenario: &Scenario, folder: &Path, output: &Path) -> Resu
     for name in variables_of_cargo_run() {
         command.env_remove(name);
     }
+    // The runner writes the JUnit file; a second one must not come from the scenario.
+    command.env_remove(environment::JUNIT);
     let told = ScenarioEnvironment {
         scenario: Some(scenario.id.clone()),
         artefacts: Some(folder.to_path_buf()),
         seed: Some(plan.seed),
         keep: plan.keep,
+        labs: plan.labs,
         provisioner: plan.provisioner.clone(),
         provisioner_version: plan.provisioner_version.clone(),
         kubernetes_version: plan.kubernetes_version.clone(),

@@ -10,6 +10,8 @@ use tokio::sync::watch;
 use super::*;
 use crate::report::{Display, Facts, Line, RunEvent, ScenarioReport, Verdict};
 
+type Expected = fn(&Verdict) -> bool;
+
 /// Notes what it is shown.
 #[derive(Debug, Default)]
 struct Notes {
@@ -79,6 +81,7 @@ impl Trial {
             junit: self.folder.path().join("junit"),
             facts,
             command: "catnap run".into(),
+            labs: Some(2),
             options: vec!["--provisioner-version".into(), "1.6.3".into()],
         };
         let (sender, stop) = watch::channel(Stop::NotYet);
@@ -123,7 +126,7 @@ async fn a_scenario_that_passes_is_told_from_start_to_end() {
 #[tokio::test]
 async fn every_way_of_ending_has_its_verdict_and_its_junit_file() {
     let mut trial = Trial::new();
-    let expected: [(&str, fn(&Verdict) -> bool, &str); 9] = [
+    let expected: [(&str, Expected, &str); 9] = [
         ("passes", |v| matches!(v, Verdict::Passed { .. }), ""),
         ("fails", |v| matches!(v, Verdict::Failed { .. }), "expected 3 nodes, saw 2"),
         ("panics", |v| matches!(v, Verdict::Failed { .. }), "panicked at suites/tests/fake.rs:3:5: the pod vanished"),
@@ -170,6 +173,7 @@ async fn a_scenario_is_told_what_it_needs_and_nothing_of_cargo() {
         "CATNAP_SCENARIO=fake::reads_its_environment",
         "CATNAP_SEED=7",
         "CATNAP_KEEP=1",
+        "CATNAP_LABS=2",
         "CATNAP_PROVISIONER=/bin/karpenter",
         "CATNAP_PROVISIONER_VERSION=1.6.3",
         &format!("CATNAP_ARTEFACTS={}", folder.display()),
@@ -278,6 +282,7 @@ async fn a_suite_that_is_gone_could_not_run() {
         junit: trial.folder.path().join("junit"),
         facts: Facts::default(),
         command: "catnap run".into(),
+        labs: None,
         options: Vec::new(),
     };
     let (_sender, stop) = watch::channel(Stop::NotYet);
