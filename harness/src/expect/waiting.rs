@@ -1,6 +1,6 @@
 //! When an expectation is evaluated: now, within a time, throughout a time, at every instant since a moment.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub struct Witness(Arc<Inner>);
 struct Inner {
     history: History,
     state: Mutex<State>,
-    evaluated: AtomicU64,
+    evaluated: AtomicUsize,
     fatal: OnceLock<String>,
     epilogue: String,
 }
@@ -48,7 +48,7 @@ impl Witness {
         Self(Arc::new(Inner {
             history,
             state: Mutex::default(),
-            evaluated: AtomicU64::new(0),
+            evaluated: AtomicUsize::new(0),
             fatal: OnceLock::new(),
             epilogue,
         }))
@@ -83,7 +83,7 @@ impl Witness {
 
     /// Number of assertions that were evaluated to their end.
     #[must_use]
-    pub fn evaluated(&self) -> u64 {
+    pub fn evaluated(&self) -> usize {
         self.0.evaluated.load(Ordering::Relaxed)
     }
 

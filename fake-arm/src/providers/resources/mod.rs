@@ -4,6 +4,8 @@ mod group;
 mod listing;
 mod subscription;
 
+pub(crate) use group::remove_group;
+
 /// Api-versions of the resources provider.
 const API_VERSIONS: &[&str] = &[
     "2016-06-01",
