@@ -78,11 +78,19 @@ impl Bench {
         bench
     }
 
-    /// A path that starts with `/providers/` or `/subscriptions/` is taken as it is; any other is below the
+    /// A path that starts with `/subscriptions`, and one of the tenant's, is taken as it is; any other is below the
     /// subscription.
     pub(crate) fn call(&mut self, method: Method, path: &str, body: Value) -> Reply {
+        self.call_with(method, path, body, HeaderMap::new())
+    }
+
+    /// The same, with headers.
+    pub(crate) fn call_with(&mut self, method: Method, path: &str, body: Value, headers: HeaderMap) -> Reply {
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
-        let path = if path.starts_with("/subscriptions") || path.starts_with("/providers/") || path == "/tenants" {
+        let path = if path.starts_with("/subscriptions")
+            || path.starts_with("/providers/Microsoft.ResourceGraph/")
+            || path == "/tenants"
+        {
             path.to_owned()
         } else {
             format!("/subscriptions/{}{path}", Self::SUBSCRIPTION)
@@ -91,7 +99,7 @@ impl Bench {
             method,
             path,
             query: query.to_owned(),
-            headers: HeaderMap::new(),
+            headers,
             body,
             origin: "https://127.0.0.1:1".to_owned(),
             caller: Uuid::from_u128(0x33),

@@ -88,6 +88,7 @@ fn serve(world: &mut World, incoming: Incoming, operation: &mut String) -> Resul
         *operation = named;
     }
     check_surroundings(world, &request, &route.target)?;
+    check_precondition(world, &request)?;
     let answer = ask(world, &request, &route.target, action.as_deref())?;
     render::render(world, &request, answer)
 }
@@ -277,6 +278,30 @@ fn check_location(world: &World, request: &Request) -> Result<(), ArmError> {
             found.location(),
             found.id.resource_group().unwrap_or_default()
         ),
+    ))
+}
+
+/// `If-Match` and `If-None-Match` of a change.
+fn check_precondition(world: &World, request: &Request) -> Result<(), ArmError> {
+    if !matches!(request.method.as_str(), "PUT" | "PATCH" | "DELETE") || request.resource_type.computed {
+        return Ok(());
+    }
+    let header = |name: &str| request.headers.get(name).and_then(|v| v.to_str().ok());
+    let bare = |tag: &str| tag.trim().trim_start_matches("W/").trim_matches('"').to_ascii_lowercase();
+    let found = world.resources().get(&request.id);
+    let matches = |wanted: &str| match found {
+        Some(found) => wanted.split(',').any(|tag| bare(tag) == "*" || bare(tag) == found.etag.to_string()),
+        None => false,
+    };
+    let fails =
+        header("if-match").is_some_and(|wanted| !matches(wanted)) || header("if-none-match").is_some_and(&matches);
+    if !fails {
+        return Ok(());
+    }
+    Err(ArmError::new(
+        StatusCode::PRECONDITION_FAILED,
+        "PreconditionFailed",
+        format!("The precondition given in one of the request headers evaluated to false for '{}'.", request.id),
     ))
 }
 

@@ -8,6 +8,8 @@ mod keeper;
 mod pipeline;
 mod render;
 mod route;
+#[cfg(test)]
+mod tests;
 mod tls;
 
 pub use fake_arm::{Builder, FakeArm, StartError};

@@ -1,6 +1,7 @@
 //! The way of a request: authenticate > provider > ledger.
 
 use std::collections::BTreeMap;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -35,7 +36,7 @@ pub(super) struct Shared {
 impl Shared {
     /// Does something to the world, then tells what came of it.
     pub(super) fn with<T>(&self, change: impl FnOnce(&mut World) -> T) -> T {
-        // A provider that panicked has failed its own request; the rest of the world goes on.
+        // A change that panicked is its author's failure; the rest of the world goes on.
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
         let result = change(&mut world);
         self.ledger.tell(world.take_events());
@@ -120,8 +121,12 @@ pub(super) async fn arm(State(shared): State<Arc<Shared>>, request: Request<Body
                     let method = parts.method;
                     let headers = parts.headers.clone();
                     let incoming = Incoming { method, path, query, headers, body, origin, caller: who };
-                    let done = dispatch::dispatch(&mut world, incoming);
-                    (done.result, done.operation, done.resource_id)
+                    // A provider that panics fails its own request, by name, and nobody else's.
+                    let served = panic::catch_unwind(AssertUnwindSafe(|| dispatch::dispatch(&mut world, incoming)));
+                    match served {
+                        Ok(done) => (done.result, done.operation, done.resource_id),
+                        Err(_) => (Err(provider_panicked(&described)), described, described_id),
+                    }
                 }
             }
         }
@@ -177,6 +182,11 @@ pub(super) async fn managed_identity(State(shared): State<Arc<Shared>>, request:
     drop(world);
     let rendered = Rendered { status: answer.status, headers: Vec::new(), body: Some(answer.body) };
     respond(Ok(rendered), request_id, None, false)
+}
+
+fn provider_panicked(operation: &str) -> ArmError {
+    let message = format!("fake-arm failed in '{operation}': its provider panicked; see the process's standard error.");
+    ArmError::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", message).unknown_route()
 }
 
 /// Reads the body as JSON; null where there is none. With it, its size.

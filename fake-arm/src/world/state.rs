@@ -2,9 +2,11 @@
 
 use std::any::{Any, TypeId};
 use std::collections::{BTreeMap, HashMap};
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use rand::{Rng, SeedableRng};
@@ -20,7 +22,7 @@ use crate::clock::Clock;
 use crate::engine::ClusterEngine;
 use crate::entra::{Issuer, Principal, Principals};
 use crate::events::{ArmEvent, ResourceEvent, VmEvent};
-use crate::provider::{LongRunning, Registry};
+use crate::provider::{LongRunning, Outcome, Registry};
 
 /// Work outside the lock that ends in a change.
 pub(crate) type Task = BoxFuture<'static, Change>;
@@ -258,7 +260,10 @@ impl World {
     /// Does everything that is due. Returns when the next is due.
     pub(crate) fn catch_up(&mut self) -> Option<Timestamp> {
         while let Some(change) = self.agenda.take_due(self.clock.now()) {
-            change(self);
+            // The other appointments are kept even where one of them is its author's mistake.
+            if panic::catch_unwind(AssertUnwindSafe(|| change(self))).is_err() {
+                tracing::error!("failed to do something that was due: it panicked");
+            }
         }
         self.agenda.next()
     }
@@ -277,23 +282,21 @@ impl World {
         self.operations.insert(id, operation);
         self.latest_operations.insert(resource.clone(), id);
         match work {
-            LongRunning::After(Duration::ZERO, change) => {
-                let outcome = change(self);
-                self.end(id, outcome);
-            }
-            LongRunning::After(duration, change) => self.after(duration, move |world| {
-                let outcome = change(world);
-                world.end(id, outcome);
-            }),
+            LongRunning::After(Duration::ZERO, change) => self.conclude(id, change),
+            LongRunning::After(duration, change) => self.after(duration, move |world| world.conclude(id, change)),
             LongRunning::Task(task) => self.spawn(async move {
-                let change = task.await;
-                Box::new(move |world: &mut World| {
-                    let outcome = change(world);
-                    world.end(id, outcome);
-                }) as Change
+                let change =
+                    AssertUnwindSafe(task).catch_unwind().await.unwrap_or_else(|_| Box::new(|_| Err(panicked())));
+                Box::new(move |world: &mut World| world.conclude(id, change)) as Change
             }),
         }
         id
+    }
+
+    /// Does the last step of an operation. A step that panics fails its operation and nothing else.
+    fn conclude(&mut self, id: Uuid, change: Outcome) {
+        let outcome = panic::catch_unwind(AssertUnwindSafe(|| change(self))).unwrap_or_else(|_| Err(panicked()));
+        self.end(id, outcome);
     }
 
     /// Ends an operation, and the resource's provisioning state with it.
@@ -319,4 +322,9 @@ impl World {
             Err(error) => OperationStatus::Failed(error),
         };
     }
+}
+
+fn panicked() -> ArmError {
+    let message = "fake-arm failed: the last step of the operation panicked; see the process's standard error.";
+    ArmError::new(http::StatusCode::INTERNAL_SERVER_ERROR, "InternalOperationError", message)
 }

@@ -1,4 +1,4 @@
-//! The one subscription, and the namespaces registered in it.
+//! The tenant, its one subscription, and the namespaces registered in it.
 
 use serde_json::{Value, json};
 
@@ -37,6 +37,22 @@ impl Handler for Subscriptions {
 
     fn list(&self, world: &mut World, _: &Request) -> Reply {
         Ok(Answer::list(vec![subscription(world)]))
+    }
+}
+
+struct Tenants;
+
+inventory::submit! { ResourceType::new("Microsoft.Resources/tenants", API_VERSIONS, &Tenants).computed() }
+
+impl Handler for Tenants {
+    fn list(&self, world: &mut World, _: &Request) -> Reply {
+        let tenant = world.tenant();
+        Ok(Answer::list(vec![json!({
+            "id": format!("/tenants/{tenant}"),
+            "tenantId": tenant,
+            "displayName": "fake-arm",
+            "tenantCategory": "Home",
+        })]))
     }
 }
 
@@ -88,5 +104,44 @@ impl Handler for Namespaces {
 
     fn action(&self, _: &mut World, request: &Request, action: &str) -> Option<Reply> {
         action.eq_ignore_ascii_case("register").then(|| Self::one(request))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::bench::Bench;
+    use serde_json::json;
+
+    #[test]
+    fn the_subscription_and_its_namespaces_are_there() {
+        let mut bench = Bench::new();
+        let one = bench.get("?api-version=2022-12-01").expect(200);
+        assert_eq!(one["subscriptionId"], Bench::SUBSCRIPTION);
+        assert_eq!(bench.get("/subscriptions?api-version=2022-12-01").expect(200)["value"][0], one);
+        assert_eq!(bench.get("/tenants?api-version=2022-12-01").expect(200)["value"][0]["tenantId"], one["tenantId"]);
+        let network = bench.get("/providers/microsoft.network?api-version=2019-05-01").expect(200);
+        assert_eq!(
+            (&network["namespace"], &network["registrationState"]),
+            (&json!("Microsoft.Network"), &json!("Registered"))
+        );
+        let registered =
+            bench.post("/providers/Microsoft.Network/register?api-version=2019-05-01", json!(null)).expect(200);
+        assert_eq!(registered, network);
+        let unknown = bench.get("/providers/Microsoft.Bananas?api-version=2019-05-01");
+        assert_eq!((unknown.status, unknown.code()), (404, "InvalidResourceNamespace"));
+        let all = bench.get("/providers?api-version=2019-05-01").expect(200);
+        assert!(all["value"].as_array().unwrap().len() > 2);
+    }
+
+    #[test]
+    fn what_is_in_a_group_is_listed() {
+        let mut bench = Bench::with_group();
+        let path = "/resourceGroups/rg/providers/Microsoft.Network/publicIPAddresses/p?api-version=2022-01-01";
+        bench.put(path, json!({"location": "eastus"})).expect(201);
+        for path in ["/resourceGroups/rg/resources?api-version=2021-04-01", "/resources?api-version=2021-04-01"] {
+            let list = bench.get(path).expect(200);
+            assert_eq!(list["value"].as_array().unwrap().len(), 1);
+            assert_eq!(list["value"][0]["type"], "Microsoft.Network/publicIPAddresses");
+        }
     }
 }
