@@ -52,7 +52,9 @@ impl Job<'_> {
     async fn count(&mut self) -> Result<usize, ComponentError> {
         let mut arguments = vec!["list".to_owned()];
         arguments.extend(self.flags());
-        arguments.extend(["-deps", "-f", "{{if .Stale}}{{.ImportPath}}{{end}}"].map(str::to_owned));
+        // Go calls main packages stale even when all that is left to do is to link them.
+        let template = r#"{{if and .Stale (ne .Name "main")}}{{.ImportPath}}{{end}}"#;
+        arguments.extend(["-deps", "-f", template].map(str::to_owned));
         arguments.extend(self.packages());
         let outcome = self.download(&arguments).await?;
         Ok(outcome.stdout.lines().filter(|line| !line.trim().is_empty()).count())

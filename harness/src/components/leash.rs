@@ -10,7 +10,8 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, ChildStdin, Command};
 
 /// Each line names the group that runs now, or `none`. A killed process takes a moment to be gone and may still write
-/// into the folder until then, hence the repeats.
+/// into the folder until then, hence the repeats. In containers without an init that reaps, the killed never go
+/// altogether; after half a second the folder is what counts.
 const SCRIPT: &str = r#"
 trap '' HUP INT QUIT TERM PIPE
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
@@ -21,6 +22,7 @@ while [ $attempt -lt 100 ]; do
   left=
   if [ "$group" != none ] && kill -9 "-$group" 2>/dev/null; then left=1; fi
   rm -rf "$1" 2>/dev/null
+  [ $attempt -ge 10 ] && left=
   [ -z "$left" ] && [ ! -e "$1" ] && exit 0
   attempt=$((attempt + 1))
   sleep 0.05 2>/dev/null || sleep 1
