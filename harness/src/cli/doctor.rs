@@ -31,7 +31,7 @@ pub struct DoctorArgs {
 ///
 /// # Errors
 /// When there is no place for a cache.
-pub async fn doctor(arguments: &DoctorArgs) -> Result<u8, ComponentError> {
+pub(super) async fn doctor(arguments: &DoctorArgs) -> Result<u8, ComponentError> {
     let store = arguments.store.open()?;
     let mut findings = store.diagnose(&arguments.versions.versions()).await;
     findings.push(service_account_files());
