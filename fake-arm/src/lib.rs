@@ -11,6 +11,7 @@
 //! ```
 
 pub mod arm;
+pub mod catalog;
 pub mod clock;
 pub mod engine;
 pub mod entra;
