@@ -39,6 +39,7 @@ pub struct World {
     secrets: BTreeMap<String, Uuid>,
     resources: Resources,
     operations: BTreeMap<Uuid, Operation>,
+    latest_operations: BTreeMap<ResourceId, Uuid>,
     agenda: Agenda,
     wake: Arc<Notify>,
     tasks: mpsc::UnboundedSender<Task>,
@@ -83,6 +84,7 @@ impl World {
             secrets: BTreeMap::new(),
             resources: Resources::default(),
             operations: BTreeMap::new(),
+            latest_operations: BTreeMap::new(),
             agenda: Agenda::default(),
             wake: Arc::new(Notify::new()),
             tasks,
@@ -270,6 +272,7 @@ impl World {
         let operation =
             Operation { id, resource: resource.clone(), started, ended: None, status: OperationStatus::InProgress };
         self.operations.insert(id, operation);
+        self.latest_operations.insert(resource.clone(), id);
         match work {
             LongRunning::After(Duration::ZERO, change) => self.conclude(id, change),
             LongRunning::After(duration, change) => self.after(duration, move |world| world.conclude(id, change)),
@@ -294,7 +297,13 @@ impl World {
         let etag = self.uuid();
         let Some(operation) = self.operations.get_mut(&id) else { return };
         operation.ended = Some(now);
-        if let Some(resource) = self.resources.get_mut(&operation.resource)
+        // A machine that is deleted while it is created says `Deleting` until the deletion ends.
+        let latest = self.latest_operations.get(&operation.resource) == Some(&id);
+        if latest {
+            self.latest_operations.remove(&operation.resource);
+        }
+        if latest
+            && let Some(resource) = self.resources.get_mut(&operation.resource)
             && matches!(resource.provisioning_state(), "Creating" | "Updating" | "Deleting" | "Accepted" | "Running")
         {
             resource.set_provisioning_state(if outcome.is_ok() { "Succeeded" } else { "Failed" });

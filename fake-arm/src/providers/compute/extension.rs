@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::refusal::{marked_for_deletion, missing, parent_not_found};
+use super::refusal::{marked_for_deletion, missing};
 use super::{EXTENSIONS, VM_API_VERSIONS, vm_change};
 use crate::arm::{ArmError, ResourceId};
 use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
@@ -75,7 +75,7 @@ impl Handler for Extensions {
 
 fn require_live_machine(world: &World, extension: &ResourceId) -> Result<(), ArmError> {
     let vm_id = extension.parent().unwrap_or_else(ResourceId::tenant);
-    let vm = world.resources().get(&vm_id).ok_or_else(|| parent_not_found(EXTENSIONS, &vm_id))?;
+    let vm = world.resources().require(&vm_id)?;
     if vm.provisioning_state() == "Deleting" {
         return Err(marked_for_deletion("startTenantUpdate", &vm.id));
     }

@@ -121,15 +121,3 @@ pub(super) fn invalid_id(id: &str, path: &str) -> ArmError {
         ),
     )
 }
-
-/// A child's parent does not exist.
-pub(super) fn parent_not_found(resource_type: &str, parent: &ResourceId) -> ArmError {
-    let short = resource_type.split_once('/').map_or(resource_type, |(_, short)| short);
-    ArmError::not_found(
-        "ParentResourceNotFound",
-        format!(
-            "Failed to perform 'write' on resource(s) of type '{short}', because the parent resource '{parent}' could \
-             not be found."
-        ),
-    )
-}
