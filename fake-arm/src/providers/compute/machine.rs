@@ -6,9 +6,10 @@ use serde_json::Value;
 
 use super::custom_data::CustomData;
 use super::vm_placement::{Placement, is_spot};
-use super::{disk, network_interface};
+use super::disk;
 use crate::arm::ResourceId;
 use crate::events::VirtualMachine;
+use crate::providers::network;
 use crate::world::World;
 
 /// The facts of a stored machine whose primary interface is `nic`.
@@ -16,8 +17,7 @@ pub(super) fn facts(world: &World, vm: &ResourceId, nic: Option<&ResourceId>, pl
     let body = world.resources().get(vm).map(|vm| vm.body.clone()).unwrap_or_default();
     let properties = &body["properties"];
     let text = |pointer: &str| properties.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-    let nic = nic.and_then(|id| world.resources().get(id));
-    let (private_ip, subnet_id) = nic.map(network_interface::primary_address).unwrap_or_default();
+    let (private_ip, subnet_id) = nic.and_then(|nic| network::primary_address(world, nic)).unzip();
     let disk_gb = properties.pointer("/storageProfile/osDisk/diskSizeGB").and_then(Value::as_u64);
     let tags: BTreeMap<String, String> = body["tags"]
         .as_object()
@@ -40,7 +40,7 @@ pub(super) fn facts(world: &World, vm: &ResourceId, nic: Option<&ResourceId>, pl
         priority: if is_spot(&body) { "Spot" } else { "Regular" }.to_owned(),
         custom_data: world.peek::<CustomData>().and_then(|data| data.get(vm)).map(str::to_owned),
         private_ip,
-        subnet_id,
+        subnet_id: subnet_id.map(String::from),
         image: text("/storageProfile/imageReference/communityGalleryImageId")
             .or_else(|| text("/storageProfile/imageReference/id")),
         tags,

@@ -26,8 +26,6 @@ pub(crate) const VIRTUAL_MACHINES: &str = "Microsoft.Compute/virtualMachines";
 pub(crate) const DISKS: &str = "Microsoft.Compute/disks";
 /// Type of an extension.
 const EXTENSIONS: &str = "Microsoft.Compute/virtualMachines/extensions";
-/// Type of a network interface.
-const NETWORK_INTERFACES: &str = "Microsoft.Network/networkInterfaces";
 
 /// Api-versions of virtual machines and what hangs on them, newest first.
 const VM_API_VERSIONS: &[&str] = &[

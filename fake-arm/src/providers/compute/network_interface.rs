@@ -1,14 +1,12 @@
-//! The network interfaces of a machine: found, free, in its region; tied to it and let go.
-
-use std::net::IpAddr;
+//! The network interfaces that a machine asks for: named, in its region, fit for its size, and given to it.
 
 use serde_json::{Value, json};
 
 use super::refusal::{invalid, invalid_id, missing};
 use super::vm_placement::Placement;
-use super::NETWORK_INTERFACES;
+use crate::providers::network;
 use crate::arm::{ArmError, ResourceId};
-use crate::world::{Resource, World};
+use crate::world::World;
 
 /// Ids of the interfaces that a machine's body names, with `deleteOption: Delete` or without.
 pub(super) fn named(body: &Value) -> Result<Vec<(ResourceId, bool)>, ArmError> {
@@ -24,7 +22,7 @@ pub(super) fn named(body: &Value) -> Result<Vec<(ResourceId, bool)>, ArmError> {
             let path = format!("{path}[{index}].id");
             let text = entry["id"].as_str().unwrap_or_default();
             let id = ResourceId::parse(text).map_err(|_| invalid_id(text, &path))?;
-            if !id.is_type(NETWORK_INTERFACES) {
+            if !id.is_type(network::INTERFACE) {
                 return Err(invalid_id(text, &path));
             }
             Ok((id, entry.pointer("/properties/deleteOption") == Some(&json!("Delete"))))
@@ -32,7 +30,7 @@ pub(super) fn named(body: &Value) -> Result<Vec<(ResourceId, bool)>, ArmError> {
         .collect()
 }
 
-/// Refuses interfaces that the machine cannot have.
+/// Refuses interfaces that the machine's size and region cannot have.
 pub(super) fn check(
     world: &World,
     vm: &ResourceId,
@@ -54,9 +52,8 @@ pub(super) fn check(
         ));
     }
     for (id, _) in interfaces {
-        let Some(nic) = world.resources().get(id) else {
-            return Err(ArmError::not_found("NotFound", format!("Resource {id} not found.")));
-        };
+        // One that does not exist, or that another machine has, is refused by [`attach`].
+        let Some(nic) = world.resources().get(id) else { continue };
         if nic.location() != region.name {
             return Err(ArmError::bad_request(
                 "InvalidResourceReference",
@@ -64,14 +61,6 @@ pub(super) fn check(
                     "Resource {id} referenced by resource {vm} was not found. Please make sure that the referenced \
                      resource exists, and that both resources are in the same region."
                 ),
-            ));
-        }
-        if let Some(owner) = owner(nic)
-            && owner != *vm
-        {
-            return Err(ArmError::bad_request(
-                "NicInUse",
-                format!("Network Interface {id} is used by existing VM {owner}."),
             ));
         }
         if nic.properties()["enableAcceleratedNetworking"] == true && !size.accelerated_networking {
@@ -92,37 +81,13 @@ pub(super) fn check(
     Ok(())
 }
 
-/// The machine that an interface belongs to.
-fn owner(nic: &Resource) -> Option<ResourceId> {
-    ResourceId::parse(nic.properties()["virtualMachine"]["id"].as_str()?).ok()
-}
-
-/// Writes the machine into its interfaces.
-pub(super) fn attach(world: &mut World, vm: &ResourceId, interfaces: &[(ResourceId, bool)]) {
-    for (index, (id, _)) in interfaces.iter().enumerate() {
-        if let Some(nic) = world.resources_mut().get_mut(id) {
-            let properties = nic.properties_mut();
-            properties.insert("virtualMachine".into(), json!({ "id": vm }));
-            properties.insert("primary".into(), json!(index == 0));
+/// Gives all interfaces to the machine, or none.
+pub(super) fn attach(world: &mut World, vm: &ResourceId, interfaces: &[(ResourceId, bool)]) -> Result<(), ArmError> {
+    for (done, (nic, _)) in interfaces.iter().enumerate() {
+        if let Err(refusal) = network::attach(world, nic, vm) {
+            interfaces[..done].iter().for_each(|(nic, _)| network::detach(world, nic));
+            return Err(refusal);
         }
     }
-}
-
-/// Takes the machine out of an interface that outlives it.
-pub(super) fn detach(world: &mut World, vm: &ResourceId, id: &ResourceId) {
-    if let Some(nic) = world.resources_mut().get_mut(id)
-        && owner(nic).is_some_and(|owner| owner == *vm)
-    {
-        nic.properties_mut().remove("virtualMachine");
-        nic.properties_mut().remove("primary");
-    }
-}
-
-/// Address and subnet of an interface's primary IP configuration.
-pub(super) fn primary_address(nic: &Resource) -> (Option<IpAddr>, Option<String>) {
-    let configurations = nic.properties()["ipConfigurations"].as_array().map_or(&[][..], Vec::as_slice);
-    let primary = configurations.iter().find(|c| c["properties"]["primary"] == true).or(configurations.first());
-    let Some(properties) = primary.map(|configuration| &configuration["properties"]) else { return (None, None) };
-    let address = properties["privateIPAddress"].as_str().and_then(|text| text.parse().ok());
-    (address, properties["subnet"]["id"].as_str().map(str::to_owned))
+    Ok(())
 }

@@ -6,7 +6,7 @@ use super::custom_data::CustomData;
 use super::{disk, network_interface};
 use crate::arm::ResourceId;
 use crate::events::VmEvent;
-use crate::provider::Registry;
+use crate::providers::network;
 use crate::world::World;
 
 /// Takes a machine away, and with it what its `deleteOption`s say.
@@ -17,14 +17,10 @@ pub(super) fn take_down(world: &mut World, vm: &ResourceId) {
     let Some(resource) = world.resources_mut().remove(vm) else { return };
     world.state::<CustomData>().forget(vm);
     for (nic, goes) in network_interface::named(&resource.body).unwrap_or_default() {
-        if !goes {
-            network_interface::detach(world, vm, &nic);
-        } else if let Some(nic) = world.resources().get(&nic).cloned() {
-            // The network provider knows what else an interface holds, its addresses above all.
-            match Registry::get().find(&nic.resource_type) {
-                Some(kind) => kind.handler.remove(world, &nic),
-                None => drop(world.resources_mut().remove(&nic.id)),
-            }
+        if goes {
+            network::delete_interface(world, &nic);
+        } else {
+            network::detach(world, &nic);
         }
     }
     let os_disk = &resource.body["properties"]["storageProfile"]["osDisk"];

@@ -94,6 +94,7 @@ fn create(world: &mut World, request: &Request) -> Reply {
     identities(world, id, &mut body)?;
     let disk_id = disk::os_disk_id(world, id, &body)?;
     quota::check(world, placement, vm_placement::is_spot(&body))?;
+    network_interface::attach(world, id, &interfaces)?;
 
     let custom_data = take_secrets(&mut body);
     disk::create_os_disk(world, id, &disk_id, &mut body, placement);
@@ -110,7 +111,6 @@ fn create(world: &mut World, request: &Request) -> Reply {
     if let Some(data) = custom_data {
         world.state::<CustomData>().keep(id, data);
     }
-    network_interface::attach(world, id, &interfaces);
 
     let facts = machine::facts(world, id, interfaces.first().map(|(nic, _)| nic), placement);
     world.emit(VmEvent::Started(Arc::new(facts)));
