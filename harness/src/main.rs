@@ -1,2 +1,7 @@
 //! The catnap command.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    catnap::cli::main()
+}

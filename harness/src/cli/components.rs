@@ -1,7 +1,6 @@
 //! `catnap components`: fetch, list and clean the real parts of a lab.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -12,7 +11,7 @@ use crate::components::{
 
 /// Where components are taken from. For every command that needs some.
 #[derive(Debug, Clone, Default, Args)]
-pub struct StoreArgs {
+pub(super) struct StoreArgs {
     /// Use this executable as the provisioner instead of fetching one.
     #[arg(long, value_name = "PATH", help_heading = "Components")]
     pub provisioner: Option<PathBuf>,
@@ -26,7 +25,7 @@ impl StoreArgs {
     ///
     /// # Errors
     /// When there is no place for a cache.
-    pub fn open(&self) -> Result<Store, ComponentError> {
+    pub(super) fn open(&self) -> Result<Store, ComponentError> {
         let mut options = StoreOptions::from_environment();
         if let Some(cache) = &self.cache {
             options.cache = Some(cache.clone());
@@ -40,7 +39,7 @@ impl StoreArgs {
 
 /// Which versions a lab is made of. For every command that starts one.
 #[derive(Debug, Clone, Default, Args)]
-pub struct VersionArgs {
+pub(super) struct VersionArgs {
     /// Version of the provisioner.
     #[arg(long, value_name = "VERSION", help_heading = "Components")]
     pub provisioner_version: Option<String>,
@@ -52,7 +51,7 @@ pub struct VersionArgs {
 impl VersionArgs {
     /// The defaults, but for what was asked for.
     #[must_use]
-    pub fn versions(&self) -> Versions {
+    pub(super) fn versions(&self) -> Versions {
         let bare = |version: &String| version.trim_start_matches('v').to_owned();
         let defaults = Versions::default();
         Versions {
@@ -131,13 +130,13 @@ struct CleanArgs {
 ///
 /// # Errors
 /// When a component cannot be had or the cache cannot be written.
-pub async fn components(arguments: &ComponentsArgs) -> Result<ExitCode, ComponentError> {
+pub(super) async fn components(arguments: &ComponentsArgs) -> Result<u8, ComponentError> {
     match &arguments.command {
         ComponentsCommand::Fetch(arguments) => fetch(arguments).await?,
         ComponentsCommand::List(arguments) => list(arguments)?,
         ComponentsCommand::Clean(arguments) => clean(arguments)?,
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(0)
 }
 
 fn store(cache: Option<&PathBuf>) -> Result<Store, ComponentError> {

@@ -1,6 +1,5 @@
 //! `catnap doctor`: what works on this machine, what does not, and what to do about it.
 
-use std::process::ExitCode;
 
 use clap::Args;
 use owo_colors::{OwoColorize, Stream};
@@ -32,7 +31,7 @@ pub struct DoctorArgs {
 ///
 /// # Errors
 /// When there is no place for a cache.
-pub async fn doctor(arguments: &DoctorArgs) -> Result<ExitCode, ComponentError> {
+pub(super) async fn doctor(arguments: &DoctorArgs) -> Result<u8, ComponentError> {
     let store = arguments.store.open()?;
     let mut findings = store.diagnose(&arguments.versions.versions()).await;
     findings.push(service_account_files());
@@ -47,7 +46,7 @@ pub async fn doctor(arguments: &DoctorArgs) -> Result<ExitCode, ComponentError> 
         println!("\nTargets");
         targets.iter().for_each(print);
     }
-    Ok(if works { ExitCode::SUCCESS } else { ExitCode::from(2) })
+    Ok(if works { 0 } else { 2 })
 }
 
 fn print(finding: &Finding) {

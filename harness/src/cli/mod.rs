@@ -1,4 +1,109 @@
-//! The command line.
+//! The command line: what can be asked for, and what is told when it cannot be had.
 
-pub mod components;
-pub mod doctor;
+mod bench;
+mod building;
+mod components;
+mod doctor;
+mod interrupt;
+mod parts;
+mod run;
+mod trouble;
+mod up;
+
+pub use bench::{BenchArgs, BenchCommand, LabBenchArgs};
+pub use components::ComponentsArgs;
+pub use doctor::DoctorArgs;
+pub use interrupt::Interrupts;
+pub use parts::{PartsArgs, prepare_components};
+pub use run::RunArgs;
+pub use up::UpArgs;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Nothing could be run: the second of the two ways not to succeed.
+const COULD_NOT_RUN: u8 = 2;
+
+const EXAMPLES: &str = "\
+Examples:
+  catnap run                       run every scenario
+  catnap run --list                name every scenario
+  catnap run custom_vnet           run one suite
+  catnap up                        a lab to look around in
+
+Exit status: 0 all passed, 1 a scenario failed, 2 scenarios could not be run.
+From a clone, `cargo run --release --` stands for `catnap`.";
+
+/// Chaos and acceptance tests for AKS node auto-provisioning: the real provisioner against a fake Azure.
+#[derive(Debug, Parser)]
+#[command(name = "catnap", version, after_help = EXAMPLES, arg_required_else_help = true, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(RunArgs),
+    Up(UpArgs),
+    Doctor(DoctorArgs),
+    Components(ComponentsArgs),
+    Bench(BenchArgs),
+}
+
+/// Does what the command line asks for and says how it went.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let filter = tracing_subscriber::EnvFilter::try_from_env("CATNAP_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    // Whoever installed one before has chosen.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: failed to start threads: {error}\nhelp: look at the limit of processes (`ulimit -u`)");
+            return ExitCode::from(COULD_NOT_RUN);
+        }
+    };
+    let done = runtime.block_on(async {
+        match cli.command {
+            Command::Run(args) => run::run(args).await,
+            Command::Up(args) => up::up(args).await,
+            Command::Doctor(args) => doctor::doctor(&args).await.map_err(parts::trouble),
+            Command::Components(args) => components::components(&args).await.map_err(parts::trouble),
+            Command::Bench(args) => bench::bench(args).await,
+        }
+    });
+    // What still runs in the background (a build that was interrupted) has no say in when we end.
+    runtime.shutdown_background();
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(trouble) => {
+            trouble::tell(&trouble);
+            ExitCode::from(COULD_NOT_RUN)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_of_the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_shows_examples() {
+        for command in Cli::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("Examples:"), "{}", command.get_name());
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! The real parts that a command uses, and how they are made ready before the first lab needs them.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use miette::{Result, miette};
+
+use crate::components::{ComponentError, FetchDisplay, Store, StoreOptions, Versions};
+use crate::lab::Settings;
+use crate::report::Facts;
+use crate::runner::is_executable;
+
+/// Which real parts to use.
+#[derive(Debug, Clone, Default, Args)]
+pub struct PartsArgs {
+    /// A provisioner of your own: the path of its executable
+    #[arg(long, value_name = "PATH", env = "CATNAP_PROVISIONER", hide_env_values = true, help_heading = "Real parts")]
+    pub provisioner: Option<PathBuf>,
+    /// The version of the provisioner, Karpenter's Azure provider [default: 1.7.1]
+    #[arg(
+        long,
+        value_name = "VERSION",
+        env = "CATNAP_PROVISIONER_VERSION",
+        hide_env_values = true,
+        help_heading = "Real parts"
+    )]
+    pub provisioner_version: Option<String>,
+    /// The version of Kubernetes [default: 1.34.4]
+    #[arg(
+        long,
+        value_name = "VERSION",
+        env = "CATNAP_KUBERNETES_VERSION",
+        hide_env_values = true,
+        help_heading = "Real parts"
+    )]
+    pub kubernetes: Option<String>,
+}
+
+impl PartsArgs {
+    /// The same with an absolute path of the provisioner, which is made sure to be something that can be started.
+    ///
+    /// # Errors
+    /// When the provisioner's path leads to nothing of the kind.
+    pub fn checked(mut self) -> Result<Self> {
+        if let Some(path) = &self.provisioner {
+            let shown = path.display();
+            let help = "give the path of a karpenter executable for this machine, such as `go build -o karpenter \
+                        ./cmd/controller` makes";
+            let metadata = std::fs::metadata(path)
+                .map_err(|error| miette!(help = help, "failed to use {shown} as the provisioner: {error}"))?;
+            if metadata.is_dir() {
+                return Err(miette!(help = help, "failed to use {shown} as the provisioner: it is a folder"));
+            }
+            if !is_executable(path) {
+                let help = format!("if it is one, `chmod +x {shown}`; else {help}");
+                return Err(miette!(help = help, "failed to use {shown} as the provisioner: it is not executable"));
+            }
+            let absolute = std::path::absolute(path)
+                .map_err(|error| miette!(help = help, "failed to use {shown} as the provisioner: {error}"))?;
+            self.provisioner = Some(absolute);
+        }
+        Ok(self)
+    }
+
+    /// The versions that these choose.
+    #[must_use]
+    pub fn versions(&self) -> Versions {
+        let mut versions = Versions::default();
+        if let Some(version) = &self.kubernetes {
+            versions.kubernetes.clone_from(version);
+        }
+        if let Some(version) = &self.provisioner_version {
+            versions.provisioner.clone_from(version);
+        }
+        versions
+    }
+
+    /// Settings of a lab that is no scenario's, with these parts.
+    ///
+    /// # Errors
+    /// As [`Settings::from_env`].
+    pub fn settings(&self, name: &str) -> std::result::Result<Settings, String> {
+        let mut settings = Settings::from_env()?;
+        settings.scenario = name.to_owned();
+        settings.versions = self.versions();
+        settings.provisioner.clone_from(&self.provisioner);
+        Ok(settings)
+    }
+
+    /// The options that choose these parts again.
+    #[must_use]
+    pub fn options(&self) -> Vec<String> {
+        let mut options = Vec::new();
+        let mut option = |name: &str, value: Option<String>| {
+            options.extend(value.map(|value| format!("{name} {}", crate::report::quoted(&value))));
+        };
+        option("--provisioner", self.provisioner.as_ref().map(|path| path.to_string_lossy().into_owned()));
+        option("--provisioner-version", self.provisioner_version.clone());
+        option("--kubernetes", self.kubernetes.clone());
+        options
+    }
+}
+
+/// Makes the real parts ready, so that each is built once, with progress, before the first lab needs it and not within
+/// a scenario. What is told (component versions) stands in every scenario's report.
+///
+/// # Errors
+/// When one cannot be had: what, where, and the remedy.
+pub async fn prepare_components(parts: &PartsArgs) -> Result<Facts> {
+    let mut options = StoreOptions::from_environment();
+    if let Some(path) = &parts.provisioner {
+        options = options.provisioner(path);
+    }
+    let store = Store::open(options).map_err(trouble)?;
+    let display = FetchDisplay::new();
+    let binaries = store.resolve(&parts.versions(), |progress| display.report(progress)).await.map_err(trouble)?;
+    let mut facts = Facts::default();
+    facts.set("kubernetes", &binaries.versions.kubernetes);
+    match &parts.provisioner {
+        Some(path) => facts.set("karpenter-azure", path.to_string_lossy()),
+        None => facts.set("karpenter-azure", &binaries.versions.provisioner),
+    }
+    Ok(facts)
+}
+
+/// A component's error as the command tells it.
+pub(super) fn trouble(error: ComponentError) -> miette::Report {
+    miette!("{}", chain(&error))
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let said = cause.to_string();
+        if !text.contains(&said) {
+            text += &format!(": {said}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(path: &str) -> String {
+        let parts = PartsArgs { provisioner: Some(path.into()), ..PartsArgs::default() };
+        let report = parts.checked().unwrap_err();
+        format!("{report} / {}", report.help().unwrap())
+    }
+
+    #[test]
+    fn a_provisioner_that_cannot_be_started_is_told_from_one_that_is_not_there() {
+        assert!(error("/does/not/exist").contains("No such file"));
+        assert!(error("/").contains("it is a folder"));
+        assert!(error("/etc/hostname").contains("chmod +x /etc/hostname"));
+        let parts = PartsArgs { provisioner: Some("/bin/sh".into()), ..PartsArgs::default() };
+        assert_eq!(parts.checked().unwrap().options(), ["--provisioner /bin/sh"]);
+    }
+}

@@ -1,0 +1,239 @@
+//! `catnap run`: runs scenarios.
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use jiff::{SignedDuration, Timestamp};
+use miette::{IntoDiagnostic, Result, WrapErr};
+
+use super::building::Building;
+use super::interrupt::Interrupts;
+use super::parts::{PartsArgs, prepare_components};
+use crate::report::{Display, Live, Palette, Plain, Summary, quoted, runner_command};
+use crate::runner::{
+    Outcome, Plan, RunFolder, RunnerError, Scenario, Suite, SuiteFolder, Workspace, build, default_jobs, list,
+    make_writable, select,
+};
+
+/// How long a scenario that has to end may take to clean up.
+const GRACE: Duration = Duration::from_secs(30);
+
+const EXAMPLES: &str = "\
+A FILTER is the name of a scenario (custom_vnet::a_vnet_with_two_subnets_can_be_created), the name of a
+suite (custom_vnet), or a part of a name (subnet). Several select whatever one of them selects.
+
+Examples:
+  catnap run                                   every scenario
+  catnap run --list                            their names, and what they are about
+  catnap run custom_vnet                       one suite
+  catnap run budget do_not_disrupt             all whose name holds one of these words
+  catnap run --junit results                   JUnit files to results/TEST-<suite>.<scenario>.xml
+  catnap run --jobs 4 --seed 42                four at a time, everything random drawn from 42
+  catnap run --provisioner ./karpenter         a provisioner of your own
+  catnap run --kubernetes 1.33.13 --provisioner-version 1.6.3
+
+Exit status:
+  0  all scenarios passed (or were skipped, with the reason)
+  1  a scenario failed
+  2  scenarios could not be run: nothing selected, no Go, a component that does not build, …
+  130, 143  interrupted by Ctrl-C, by SIGTERM; what was recorded until then is kept";
+
+/// Run scenarios: all of them, or those that a FILTER selects
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct RunArgs {
+    /// A scenario, a suite, or a part of a name
+    #[arg(value_name = "FILTER")]
+    filters: Vec<String>,
+    /// Name the scenarios, do not run them
+    #[arg(long)]
+    list: bool,
+    /// Folder for JUnit files, one for each scenario [default: junit in the artefacts]
+    #[arg(long, value_name = "DIR", env = "CATNAP_JUNIT", hide_env_values = true)]
+    junit: Option<PathBuf>,
+    /// Scenarios that run at a time [default: as processors and memory allow]
+    #[arg(long, short, value_name = "N", value_parser = jobs)]
+    jobs: Option<usize>,
+    /// Where everything random comes from [default: drawn, and told]
+    #[arg(long, value_name = "N", env = "CATNAP_SEED", hide_env_values = true)]
+    seed: Option<u64>,
+    /// Keep the folders of labs whose scenario passed
+    #[arg(long, env = "CATNAP_KEEP", hide_env_values = true)]
+    keep: bool,
+    /// Folder for what the run records [default: a new one in target/catnap or artefacts]
+    #[arg(long, value_name = "DIR", env = "CATNAP_ARTEFACTS", hide_env_values = true)]
+    artefacts: Option<PathBuf>,
+    /// How long a scenario may take: 90s, 15m, 1h
+    #[arg(long, value_name = "TIME", default_value = "15m", value_parser = time)]
+    timeout: Duration,
+    /// Run the suites as they were last built
+    #[arg(long)]
+    no_build: bool,
+    /// Folder of built suites [default: catnap-suites beside the executable]
+    #[arg(long, value_name = "DIR", env = "CATNAP_SUITES", hide_env_values = true)]
+    suites: Option<PathBuf>,
+    #[command(flatten)]
+    parts: PartsArgs,
+}
+
+fn jobs(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|jobs| *jobs > 0).ok_or_else(|| "give a number of scenarios, at least 1".to_owned())
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    let wrong = || "give a time such as 90s, 15m or 1h30m".to_owned();
+    let time: SignedDuration = text.parse().map_err(|_| wrong())?;
+    Duration::try_from(time).ok().filter(|time| !time.is_zero()).ok_or_else(wrong)
+}
+
+/// Does what `catnap run` asks for.
+pub(super) async fn run(args: RunArgs) -> Result<u8> {
+    let interrupts = Interrupts::listen().into_diagnostic().wrap_err("failed to listen to signals")?;
+    let prepared = tokio::select! {
+        prepared = prepare(args) => prepared?,
+        () = interrupts.first() => return Ok(interrupts.exit_code().unwrap_or(2)),
+    };
+    let Some((plan, palette)) = prepared else { return Ok(0) };
+
+    let (seed, artefacts, junit) = (plan.seed, plan.folder.path().to_path_buf(), plan.junit.clone());
+    let mut display: Box<dyn Display> = if std::io::stdout().is_terminal() && std::io::stderr().is_terminal() {
+        Box::new(Live::new(palette))
+    } else {
+        Box::new(Plain::new(std::io::stdout(), palette))
+    };
+    let outcome = plan.run(&mut *display, interrupts.stop()).await?;
+    drop(display);
+
+    let summary = Summary {
+        reports: &outcome.reports,
+        not_started: outcome.not_started,
+        seed,
+        artefacts,
+        junit,
+        took: outcome.took,
+    };
+    // The one who reads may have gone; the status still tells how it went.
+    let _ = std::io::stdout().write_all(summary.render(palette).as_bytes());
+    Ok(exit_code(&outcome, &interrupts))
+}
+
+fn exit_code(outcome: &Outcome, interrupts: &Interrupts) -> u8 {
+    interrupts.exit_code().unwrap_or_else(|| outcome.exit_code())
+}
+
+/// Finds out what there is to run and makes everything ready for it; `None` when it was only to be listed.
+async fn prepare(args: RunArgs) -> Result<Option<(Plan, Palette)>> {
+    let palette = Palette::of(&std::io::stdout());
+    let parts = args.parts.checked()?;
+    let workspace = Workspace::locate();
+    let suites = find_suites(&workspace, args.suites.as_deref(), args.no_build).await?;
+    let scenarios = select(list(&suites).await?, &args.filters)?;
+    if args.list {
+        show_list(&scenarios, palette);
+        return Ok(None);
+    }
+
+    // Folders that the user names are tried before anything takes long.
+    let named = args.artefacts.as_deref().map(RunFolder::at).transpose()?;
+    let junit = args.junit.map(std::path::absolute).transpose().into_diagnostic()?;
+    if let Some(junit) = &junit {
+        make_writable(junit)?;
+    }
+    let facts = prepare_components(&parts).await?;
+
+    let seed = args.seed.unwrap_or_else(|| rand::random_range(0..1_000_000_000));
+    let folder = match named {
+        Some(folder) => folder,
+        None => {
+            let above = workspace.map_or_else(|_| PathBuf::from("artefacts"), |found| found.target.join("catnap"));
+            RunFolder::create_under(&std::path::absolute(above).into_diagnostic()?, Timestamp::now(), seed)?
+        }
+    };
+    let mut options = parts.options();
+    options.extend(args.suites.iter().map(|path| format!("--suites {}", quoted(&path.to_string_lossy()))));
+    let plan = Plan {
+        scenarios,
+        jobs: args.jobs.unwrap_or_else(default_jobs),
+        seed,
+        keep: args.keep,
+        provisioner: parts.provisioner,
+        provisioner_version: parts.provisioner_version,
+        kubernetes_version: parts.kubernetes,
+        // Whoever asks for more at a time than the labs would allow means the labs too.
+        labs: args.jobs.filter(|_| std::env::var_os("CATNAP_LABS").is_none()),
+        timeout: args.timeout,
+        grace: GRACE,
+        junit: junit.unwrap_or_else(|| folder.path().join("junit")),
+        folder,
+        facts,
+        command: format!("{} run", runner_command()),
+        options,
+    };
+    Ok(Some((plan, palette)))
+}
+
+/// The suites: built where catnap itself was built, else those that are beside it.
+async fn find_suites(
+    workspace: &Result<Workspace, String>,
+    named: Option<&Path>,
+    no_build: bool,
+) -> Result<Vec<Suite>, RunnerError> {
+    if let Some(folder) = named {
+        return SuiteFolder::at(folder).open();
+    }
+    let beside = SuiteFolder::beside_executable();
+    let why = match workspace {
+        Ok(workspace) if !no_build => {
+            let building = Building::start();
+            let built = build(workspace, |line| building.said(line)).await?;
+            return beside.install(&built);
+        }
+        Ok(_) => "--no-build forbids to build them",
+        Err(why) => why,
+    };
+    if beside.path().is_dir() {
+        return beside.open();
+    }
+    Err(RunnerError::NoSuites { folder: beside.path().to_path_buf(), why: why.to_owned() })
+}
+
+/// To a person: what each is about below its name. To a program: a line for each, the name before a tab.
+fn show_list(scenarios: &[Scenario], palette: Palette) {
+    let mut out = std::io::stdout().lock();
+    let people = out.is_terminal();
+    for scenario in scenarios {
+        let doc = scenario.doc.as_deref().unwrap_or_default();
+        let written = match (people, doc) {
+            (_, "") => writeln!(out, "{}", scenario.id),
+            (true, doc) => writeln!(out, "{}\n    {}", scenario.id, palette.faint(doc)),
+            (false, doc) => writeln!(out, "{}\t{doc}", scenario.id),
+        };
+        // The one who reads has enough.
+        if written.is_err() {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_as_people_write_them() {
+        assert_eq!(time("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(time("15m"), Ok(Duration::from_secs(900)));
+        assert_eq!(time("1h30m"), Ok(Duration::from_secs(5400)));
+        for wrong in ["", "90", "0s", "-5m", "soon"] {
+            assert!(time(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn at_least_one_scenario_runs_at_a_time() {
+        assert_eq!(jobs("3"), Ok(3));
+        assert!(jobs("0").is_err() && jobs("many").is_err());
+    }
+}

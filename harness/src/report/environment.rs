@@ -1,0 +1,191 @@
+//! What a runner tells a scenario's process, through its environment. The same variables steer `cargo test` by hand.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use super::scenario::ScenarioId;
+
+/// Which scenario the process is: `<suite>::<name>`.
+pub const SCENARIO: &str = "CATNAP_SCENARIO";
+/// The folder that everything recorded by the scenario goes to.
+pub const ARTEFACTS: &str = "CATNAP_ARTEFACTS";
+/// The number that everything random is drawn from.
+pub const SEED: &str = "CATNAP_SEED";
+/// Whether to keep the lab's folders after the scenario.
+pub const KEEP: &str = "CATNAP_KEEP";
+/// How many labs may run on this machine at once; without it the labs decide by the processors.
+pub const LABS: &str = "CATNAP_LABS";
+/// A provisioner to run instead of one that catnap builds.
+pub const PROVISIONER: &str = "CATNAP_PROVISIONER";
+/// The version of the provisioner.
+pub const PROVISIONER_VERSION: &str = "CATNAP_PROVISIONER_VERSION";
+/// The version of Kubernetes.
+pub const KUBERNETES_VERSION: &str = "CATNAP_KUBERNETES_VERSION";
+/// The file that lines about the scenario's progress are appended to. Only a runner sets it.
+pub const PROGRESS: &str = "CATNAP_PROGRESS";
+/// The command that repeats the scenario with the same seed.
+pub const REPEAT: &str = "CATNAP_REPEAT";
+/// The folder for JUnit files where no runner is there to write them.
+pub const JUNIT: &str = "CATNAP_JUNIT";
+
+/// What a scenario's process was told.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ScenarioEnvironment {
+    /// Which scenario it is.
+    pub scenario: Option<ScenarioId>,
+    /// Where its records go.
+    pub artefacts: Option<PathBuf>,
+    /// What everything random is drawn from.
+    pub seed: Option<u64>,
+    /// Keep the lab's folders.
+    pub keep: bool,
+    /// How many labs may run on this machine at once.
+    pub labs: Option<usize>,
+    /// A provisioner's executable.
+    pub provisioner: Option<PathBuf>,
+    /// The provisioner's version.
+    pub provisioner_version: Option<String>,
+    /// The version of Kubernetes.
+    pub kubernetes_version: Option<String>,
+    /// Where progress goes.
+    pub progress: Option<PathBuf>,
+    /// The command that repeats it.
+    pub repeat: Option<String>,
+}
+
+/// A variable that cannot be understood.
+#[derive(Debug, thiserror::Error)]
+#[error("environment variable {name} is `{value}`: {expected}")]
+pub struct EnvironmentError {
+    name: &'static str,
+    value: String,
+    expected: String,
+}
+
+impl ScenarioEnvironment {
+    /// Reads the environment of this process.
+    ///
+    /// # Errors
+    /// When a variable is set to something that it cannot be.
+    pub fn from_env() -> Result<Self, EnvironmentError> {
+        Self::from_lookup(|name| std::env::var_os(name))
+    }
+
+    fn from_lookup(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Self, EnvironmentError> {
+        // A variable that is set to nothing is as good as none, as CI systems set them so.
+        let lookup = |name: &'static str| lookup(name).filter(|value| !value.is_empty());
+        let text = |name: &'static str| {
+            lookup(name).map(|value| {
+                value.into_string().map_err(|value| EnvironmentError {
+                    name,
+                    value: value.to_string_lossy().into_owned(),
+                    expected: "expected text in UTF-8".to_owned(),
+                })
+            })
+        };
+        let path = |name: &'static str| lookup(name).map(PathBuf::from);
+        let scenario = text(SCENARIO)
+            .transpose()?
+            .map(|value| {
+                value.parse::<ScenarioId>().map_err(|error| EnvironmentError {
+                    name: SCENARIO,
+                    value,
+                    expected: error.to_string(),
+                })
+            })
+            .transpose()?;
+        let number = |name: &'static str| {
+            text(name)
+                .transpose()?
+                .map(|value| {
+                    value.parse::<u64>().map_err(|_| EnvironmentError {
+                        name,
+                        value,
+                        expected: "expected a whole number from 0 to 18446744073709551615".to_owned(),
+                    })
+                })
+                .transpose()
+        };
+        let keep = text(KEEP).transpose()?.is_some_and(|value| {
+            !matches!(value.to_ascii_lowercase().as_str(), "0" | "false" | "no" | "off" | "n" | "f")
+        });
+        Ok(Self {
+            scenario,
+            artefacts: path(ARTEFACTS),
+            seed: number(SEED)?,
+            keep,
+            labs: number(LABS)?.and_then(|labs| usize::try_from(labs).ok()),
+            provisioner: path(PROVISIONER),
+            provisioner_version: text(PROVISIONER_VERSION).transpose()?,
+            kubernetes_version: text(KUBERNETES_VERSION).transpose()?,
+            progress: path(PROGRESS),
+            repeat: text(REPEAT).transpose()?,
+        })
+    }
+
+    /// The variables that tell this to a process. What is not known is not named, so that the process inherits it.
+    #[must_use]
+    pub fn variables(&self) -> Vec<(&'static str, OsString)> {
+        let mut variables: Vec<(&'static str, OsString)> = Vec::new();
+        let mut tell = |name, value: Option<OsString>| variables.extend(value.map(|value| (name, value)));
+        tell(SCENARIO, self.scenario.as_ref().map(|id| id.to_string().into()));
+        tell(ARTEFACTS, self.artefacts.clone().map(Into::into));
+        tell(SEED, self.seed.map(|seed| seed.to_string().into()));
+        tell(KEEP, self.keep.then(|| "1".into()));
+        tell(LABS, self.labs.map(|labs| labs.to_string().into()));
+        tell(PROVISIONER, self.provisioner.clone().map(Into::into));
+        tell(PROVISIONER_VERSION, self.provisioner_version.clone().map(Into::into));
+        tell(KUBERNETES_VERSION, self.kubernetes_version.clone().map(Into::into));
+        tell(PROGRESS, self.progress.clone().map(Into::into));
+        tell(REPEAT, self.repeat.clone().map(Into::into));
+        variables
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<ScenarioEnvironment, EnvironmentError> {
+        ScenarioEnvironment::from_lookup(|name| {
+            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value))
+        })
+    }
+
+    #[test]
+    fn what_the_runner_tells_is_what_the_scenario_reads() {
+        let told = ScenarioEnvironment {
+            scenario: Some(ScenarioId::new("custom_vnet", "a::b")),
+            artefacts: Some("/a/b".into()),
+            seed: Some(u64::MAX),
+            keep: true,
+            labs: Some(3),
+            provisioner: Some("/bin/karpenter".into()),
+            provisioner_version: Some("1.6.3".into()),
+            kubernetes_version: Some("1.33.13".into()),
+            progress: Some("/a/b/progress.jsonl".into()),
+            repeat: Some("catnap run x --seed 1".into()),
+        };
+        let variables = told.variables();
+        let read = ScenarioEnvironment::from_lookup(|name| {
+            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone())
+        });
+        assert_eq!(read.unwrap(), told);
+    }
+
+    #[test]
+    fn an_empty_environment_tells_nothing() {
+        assert_eq!(read(&[]).unwrap(), ScenarioEnvironment::default());
+        assert_eq!(read(&[(SEED, ""), (KEEP, "0"), (ARTEFACTS, "")]).unwrap(), ScenarioEnvironment::default());
+        assert!(ScenarioEnvironment::default().variables().is_empty());
+    }
+
+    #[test]
+    fn a_seed_that_is_no_number_is_refused_by_name() {
+        let error = read(&[(SEED, "seven")]).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "environment variable CATNAP_SEED is `seven`: expected a whole number from 0 to 18446744073709551615"
+        );
+    }
+}

@@ -1,0 +1,138 @@
+//! The last lines of what a process printed, and the panic among them.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+
+/// How much of the end of a file is looked at.
+const LOOKED_AT: u64 = 256 * 1024;
+/// How many lines are shown.
+const SHOWN: usize = 100;
+
+/// The end of a process's output.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OutputTail {
+    text: String,
+}
+
+impl OutputTail {
+    /// The end of the file at `path`; empty when there is none.
+    #[must_use]
+    pub fn of_file(path: &Path) -> Self {
+        let read = || -> std::io::Result<(Vec<u8>, bool)> {
+            let mut file = File::open(path)?;
+            let skipped = file.metadata()?.len().saturating_sub(LOOKED_AT);
+            file.seek(SeekFrom::Start(skipped))?;
+            let mut bytes = Vec::new();
+            file.take(LOOKED_AT).read_to_end(&mut bytes)?;
+            Ok((bytes, skipped > 0))
+        };
+        let (bytes, cut) = read().unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
+        // Where the file was cut, the first line may be half a line.
+        let text = if cut { text.split_once('\n').map_or("", |(_, rest)| rest) } else { &text };
+        Self::of_text(text)
+    }
+
+    /// The end of `text`.
+    #[must_use]
+    pub fn of_text(text: &str) -> Self {
+        let lines: Vec<&str> = text.lines().filter(|line| !is_libtest(line)).collect();
+        let end = lines.iter().rposition(|line| !line.trim().is_empty()).map_or(0, |last| last + 1);
+        let lines = &lines[..end];
+        let start = lines.iter().position(|line| !line.trim().is_empty()).unwrap_or(0);
+        let start = start.max(end.saturating_sub(SHOWN));
+        Self { text: lines[start..].join("\n") }
+    }
+
+    /// The text, without what libtest says around every test.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// What the last panic said, as one line: `panicked at suites/tests/a.rs:3:5: left is not right`.
+    #[must_use]
+    pub fn panic(&self) -> Option<String> {
+        let lines: Vec<&str> = self.text.lines().collect();
+        let at = lines.iter().rposition(|line| line.starts_with("thread '") && line.contains(" panicked at "))?;
+        let (_, place) = lines[at].split_once(" panicked at ")?;
+        let said: Vec<&str> = lines[at + 1..]
+            .iter()
+            .take_while(|line| !line.starts_with("note: ") && !line.starts_with("stack backtrace:"))
+            .map(|line| line.trim())
+            .filter(|line| !line.is_empty())
+            .take(3)
+            .collect();
+        Some(format!("panicked at {place} {}", said.join(" ")).trim_end().to_owned())
+    }
+}
+
+/// Lines in which libtest speaks of a run of one test; to our reader they are noise.
+fn is_libtest(line: &str) -> bool {
+    let line = line.trim();
+    line == "running 1 test"
+        || line == "failures:"
+        || line == "error: test failed"
+        || line.starts_with("test result: ")
+        || (line.starts_with("test ")
+            && (line.ends_with(" ...") || line.contains(" ... FAILED") || line.ends_with("ok")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PANICKED: &str = "
+running 1 test
+creating the network
+
+thread 'a_subnet_is_used' (4711) panicked at suites/tests/custom_vnet.rs:12:5:
+assertion `left == right` failed
+  left: 1
+ right: 2
+note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace
+test a_subnet_is_used ... FAILED
+
+failures:
+
+failures:
+    a_subnet_is_used
+
+test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 3 filtered out; finished in 0.00s
+
+";
+
+    #[test]
+    fn a_panic_is_found_with_its_place_and_its_text() {
+        assert_eq!(
+            OutputTail::of_text(PANICKED).panic().unwrap(),
+            "panicked at suites/tests/custom_vnet.rs:12:5: assertion `left == right` failed left: 1 right: 2"
+        );
+    }
+
+    #[test]
+    fn what_libtest_says_is_left_out() {
+        let tail = OutputTail::of_text(PANICKED);
+        assert!(tail.text().starts_with("creating the network"), "{}", tail.text());
+        assert!(!tail.text().contains("test result"), "{}", tail.text());
+    }
+
+    #[test]
+    fn output_without_a_panic_has_none() {
+        assert_eq!(OutputTail::of_text("hello\n").panic(), None);
+        assert_eq!(OutputTail::of_text("").text(), "");
+    }
+
+    #[test]
+    fn only_the_end_of_a_long_file_is_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("output.log");
+        let lines: Vec<String> = (0..100_000).map(|line| format!("line {line}")).collect();
+        std::fs::write(&path, lines.join("\n")).unwrap();
+        let tail = OutputTail::of_file(&path);
+        assert_eq!(tail.text().lines().count(), SHOWN);
+        assert!(tail.text().ends_with("line 99999"));
+        assert_eq!(OutputTail::of_file(&folder.path().join("none")).text(), "");
+    }
+}

@@ -1,0 +1,103 @@
+//! A run as plain lines: for files, pipes and CI logs. One line when a scenario starts and one when it ends.
+
+use std::io::Write;
+
+use super::event::{Display, RunEvent};
+use super::palette::{Palette, elapsed};
+use super::scenario::ScenarioReport;
+use super::summary::first_line;
+
+/// Shows a run as lines.
+#[derive(Debug)]
+pub struct Plain<W> {
+    out: W,
+    palette: Palette,
+    scenarios: usize,
+    finished: usize,
+}
+
+impl<W: Write + Send> Plain<W> {
+    /// Lines to `out`.
+    pub fn new(out: W, palette: Palette) -> Self {
+        Self { out, palette, scenarios: 0, finished: 0 }
+    }
+
+    /// The one who reads may have gone; the run goes on for its report's sake.
+    fn line(&mut self, text: &str) {
+        let _ = writeln!(self.out, "{text}").and_then(|()| self.out.flush());
+    }
+}
+
+impl<W: Write + Send> Display for Plain<W> {
+    fn show(&mut self, event: RunEvent<'_>) {
+        match event {
+            RunEvent::Planned { scenarios, jobs, seed, .. } => {
+                self.scenarios = scenarios;
+                self.line(&planned(scenarios, jobs, seed));
+            }
+            RunEvent::Started(id) => self.line(&format!("{} {:>7}  {id}", self.palette.faint("start"), "")),
+            RunEvent::Told(..) | RunEvent::Ended => {}
+            RunEvent::Finished(report) => {
+                self.finished += 1;
+                let line = finished(self.palette, report, self.finished, self.scenarios);
+                self.line(&line);
+            }
+            RunEvent::Notice(text) => self.line(text),
+        }
+    }
+}
+
+pub(super) fn planned(scenarios: usize, jobs: usize, seed: u64) -> String {
+    let s = if scenarios == 1 { "" } else { "s" };
+    format!("running {scenarios} scenario{s}, {jobs} at a time, seed {seed}")
+}
+
+/// The line that a scenario leaves behind.
+pub(super) fn finished(palette: Palette, report: &ScenarioReport, number: usize, of: usize) -> String {
+    let count = palette.faint(&format!("({number}/{of})"));
+    let mut line = format!("{} {:>7}  {} {count}", palette.verdict(&report.verdict), elapsed(report.took), report.id);
+    let message = first_line(report.verdict.message());
+    if !message.is_empty() {
+        line.push_str("\n               ");
+        line.push_str(message);
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{Facts, Line, ScenarioId, Verdict};
+    use std::path::Path;
+    use std::time::Duration;
+
+    #[test]
+    fn a_scenario_is_a_line_when_it_starts_and_when_it_ends() {
+        let mut out = Vec::new();
+        let mut plain = Plain::new(&mut out, Palette::PLAIN);
+        let id = ScenarioId::new("drift", "a");
+        plain.show(RunEvent::Planned { scenarios: 2, jobs: 1, seed: 7, artefacts: Path::new("/a") });
+        plain.show(RunEvent::Started(&id));
+        plain.show(RunEvent::Told(&id, &Line::Step { text: "unseen".into() }));
+        let mut report = ScenarioReport {
+            id: id.clone(),
+            verdict: Verdict::Passed { assertions: 1 },
+            started: jiff::Timestamp::UNIX_EPOCH,
+            took: Duration::from_millis(12_300),
+            facts: Facts::default(),
+            attachments: Vec::new(),
+            output: String::new(),
+            repeat: String::new(),
+        };
+        plain.show(RunEvent::Finished(&report));
+        report.verdict = Verdict::Failed { message: "no node came\nat all".into(), body: "story".into() };
+        plain.show(RunEvent::Finished(&report));
+        insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r"
+        running 2 scenarios, 1 at a time, seed 7
+        start          drift::a
+        PASS    12.3s  drift::a (1/2)
+        FAIL    12.3s  drift::a (2/2)
+                       no node came
+        ");
+    }
+}

@@ -1,0 +1,234 @@
+//! What a run came to, told when it is over.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::palette::{Palette, elapsed};
+use super::scenario::{ScenarioReport, Verdict};
+
+/// How many of the slowest scenarios are named.
+const SLOWEST: usize = 5;
+
+/// How many scenarios came to which end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Everything held.
+    pub passed: usize,
+    /// Something did not hold.
+    pub failed: usize,
+    /// Not for this target.
+    pub skipped: usize,
+    /// The world could not be had.
+    pub could_not_run: usize,
+}
+
+impl Tally {
+    /// Counts verdicts.
+    pub fn of<'a>(verdicts: impl IntoIterator<Item = &'a Verdict>) -> Self {
+        let mut tally = Self::default();
+        for verdict in verdicts {
+            match verdict {
+                Verdict::Passed { .. } => tally.passed += 1,
+                Verdict::Failed { .. } => tally.failed += 1,
+                Verdict::Skipped { .. } => tally.skipped += 1,
+                Verdict::CouldNotRun { .. } => tally.could_not_run += 1,
+            }
+        }
+        tally
+    }
+
+    /// 0 when all that ran passed, 1 when one failed, 2 when none failed but some could not run or there was none.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self { failed: 1.., .. } => 1,
+            Self { could_not_run: 1.., .. } | Self { passed: 0, skipped: 0, .. } => 2,
+            _ => 0,
+        }
+    }
+}
+
+/// All that is told at the end of a run.
+#[derive(Debug)]
+pub struct Summary<'a> {
+    /// The scenarios that ended, in any order.
+    pub reports: &'a [ScenarioReport],
+    /// How many never started, because the run was interrupted.
+    pub not_started: usize,
+    /// What everything random was drawn from.
+    pub seed: u64,
+    /// Where the run's files are.
+    pub artefacts: PathBuf,
+    /// Where the JUnit files are.
+    pub junit: PathBuf,
+    /// How long the run took.
+    pub took: Duration,
+}
+
+impl Summary<'_> {
+    /// The text. Its last line has the form `N passed, N failed, N skipped`.
+    #[must_use]
+    pub fn render(&self, palette: Palette) -> String {
+        let mut text = String::new();
+        self.troubles(&mut text, palette, "failed", |verdict| match verdict {
+            Verdict::Failed { message, body } => Some((message, body)),
+            _ => None,
+        });
+        self.troubles(&mut text, palette, "could not run", |verdict| match verdict {
+            Verdict::CouldNotRun { message } => Some((message, message)),
+            _ => None,
+        });
+        self.skipped(&mut text, palette);
+        self.slowest(&mut text, palette);
+
+        let _ = writeln!(text, "\n{}  {}", palette.heading("artefacts"), self.artefacts.display());
+        let _ = writeln!(text, "{}      {}", palette.heading("junit"), self.junit.display());
+        let _ = writeln!(text, "{}       {}", palette.heading("seed"), self.seed);
+        let _ = writeln!(text, "{}       {}\n", palette.heading("time"), elapsed(self.took));
+
+        let tally = Tally::of(self.reports.iter().map(|report| &report.verdict));
+        if self.not_started > 0 {
+            let _ = writeln!(text, "{}", palette.caution(&format!("{} not started", self.not_started)));
+        }
+        if tally.could_not_run > 0 {
+            let _ = writeln!(text, "{}", palette.bad(&format!("{} could not run", tally.could_not_run)));
+        }
+        let closing = format!("{} passed, {} failed, {} skipped", tally.passed, tally.failed, tally.skipped);
+        let complete = self.not_started == 0 && tally.exit_code() == 0;
+        let _ = writeln!(text, "{}", if complete { palette.good(&closing) } else { palette.bad(&closing) });
+        text
+    }
+
+    fn sorted(&self) -> Vec<&ScenarioReport> {
+        let mut reports: Vec<&ScenarioReport> = self.reports.iter().collect();
+        reports.sort_by(|a, b| a.id.cmp(&b.id));
+        reports
+    }
+
+    fn troubles<'v>(
+        &'v self,
+        text: &mut String,
+        palette: Palette,
+        heading: &str,
+        pick: impl Fn(&'v Verdict) -> Option<(&'v String, &'v String)>,
+    ) {
+        let mut first = true;
+        for report in self.sorted() {
+            let Some((message, body)) = pick(&report.verdict) else { continue };
+            if std::mem::take(&mut first) {
+                let _ = writeln!(text, "\n{}", palette.heading(heading));
+            }
+            let _ =
+                writeln!(text, "\n  {} {}", palette.bad(&report.id.to_string()), palette.faint(&elapsed(report.took)));
+            // Most bodies begin with their message; saying it twice helps nobody.
+            if !body.trim_start().starts_with(message.trim()) {
+                indent(text, message);
+            }
+            indent(text, body);
+            let folder = self.artefacts.join(report.id.file_stem());
+            let _ = writeln!(text, "    {} {}", palette.faint("artefacts:"), folder.display());
+            let _ = writeln!(text, "    {} {}", palette.faint("again:    "), report.repeat);
+        }
+    }
+
+    fn skipped(&self, text: &mut String, palette: Palette) {
+        let skipped: Vec<_> =
+            self.sorted().into_iter().filter(|report| matches!(report.verdict, Verdict::Skipped { .. })).collect();
+        if skipped.is_empty() {
+            return;
+        }
+        let _ = writeln!(text, "\n{}\n", palette.heading("skipped"));
+        for report in skipped {
+            let _ = writeln!(text, "  {}: {}", report.id, first_line(report.verdict.message()));
+        }
+    }
+
+    fn slowest(&self, text: &mut String, palette: Palette) {
+        let mut reports: Vec<_> =
+            self.reports.iter().filter(|report| !matches!(report.verdict, Verdict::Skipped { .. })).collect();
+        // With as few as that, everything is on the screen already.
+        if reports.len() < 2 {
+            return;
+        }
+        reports.sort_by(|a, b| b.took.cmp(&a.took).then_with(|| a.id.cmp(&b.id)));
+        let _ = writeln!(text, "\n{}\n", palette.heading("slowest"));
+        for report in reports.into_iter().take(SLOWEST) {
+            let _ = writeln!(text, "  {:>7}  {}", elapsed(report.took), report.id);
+        }
+    }
+}
+
+/// The first line that says something.
+pub(super) fn first_line(text: &str) -> &str {
+    text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default()
+}
+
+fn indent(text: &mut String, what: &str) {
+    for line in what.trim_end().lines() {
+        let _ = writeln!(text, "{}", format!("    {line}").trim_end());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{Facts, ScenarioId};
+
+    fn report(name: &str, seconds: u64, verdict: Verdict) -> ScenarioReport {
+        ScenarioReport {
+            id: ScenarioId::new("custom_vnet", name),
+            verdict,
+            started: jiff::Timestamp::UNIX_EPOCH,
+            took: Duration::from_secs(seconds),
+            facts: Facts::default(),
+            attachments: Vec::new(),
+            output: String::new(),
+            repeat: format!("catnap run custom_vnet::{name} --seed 7"),
+        }
+    }
+
+    fn rendered(reports: &[ScenarioReport], not_started: usize) -> String {
+        Summary {
+            reports,
+            not_started,
+            seed: 7,
+            artefacts: "/a/run".into(),
+            junit: "/a/run/junit".into(),
+            took: Duration::from_secs(75),
+        }
+        .render(Palette::PLAIN)
+    }
+
+    #[test]
+    fn a_run_with_every_kind_of_end() {
+        let reports = [
+            report("passes", 12, Verdict::Passed { assertions: 3 }),
+            report(
+                "fails",
+                31,
+                Verdict::Failed { message: "expected 3 nodes".into(), body: "saw 2:\n\n  node-1\n  node-2\n".into() },
+            ),
+            report("lacks_go", 0, Verdict::CouldNotRun { message: "Go is missing\nhelp: install it".into() }),
+            report("needs_a_clock", 0, Verdict::Skipped { reason: "the target cannot move its clock".into() }),
+        ];
+        insta::assert_snapshot!(rendered(&reports, 1));
+    }
+
+    #[test]
+    fn a_run_in_which_all_is_well_is_short() {
+        insta::assert_snapshot!(rendered(&[report("passes", 12, Verdict::Passed { assertions: 3 })], 0));
+    }
+
+    #[test]
+    fn a_failure_outweighs_what_could_not_run_and_both_outweigh_success() {
+        let code =
+            |passed, failed, skipped, could_not_run| Tally { passed, failed, skipped, could_not_run }.exit_code();
+        assert_eq!(code(3, 0, 0, 0), 0);
+        assert_eq!(code(3, 0, 1, 0), 0);
+        assert_eq!(code(0, 0, 1, 0), 0);
+        assert_eq!(code(3, 1, 0, 1), 1);
+        assert_eq!(code(3, 0, 0, 1), 2);
+        assert_eq!(code(0, 0, 0, 0), 2);
+    }
+}

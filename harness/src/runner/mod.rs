@@ -1,0 +1,30 @@
+//! Runs scenarios: finds the suites' test binaries, asks them what they hold, and runs each scenario as a process of
+//! its own. What a scenario does is its own matter; here is how it is started, watched, ended and judged by its end.
+
+mod build;
+mod catalogue;
+mod docs;
+mod error;
+mod folder;
+mod jobs;
+mod judgement;
+mod plan;
+mod scenario_process;
+mod selection;
+mod suites;
+mod workspace;
+
+#[cfg(all(test, unix))]
+mod tests;
+
+pub use build::build;
+pub use catalogue::{Scenario, list};
+pub use error::RunnerError;
+pub use folder::RunFolder;
+pub(crate) use folder::make_writable;
+pub use jobs::default_jobs;
+pub use plan::{Outcome, Plan, Stop};
+pub use selection::select;
+pub(crate) use suites::is_executable;
+pub use suites::{Suite, SuiteFolder};
+pub use workspace::Workspace;

@@ -1,0 +1,212 @@
+//! A run: which scenarios, how many at a time, in which world; and its course.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use super::catalogue::Scenario;
+use super::error::RunnerError;
+use super::folder::{RunFolder, make_writable};
+use super::scenario_process::{self, News};
+use crate::report::{Display, Facts, RunEvent, ScenarioId, ScenarioReport, Tally, Verdict, junit};
+
+/// Whether a run is to end before it is done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stop {
+    /// It goes on.
+    #[default]
+    NotYet,
+    /// Nothing new starts; what runs cleans up.
+    Gently,
+    /// What runs is killed.
+    AtOnce,
+}
+
+/// What a run is to do.
+#[derive(Debug)]
+pub struct Plan {
+    /// The scenarios, in the order in which they start.
+    pub scenarios: Vec<Scenario>,
+    /// How many at a time.
+    pub jobs: usize,
+    /// What everything random is drawn from.
+    pub seed: u64,
+    /// Whether labs keep their folders.
+    pub keep: bool,
+    /// A provisioner's executable.
+    pub provisioner: Option<PathBuf>,
+    /// The provisioner's version.
+    pub provisioner_version: Option<String>,
+    /// The version of Kubernetes.
+    pub kubernetes_version: Option<String>,
+    /// How many labs may run on this machine at once, where the user said so.
+    pub labs: Option<usize>,
+    /// How long a scenario may take.
+    pub timeout: Duration,
+    /// How long a scenario that has to end may take to clean up.
+    pub grace: Duration,
+    /// Where the run's files go.
+    pub folder: RunFolder,
+    /// Where JUnit files go.
+    pub junit: PathBuf,
+    /// What is known beforehand of how all scenarios run: component versions.
+    pub facts: Facts,
+    /// The command that started this run, up to `run`: `cargo run --release -- run`.
+    pub command: String,
+    /// The options of this run that a repetition needs, besides the seed; quoted for a shell.
+    pub options: Vec<String>,
+}
+
+/// What a run came to.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The scenarios that ended, in the order in which they did.
+    pub reports: Vec<ScenarioReport>,
+    /// How many were not started, because the run was stopped.
+    pub not_started: usize,
+    /// How long it took.
+    pub took: Duration,
+    /// The first JUnit file that could not be written.
+    pub junit_trouble: Option<junit::JunitError>,
+}
+
+impl Outcome {
+    /// 0 when all went well, 1 when a scenario failed, 2 when something could not be run or not be told.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match Tally::of(self.reports.iter().map(|report| &report.verdict)).exit_code() {
+            0 if self.not_started > 0 || self.junit_trouble.is_some() => 2,
+            code => code,
+        }
+    }
+}
+
+impl Plan {
+    /// The command that runs the scenario `id` again with the same seed.
+    #[must_use]
+    pub fn repeat_command(&self, id: &ScenarioId) -> String {
+        let mut command = format!("{} {} --seed {}", self.command, crate::report::quoted(&id.to_string()), self.seed);
+        for option in &self.options {
+            command.push(' ');
+            command.push_str(option);
+        }
+        command
+    }
+
+    /// Runs all scenarios, or as many as it can before `stop`.
+    ///
+    /// # Errors
+    /// When the run's folders cannot be written; then nothing was started.
+    pub async fn run(self, display: &mut dyn Display, stop: watch::Receiver<Stop>) -> Result<Outcome, RunnerError> {
+        make_writable(self.folder.path())?;
+        make_writable(&self.junit)?;
+        for scenario in &self.scenarios {
+            // A file of an earlier run must not speak for a scenario that this one does not get to.
+            let _ = std::fs::remove_file(self.junit.join(junit::file_name(&scenario.id)));
+        }
+        Ok(Course::new(Arc::new(self), display, stop).go().await)
+    }
+
+    fn ignored(&self, scenario: &Scenario) -> ScenarioReport {
+        let mut facts = self.facts.clone();
+        facts.set("seed", self.seed.to_string());
+        ScenarioReport {
+            id: scenario.id.clone(),
+            verdict: Verdict::Skipped { reason: "its suite marks it with #[ignore]".to_owned() },
+            started: Timestamp::now(),
+            took: Duration::ZERO,
+            facts,
+            attachments: Vec::new(),
+            output: String::new(),
+            repeat: self.repeat_command(&scenario.id),
+        }
+    }
+}
+
+/// A run on its way.
+struct Course<'a> {
+    plan: Arc<Plan>,
+    display: &'a mut dyn Display,
+    stop: watch::Receiver<Stop>,
+    waiting: VecDeque<Scenario>,
+    running: JoinSet<ScenarioReport>,
+    news: (mpsc::UnboundedSender<News>, mpsc::UnboundedReceiver<News>),
+    reports: Vec<ScenarioReport>,
+    junit_trouble: Option<junit::JunitError>,
+}
+
+impl<'a> Course<'a> {
+    fn new(plan: Arc<Plan>, display: &'a mut dyn Display, stop: watch::Receiver<Stop>) -> Self {
+        let waiting = plan.scenarios.iter().cloned().collect();
+        let news = mpsc::unbounded_channel();
+        let running = JoinSet::new();
+        Self { plan, display, stop, waiting, running, news, reports: Vec::new(), junit_trouble: None }
+    }
+
+    async fn go(mut self) -> Outcome {
+        let clock = Instant::now();
+        self.display.show(RunEvent::Planned {
+            scenarios: self.plan.scenarios.len(),
+            jobs: self.plan.jobs.clamp(1, self.plan.scenarios.len().max(1)),
+            seed: self.plan.seed,
+            artefacts: self.plan.folder.path(),
+        });
+        loop {
+            self.fill();
+            tokio::select! {
+                // What a scenario told comes before that it ended.
+                biased;
+                Some(news) = self.news.1.recv() => self.pass_on(&news),
+                ended = self.running.join_next() => match ended {
+                    Some(Ok(report)) => {
+                        while let Ok(news) = self.news.1.try_recv() {
+                            self.pass_on(&news);
+                        }
+                        self.finish(report);
+                    }
+                    Some(Err(error)) => std::panic::resume_unwind(error.into_panic()),
+                    None => break,
+                },
+            }
+        }
+        self.display.show(RunEvent::Ended);
+        let Self { waiting, reports, junit_trouble, .. } = self;
+        Outcome { reports, not_started: waiting.len(), took: clock.elapsed(), junit_trouble }
+    }
+
+    /// Starts what may start.
+    fn fill(&mut self) {
+        while self.running.len() < self.plan.jobs.max(1) && *self.stop.borrow() == Stop::NotYet {
+            let Some(scenario) = self.waiting.pop_front() else { return };
+            if scenario.ignored {
+                let report = self.plan.ignored(&scenario);
+                self.finish(report);
+            } else {
+                // Our receiver has not seen a change yet, so its clone learns of a stop that comes in between.
+                let (plan, stop, news) = (self.plan.clone(), self.stop.clone(), self.news.0.clone());
+                self.running.spawn(scenario_process::run(plan, scenario, stop, news));
+            }
+        }
+    }
+
+    fn pass_on(&mut self, news: &News) {
+        self.display.show(match news {
+            News::Started(id) => RunEvent::Started(id),
+            News::Told(id, line) => RunEvent::Told(id, line),
+        });
+    }
+
+    fn finish(&mut self, report: ScenarioReport) {
+        if let Err(error) = junit::write(&report, &self.plan.junit) {
+            self.display.show(RunEvent::Notice(&format!("warning: {error}")));
+            self.junit_trouble.get_or_insert(error);
+        }
+        self.display.show(RunEvent::Finished(&report));
+        self.reports.push(report);
+    }
+}
