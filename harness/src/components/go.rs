@@ -108,6 +108,11 @@ impl Go {
         self.environment.goversion.trim_start_matches("go")
     }
 
+    /// `/usr/local/go/bin/go is Go 1.26.8`.
+    pub(super) fn title(&self) -> String {
+        format!("{} is Go {}", self.path.display(), self.version())
+    }
+
     /// Runs `go` in the scratch folder. Its standard error is heard line by line and kept in the log; it ends with us.
     pub(super) async fn run(
         &self,

@@ -282,10 +282,7 @@ impl Store {
         };
         match go.suffices(&needed) {
             Ok(()) => Ok(go),
-            Err(detail) => {
-                let (path, found) = (go.path.clone(), go.version().to_owned());
-                Err(ComponentError::GoTooOld { wanted, go: path, found, needed, detail })
-            }
+            Err(detail) => Err(ComponentError::GoTooOld { wanted, found: go.title(), needed, detail }),
         }
     }
 }
