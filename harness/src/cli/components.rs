@@ -1,66 +1,9 @@
 //! `catnap components`: fetch, list and clean the real parts of a lab.
 
-use std::path::PathBuf;
-
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use crate::components::{
-    Component, ComponentError, FetchDisplay, Program, Selection, Source, Store, StoreOptions, Versions,
-};
-
-/// Where components are taken from. For every command that needs some.
-#[derive(Debug, Clone, Default, Args)]
-pub(super) struct StoreArgs {
-    /// Use this executable as the provisioner instead of fetching one.
-    #[arg(long, value_name = "PATH", help_heading = "Components")]
-    pub provisioner: Option<PathBuf>,
-    /// Keep fetched components in this folder [default: catnap in the system's folder for caches].
-    #[arg(long, value_name = "DIR", env = "CATNAP_CACHE", help_heading = "Components")]
-    pub cache: Option<PathBuf>,
-}
-
-impl StoreArgs {
-    /// The store that these arguments and the environment describe.
-    ///
-    /// # Errors
-    /// When there is no place for a cache.
-    pub(super) fn open(&self) -> Result<Store, ComponentError> {
-        let mut options = StoreOptions::from_environment();
-        if let Some(cache) = &self.cache {
-            options.cache = Some(cache.clone());
-        }
-        if let Some(path) = &self.provisioner {
-            options = options.program(Program::Karpenter, path, "--provisioner");
-        }
-        Store::open(options)
-    }
-}
-
-/// Which versions a lab is made of. For every command that starts one.
-#[derive(Debug, Clone, Default, Args)]
-pub(super) struct VersionArgs {
-    /// Version of the provisioner.
-    #[arg(long, value_name = "VERSION", help_heading = "Components")]
-    pub provisioner_version: Option<String>,
-    /// Version of Kubernetes.
-    #[arg(long, value_name = "VERSION", help_heading = "Components")]
-    pub kubernetes: Option<String>,
-}
-
-impl VersionArgs {
-    /// The defaults, but for what was asked for.
-    #[must_use]
-    pub(super) fn versions(&self) -> Versions {
-        let bare = |version: &String| version.trim_start_matches('v').to_owned();
-        let defaults = Versions::default();
-        Versions {
-            provisioner: self.provisioner_version.as_ref().map_or(defaults.provisioner, bare),
-            kubernetes: self.kubernetes.as_ref().map_or(defaults.kubernetes, bare),
-            ..defaults
-        }
-    }
-}
+use crate::components::{Component, ComponentError, FetchDisplay, Selection, Source, Store, StoreOptions, Versions};
 
 /// Arguments of `catnap components`.
 #[derive(Debug, Clone, Args)]
@@ -98,9 +41,6 @@ struct FetchArgs {
     /// Every pinned version of every component.
     #[arg(long, conflicts_with_all = ["provisioner_version", "kubernetes"])]
     all: bool,
-    /// Keep fetched components in this folder [default: catnap in the system's folder for caches].
-    #[arg(long, value_name = "DIR", env = "CATNAP_CACHE")]
-    cache: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -108,9 +48,6 @@ struct ListArgs {
     /// For programs.
     #[arg(long)]
     json: bool,
-    /// The cache folder [default: catnap in the system's folder for caches].
-    #[arg(long, value_name = "DIR", env = "CATNAP_CACHE")]
-    cache: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -121,9 +58,6 @@ struct CleanArgs {
     /// Everything.
     #[arg(long, conflicts_with = "what")]
     all: bool,
-    /// The cache folder [default: catnap in the system's folder for caches].
-    #[arg(long, value_name = "DIR", env = "CATNAP_CACHE")]
-    cache: Option<PathBuf>,
 }
 
 /// Runs `catnap components`.
@@ -139,12 +73,12 @@ pub(super) async fn components(arguments: &ComponentsArgs) -> Result<u8, Compone
     Ok(0)
 }
 
-fn store(cache: Option<&PathBuf>) -> Result<Store, ComponentError> {
-    StoreArgs { cache: cache.cloned(), provisioner: None }.open()
+fn store() -> Result<Store, ComponentError> {
+    Store::open(StoreOptions::from_environment())
 }
 
 async fn fetch(arguments: &FetchArgs) -> Result<(), ComponentError> {
-    let store = store(arguments.cache.as_ref())?;
+    let store = store()?;
     let wanted = if arguments.all { Store::pinned() } else { wanted(arguments) };
     let display = FetchDisplay::new();
     for (component, version, source) in store.fetch(&wanted, |progress| display.report(progress)).await? {
@@ -179,7 +113,7 @@ fn wanted(arguments: &FetchArgs) -> Vec<(Component, String)> {
 }
 
 fn list(arguments: &ListArgs) -> Result<(), ComponentError> {
-    let store = store(arguments.cache.as_ref())?;
+    let store = store()?;
     let (pinned, held, defaults) = (Store::pinned(), store.list(), Versions::default());
     let is_default = |component: Component, version: &str| defaults.of(component) == version;
     if arguments.json {
@@ -221,7 +155,7 @@ fn list(arguments: &ListArgs) -> Result<(), ComponentError> {
 }
 
 fn clean(arguments: &CleanArgs) -> Result<(), ComponentError> {
-    let store = store(arguments.cache.as_ref())?;
+    let store = store()?;
     let selection = if arguments.all { Selection::All } else { arguments.what.clone().unwrap_or(Selection::Outdated) };
     let cleaned = store.clean(&selection)?;
     for build in &cleaned.builds {

@@ -1,12 +1,12 @@
 //! `catnap doctor`: what works on this machine, what does not, and what to do about it.
 
-
 use clap::Args;
 use owo_colors::{OwoColorize, Stream};
 use serde_json::json;
 
-use super::components::{StoreArgs, VersionArgs};
-use crate::components::{ComponentError, Finding, State};
+use super::parts::PartsArgs;
+use crate::components::{ComponentError, Finding, State, Store, StoreOptions};
+use crate::process::probe_namespaces;
 
 /// Arguments of `catnap doctor`.
 #[derive(Debug, Clone, Default, Args)]
@@ -19,9 +19,7 @@ Examples:
   catnap doctor --json")]
 pub struct DoctorArgs {
     #[command(flatten)]
-    store: StoreArgs,
-    #[command(flatten)]
-    versions: VersionArgs,
+    parts: PartsArgs,
     /// For programs.
     #[arg(long)]
     json: bool,
@@ -32,8 +30,11 @@ pub struct DoctorArgs {
 /// # Errors
 /// When there is no place for a cache.
 pub(super) async fn doctor(arguments: &DoctorArgs) -> Result<u8, ComponentError> {
-    let store = arguments.store.open()?;
-    let mut findings = store.diagnose(&arguments.versions.versions()).await;
+    let mut options = StoreOptions::from_environment();
+    if let Some(path) = &arguments.parts.provisioner {
+        options = options.provisioner(path);
+    }
+    let mut findings = Store::open(options)?.diagnose(&arguments.parts.versions()).await;
     findings.push(service_account_files());
     let embedded = embedded(&findings, std::env::consts::OS);
     let works = embedded.state != State::Bad;
@@ -95,62 +96,21 @@ fn azure() -> Finding {
     Finding::note("azure", "this version of catnap does not drive it yet")
 }
 
-/// Whether the provisioner can be given a service account token of its own: as root, or in a user namespace.
+/// Whether the provisioner can be given a service account token of its own. This is tried, not guessed from settings.
 fn service_account_files() -> Finding {
-    let subject = "user namespaces";
+    let subject = "service account file";
     if std::env::consts::OS != "linux" {
-        return Finding::note(subject, "there are none on this system");
+        return Finding::note(subject, "processes cannot be given files of their own on this system");
     }
-    if nix::unistd::geteuid().is_root() {
-        return Finding::good(subject, "not needed: running as root");
-    }
-    let setting = |name: &str| {
-        let text = std::fs::read_to_string(format!("/proc/sys/{name}")).ok()?;
-        text.trim().parse::<i64>().ok()
-    };
-    user_namespaces(
-        setting("user/max_user_namespaces"),
-        setting("kernel/unprivileged_userns_clone"),
-        setting("kernel/apparmor_restrict_unprivileged_userns"),
-    )
-}
-
-/// Judges by the kernel's settings; `None` is a setting that this kernel does not have.
-fn user_namespaces(most: Option<i64>, unprivileged: Option<i64>, restricted: Option<i64>) -> Finding {
-    let subject = "user namespaces";
-    let sysctl = |name: &str, value: &str| format!("sudo sysctl -w {name}={value}, or run catnap as root");
-    if most == Some(0) {
-        Finding::bad(subject, "switched off").remedy(sysctl("user.max_user_namespaces", "10000"))
-    } else if most.is_none() {
-        Finding::bad(subject, "this kernel has none").remedy("run catnap as root")
-    } else if unprivileged == Some(0) {
-        Finding::bad(subject, "switched off for ordinary users").remedy(sysctl("kernel.unprivileged_userns_clone", "1"))
-    } else if restricted == Some(1) {
-        Finding::bad(subject, "restricted by AppArmor")
-            .remedy(sysctl("kernel.apparmor_restrict_unprivileged_userns", "0"))
-    } else {
-        Finding::good(subject, "usable, by the kernel's settings")
+    match probe_namespaces() {
+        Ok(()) => Finding::good(subject, "the provisioner can be given one of its own"),
+        Err(error) => Finding::bad(subject, error.to_string()),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_kernel_setting_in_the_way_is_named() {
-        assert_eq!(user_namespaces(Some(100), None, None).state, State::Good);
-        assert_eq!(user_namespaces(Some(100), Some(1), Some(0)).state, State::Good);
-        for (finding, setting) in [
-            (user_namespaces(Some(0), None, None), "user.max_user_namespaces"),
-            (user_namespaces(Some(9), Some(0), None), "kernel.unprivileged_userns_clone"),
-            (user_namespaces(Some(9), Some(1), Some(1)), "kernel.apparmor_restrict_unprivileged_userns"),
-            (user_namespaces(None, None, None), "root"),
-        ] {
-            assert_eq!(finding.state, State::Bad);
-            assert!(finding.remedy.unwrap().contains(setting));
-        }
-    }
 
     #[test]
     fn the_embedded_target_names_what_is_in_its_way() {

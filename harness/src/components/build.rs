@@ -175,15 +175,14 @@ impl Job<'_> {
                 ComponentError::Checksum { component, version, module, detail, proxy }
             }
             Complaint::Network { module, detail } => {
-                let cached = self.cache.usable();
-                ComponentError::Network { component, version, module, detail, proxy, cached }
+                let instead = format!("GOPROXY is {proxy} now. {}", self.cache.usable());
+                ComponentError::Network { component, version, module, detail, instead }
             }
             Complaint::DiskFull { detail } => disk_full(self.cache, self.go, self.pin, detail),
             Complaint::Killed { detail } => ComponentError::OutOfMemory { component, version, detail },
             Complaint::TooOld { detail } => ComponentError::GoTooOld {
                 wanted: self.pin.title(),
-                go: self.go.path.clone(),
-                found: self.go.version().to_owned(),
+                found: self.go.title(),
                 needed: self.pin.minimum_go().to_owned(),
                 detail,
             },

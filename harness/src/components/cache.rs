@@ -10,6 +10,7 @@
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use etcetera::BaseStrategy;
 use jiff::Timestamp;
@@ -96,9 +97,12 @@ impl Cache {
         self.root.join("locks").join(format!("{}.lock", self.label(pin, part)))
     }
 
-    /// A folder for this build that no other process uses.
+    /// A folder for this build, another one each time: the leash of one that was called off may still be removing its
+    /// folder when the next one begins.
     pub(super) fn scratch(&self, pin: &Pin, part: Part) -> PathBuf {
-        self.root.join("scratch").join(format!("{}.{}", self.label(pin, part), std::process::id()))
+        static ATTEMPT: AtomicU64 = AtomicU64::new(1);
+        let attempt = ATTEMPT.fetch_add(1, Ordering::Relaxed);
+        self.root.join("scratch").join(format!("{}.{}-{attempt}", self.label(pin, part), std::process::id()))
     }
 
     /// Where the output of Go goes.

@@ -101,15 +101,12 @@ pub enum ComponentError {
     },
     /// The Go toolchain is older than the sources.
     #[error(
-        "failed to build {wanted}: {} is Go {found}, Go {needed} or later is needed ({detail}); install it from https://go.dev/dl/, or let Go fetch it with GOTOOLCHAIN=auto",
-        go.display()
+        "failed to build {wanted}: {found}, Go {needed} or later is needed ({detail}); install it from https://go.dev/dl/, or let Go fetch it with GOTOOLCHAIN=auto"
     )]
     GoTooOld {
         /// What was to be built.
         wanted: String,
-        /// The `go` that was found.
-        go: PathBuf,
-        /// Its version.
+        /// The `go` that was found and its version.
         found: String,
         /// The oldest Go that builds all of it.
         needed: String,
@@ -127,7 +124,7 @@ pub enum ComponentError {
     /// A source module could not be downloaded.
     #[error(
         "failed to download {module} for {component} {version}: {detail}\n\
-         Building needs the Go module proxy (GOPROXY is {proxy}); check the network, or set GOPROXY to one that can be reached. {cached}"
+         Building needs the Go module proxy; check the network, or set GOPROXY to one that can be reached. {instead}"
     )]
     Network {
         /// What was to be built.
@@ -138,10 +135,8 @@ pub enum ComponentError {
         module: String,
         /// Go's words.
         detail: String,
-        /// The proxies in use.
-        proxy: String,
-        /// What can be used without a network.
-        cached: String,
+        /// The proxies in use, and what can be used without a network.
+        instead: String,
     },
     /// A source module is not the one that is pinned.
     #[error(

@@ -19,7 +19,9 @@ pub struct StoreOptions {
     pub crds: Option<PathBuf>,
     /// The `go` to build with; otherwise the first on PATH.
     pub go: Option<PathBuf>,
-    programs: BTreeMap<Program, Given>,
+    /// Where to look for `go` instead of PATH.
+    pub(super) search: Option<OsString>,
+    pub(super) programs: BTreeMap<Program, Given>,
 }
 
 /// A path to a program and what gave it.

@@ -12,6 +12,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::Command;
 use tokio::time::MissedTickBehavior;
 
+use super::StoreOptions;
 use super::leash::Leash;
 use super::pin::Platform;
 use super::versions::numeric;
@@ -61,12 +62,14 @@ pub(super) struct Outcome {
 }
 
 impl Go {
-    /// Looks for `go` and asks it for its version and folders.
-    pub(super) async fn find(given: Option<&Path>) -> Result<Self, NoGo> {
-        let path = match given {
-            Some(path) => path.to_owned(),
-            None => which::which("go").map_err(|_| NoGo::Missing)?,
-        };
+    /// Takes the `go` that is given, or looks for one, and asks it for its version and folders.
+    pub(super) async fn find(options: &StoreOptions) -> Result<Self, NoGo> {
+        let path = match (&options.go, &options.search) {
+            (Some(path), _) => Ok(path.clone()),
+            (None, Some(search)) => which::which_in("go", Some(search), "/"),
+            (None, None) => which::which("go"),
+        }
+        .map_err(|_| NoGo::Missing)?;
         let broken = |problem: String| NoGo::Broken { path: path.clone(), problem };
         let output = command(&path, Path::new("/"))
             .args(["env", "-json", "GOVERSION", "GOTOOLCHAIN", "GOPROXY", "GOCACHE", "GOMODCACHE"])
@@ -103,6 +106,11 @@ impl Go {
     /// `1.26.8`.
     pub(super) fn version(&self) -> &str {
         self.environment.goversion.trim_start_matches("go")
+    }
+
+    /// `/usr/local/go/bin/go is Go 1.26.8`.
+    pub(super) fn title(&self) -> String {
+        format!("{} is Go {}", self.path.display(), self.version())
     }
 
     /// Runs `go` in the scratch folder. Its standard error is heard line by line and kept in the log; it ends with us.
@@ -197,9 +205,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_go_that_is_none_is_called_broken() {
-        let problem = Go::find(Some(Path::new("/bin/false"))).await.unwrap_err();
+        let find = async |go: &str| Go::find(&StoreOptions { go: Some(go.into()), ..StoreOptions::default() }).await;
+        let problem = find("/bin/false").await.unwrap_err();
         assert!(matches!(problem, NoGo::Broken { .. }), "{problem:?}");
-        let problem = Go::find(Some(Path::new("/bin/echo"))).await.unwrap_err();
+        let problem = find("/bin/echo").await.unwrap_err();
         assert!(
             matches!(problem, NoGo::Broken { ref problem, .. } if problem.contains("something else")),
             "{problem:?}"

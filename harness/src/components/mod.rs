@@ -18,6 +18,8 @@ mod obtain;
 mod pin;
 mod progress;
 mod store;
+#[cfg(test)]
+mod tests;
 mod versions;
 
 pub use cache::{Cleaned, Held};

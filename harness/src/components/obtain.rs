@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use tokio::sync::watch;
 
 use super::build;
 use super::cache::{Cache, Part};
@@ -48,7 +49,8 @@ impl Workplace {
     }
 }
 
-/// Makes one build, unless another catnap has made it by the time it is our turn.
+/// Makes one build, unless another catnap has made it by the time it is our turn. `None` if `stop` becomes true before
+/// it is done; then nothing of it is left.
 pub(super) async fn obtain(
     cache: &Cache,
     go: &Go,
@@ -56,30 +58,37 @@ pub(super) async fn obtain(
     part: Part,
     packages: usize,
     report: &(dyn Fn(Stage) + Send + Sync),
-) -> Result<(Entry, Source), ComponentError> {
+    stop: &mut watch::Receiver<bool>,
+) -> Result<Option<(Entry, Source)>, ComponentError> {
     cache.prepare(pin)?;
     let trouble = |error| unwritable(cache, go, pin, error);
-    let _lock = Lock::take(&cache.lock(pin, part), |process| report(Stage::WaitingForOther { process }))
-        .await
-        .map_err(trouble)?;
+    let lock = cache.lock(pin, part);
+    let _lock = tokio::select! {
+        lock = Lock::take(&lock, |process| report(Stage::WaitingForOther { process })) => lock.map_err(trouble)?,
+        _ = stop.wait_for(|stop| *stop) => return Ok(None),
+    };
     if let Some(entry) = cache.find(pin, part)? {
         entry.verify(Look::Quick)?;
-        return Ok((entry, Source::Cache));
+        return Ok(Some((entry, Source::Cache)));
     }
     cache.sweep(pin, part);
     let mut workplace = Workplace::set_up(cache, pin, part).map_err(trouble)?;
     // A download of something prebuilt is to be tried here, before anything is built.
-    let result = match build::build(cache, go, pin, part, packages, &mut workplace, report).await {
-        Ok(()) => keep(cache, go, pin, part, &workplace.out).await.map_err(trouble),
-        Err(error) => Err(error),
+    let built = tokio::select! {
+        built = build::build(cache, go, pin, part, packages, &mut workplace, report) => Some(built),
+        _ = stop.wait_for(|stop| *stop) => None,
+    };
+    let kept = match built {
+        Some(Ok(())) => Some(keep(cache, go, pin, part, &workplace.out).await.map_err(trouble)),
+        Some(Err(error)) => Some(Err(error)),
+        None => None,
     };
     workplace.leash.finish().await;
-    result?;
-    let folder = cache.folder(pin, part);
-    let entry = cache
-        .find(pin, part)?
-        .ok_or_else(|| trouble(io::Error::new(io::ErrorKind::NotFound, format!("{} vanished", folder.display()))))?;
-    Ok((entry, Source::Built))
+    let Some(kept) = kept else { return Ok(None) };
+    kept?;
+    let vanished = || cache.unwritable(io::Error::other(format!("{} vanished", cache.folder(pin, part).display())));
+    let entry = cache.find(pin, part)?.ok_or_else(vanished)?;
+    Ok(Some((entry, Source::Built)))
 }
 
 /// Seals the build and moves it into its place.

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use futures::future::try_join_all;
+use futures::future::join_all;
 use serde::{Deserialize, Serialize};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use super::cache::{Cache, Cleaned, Held, Part};
 use super::entry::{Entry, Look};
@@ -232,19 +232,27 @@ impl Store {
         let share = Machine::look().share(missing.len());
         let places = Semaphore::new(share.builds);
         let report = &report;
+        // The first failure stops the other builds, and the error is told once they have cleaned up.
+        let (stop, stopped) = watch::channel(false);
         let builds = missing.into_iter().map(|(pin, part)| {
-            let (go, places) = (&go, &places);
+            let (go, places, stop, mut stopped) = (&go, &places, &stop, stopped.clone());
             async move {
                 report(&pin, Stage::Queued);
                 // Nobody closes the semaphore; without a permit the build would merely be one more at a time.
                 let _place = places.acquire().await;
                 let stage = |stage| report(&pin, stage);
-                let (entry, source) = obtain(&self.cache, go, &pin, part, share.packages, &stage).await?;
-                report(&pin, Stage::Done { source });
-                Ok::<_, ComponentError>(((pin, part), entry, source))
+                let made = obtain(&self.cache, go, &pin, part, share.packages, &stage, &mut stopped).await;
+                match &made {
+                    Ok(Some((_, source))) => report(&pin, Stage::Done { source: *source }),
+                    Ok(None) => {}
+                    Err(_) => drop(stop.send(true)),
+                }
+                made.map(|made| made.map(|(entry, source)| ((pin, part), entry, source)))
             }
         });
-        obtained.extend(try_join_all(builds).await?);
+        for made in join_all(builds).await {
+            obtained.extend(made?);
+        }
         Ok(obtained)
     }
 
@@ -257,7 +265,7 @@ impl Store {
             Part::Crds => format!("the CRDs of {}", pin.title()),
         };
         let wanted = wants.iter().map(title).collect::<Vec<_>>().join(", ");
-        let go = match Go::find(self.options.go.as_deref()).await {
+        let go = match Go::find(&self.options).await {
             Ok(go) => go,
             Err(NoGo::Missing) => {
                 let variables = |(pin, part): &Want| match part {
@@ -274,10 +282,7 @@ impl Store {
         };
         match go.suffices(&needed) {
             Ok(()) => Ok(go),
-            Err(detail) => {
-                let (path, found) = (go.path.clone(), go.version().to_owned());
-                Err(ComponentError::GoTooOld { wanted, go: path, found, needed, detail })
-            }
+            Err(detail) => Err(ComponentError::GoTooOld { wanted, found: go.title(), needed, detail }),
         }
     }
 }
