@@ -1,0 +1,258 @@
+//! A machine joins its cluster: it reads its custom data, gets a certificate with its bootstrap token, registers its
+//! Node in its own name, and the cloud node manager completes it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fake_arm::events::VirtualMachine;
+use k8s_openapi::api::core::v1::Node;
+use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use serde_json::json;
+
+use super::agent_pool::kubelet_of;
+use super::cluster::{ClientError, NodeCluster, certificates};
+use super::custom_data::{CustomData, CustomDataError};
+use super::kubelet::{KubeletConfig, KubeletError};
+use super::machine::{KWOK_ANNOTATION, KWOK_VALUE, Registration, cloud_patch, conditions};
+use super::tls_bootstrap::{CertificateError, request_certificate};
+
+/// Why a machine does not become a node.
+#[derive(Debug, thiserror::Error)]
+pub enum JoinError {
+    /// Its custom data does not make sense.
+    #[error(transparent)]
+    CustomData(#[from] CustomDataError),
+    /// Its kubelet would not start.
+    #[error(transparent)]
+    Kubelet(#[from] KubeletError),
+    /// Its custom data names another API server.
+    #[error("custom data names the API server {named}, but the cluster's is {expected}")]
+    OtherServer {
+        /// What the script says.
+        named: String,
+        /// The cluster's name.
+        expected: String,
+    },
+    /// Its custom data trusts another certificate authority.
+    #[error(
+        "KUBE_CA_CRT in custom data is not the certificate authority of the cluster, so TLS to its API server fails"
+    )]
+    OtherAuthority,
+    /// No client could be made.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// TLS bootstrap failed.
+    #[error("TLS bootstrap: {}", said(.0))]
+    Certificate(#[from] CertificateError),
+    /// The Node could not be made.
+    #[error("{step}: {}", api_said(.error))]
+    Api {
+        /// What was being done.
+        step: &'static str,
+        /// The API server's answer.
+        error: kube::Error,
+    },
+}
+
+fn said(error: &CertificateError) -> String {
+    match error {
+        CertificateError::Api(error) => api_said(error),
+        other => other.to_string(),
+    }
+}
+
+fn api_said(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => {
+            format!("the API server answered {} {}: {}", status.code, status.reason, status.message)
+        }
+        other => other.to_string(),
+    }
+}
+
+impl JoinError {
+    /// How long a machine that meets this error keeps trying; none where trying again cannot help.
+    ///
+    /// A kubelet tries for ever. Here a refusal becomes final, so that it can be told, but not at once: for a moment
+    /// after the API server's start its token authenticator knows no tokens yet, and the RBAC rules that let their
+    /// holders ask for certificates are written a second or two after that.
+    #[must_use]
+    pub fn patience(&self) -> Option<Duration> {
+        match self {
+            Self::Certificate(CertificateError::Api(kube::Error::Api(status))) if status.code == 401 => {
+                Some(Duration::from_secs(2))
+            }
+            Self::Certificate(CertificateError::Api(kube::Error::Api(status))) if status.code == 403 => {
+                Some(Duration::from_secs(20))
+            }
+            Self::Certificate(CertificateError::Api(error)) | Self::Api { error, .. } => match error {
+                kube::Error::Api(status) => {
+                    (status.code == 429 || status.code >= 500 || status.code == 409).then_some(Duration::MAX)
+                }
+                kube::Error::SerdeError(_) | kube::Error::BuildRequest(_) => None,
+                _ => Some(Duration::MAX),
+            },
+            Self::Certificate(CertificateError::Unsigned { .. }) => Some(Duration::MAX),
+            _ => None,
+        }
+    }
+}
+
+/// What a machine knows before it talks to anyone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Intent {
+    /// What its kubelet was told.
+    pub kubelet: KubeletConfig,
+    /// Version of its kubelet.
+    pub version: String,
+    /// Bootstrap token.
+    pub token: String,
+}
+
+impl Intent {
+    /// Reads what the machine was given and checks it against the cluster that answers at the address.
+    ///
+    /// # Errors
+    /// [`JoinError`] where it does not fit.
+    pub fn of(machine: &VirtualMachine, cluster: &NodeCluster) -> Result<Self, JoinError> {
+        let facts = &cluster.facts;
+        if let Some(pool) = &machine.agent_pool {
+            return Ok(Self {
+                kubelet: kubelet_of(machine, pool, facts)?,
+                version: facts.kubernetes_version.clone(),
+                token: cluster.bootstrap_token.clone(),
+            });
+        }
+        let data = CustomData::decode(machine.custom_data.as_deref())?;
+        if !data.api_server_name.eq_ignore_ascii_case(&facts.fqdn) {
+            return Err(JoinError::OtherServer { named: data.api_server_name, expected: facts.fqdn.clone() });
+        }
+        let authorities = |pem: &str| certificates(pem).unwrap_or_default();
+        if authorities(&data.ca_pem).is_empty() || authorities(&data.ca_pem) != authorities(&cluster.ca_pem) {
+            return Err(JoinError::OtherAuthority);
+        }
+        Ok(Self {
+            kubelet: KubeletConfig::parse(&data.kubelet_flags, &data.node_labels)?,
+            version: data.kubernetes_version,
+            token: data.bootstrap_token,
+        })
+    }
+}
+
+/// A machine that may speak for its node.
+pub(super) struct Joiner {
+    machine: Arc<VirtualMachine>,
+    cluster: Arc<NodeCluster>,
+    intent: Intent,
+    nodes: Api<Node>,
+}
+
+impl Joiner {
+    /// Reads the machine's custom data and gets its certificate.
+    ///
+    /// # Errors
+    /// [`JoinError`].
+    pub(super) async fn bootstrap(machine: Arc<VirtualMachine>, cluster: Arc<NodeCluster>) -> Result<Self, JoinError> {
+        let intent = Intent::of(&machine, &cluster)?;
+        let certificate = request_certificate(cluster.with_token(&intent.token)?, &machine.computer_name).await?;
+        let client = cluster.with_certificate(&certificate.certificate_pem, &certificate.key_pem)?;
+        Ok(Self { machine, cluster, intent, nodes: Api::all(client) })
+    }
+
+    /// Creates the Node as the kubelet does. A Node of this name that is there already, left by a machine of the same
+    /// name that was deleted a moment ago, makes this fail until it is gone.
+    ///
+    /// # Errors
+    /// [`JoinError`] with the API server's answer, for example that NodeRestriction forbids a label.
+    pub(super) async fn register(
+        &self,
+        at: jiff::Timestamp,
+        network_ready: bool,
+        device_plugin: bool,
+    ) -> Result<Node, JoinError> {
+        let node = Registration {
+            machine: &self.machine,
+            kubelet: &self.intent.kubelet,
+            version: &self.intent.version,
+            network_ready,
+            device_plugin,
+            at,
+        }
+        .node();
+        let post = PostParams::default();
+        self.nodes.create(&post, &node).await.map_err(|error| JoinError::Api { step: "registering the node", error })
+    }
+
+    /// Reports Ready, and hands the node to KWOK, which reports for it from now on.
+    ///
+    /// # Errors
+    /// [`JoinError`] with the API server's answer.
+    pub(super) async fn report_ready(&self, at: jiff::Timestamp) -> Result<(), JoinError> {
+        let name = &self.machine.computer_name;
+        let fail = |error| JoinError::Api { step: "reporting the node ready", error };
+        let status = Patch::Merge(json!({"status": {"conditions": conditions(true, at)}}));
+        self.nodes.patch_status(name, &PatchParams::default(), &status).await.map_err(fail)?;
+        let nodes: Api<Node> = Api::all(self.cluster.admin.clone());
+        let hand_over = Patch::Merge(json!({"metadata": {"annotations": {KWOK_ANNOTATION: KWOK_VALUE}}}));
+        nodes.patch(name, &PatchParams::default(), &hand_over).await.map_err(fail)?;
+        Ok(())
+    }
+}
+
+/// The cloud node manager's work on a new Node. It applies to the version that it saw, and looks again when another
+/// controller was faster.
+///
+/// # Errors
+/// [`JoinError`] with the API server's answer.
+pub(super) async fn complete(cluster: &NodeCluster, machine: &VirtualMachine, mut node: Node) -> Result<(), JoinError> {
+    let nodes: Api<Node> = Api::all(cluster.admin.clone());
+    let fail = |error| JoinError::Api { step: "completing the node with what the cloud knows", error };
+    loop {
+        let patch = Patch::Merge(cloud_patch(machine, &node));
+        match nodes.patch(&machine.computer_name, &PatchParams::default(), &patch).await {
+            Ok(_) => return Ok(()),
+            Err(kube::Error::Api(status)) if status.code == 409 => {
+                node = nodes.get(&machine.computer_name).await.map_err(fail)?;
+            }
+            Err(error) => return Err(fail(error)),
+        }
+    }
+}
+
+/// How a Node went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Removal {
+    /// The controller deleted it.
+    Deleted,
+    /// Its deletion had begun before (the provisioner's); finalizers decide when it ends.
+    UnderWay,
+    /// It was gone already.
+    Gone,
+}
+
+/// The cloud node lifecycle controller's work: deletes the Node whose machine is gone, and no other of its name.
+///
+/// # Errors
+/// The API server's answer.
+pub(super) async fn remove(cluster: &NodeCluster, node: &Node) -> Result<Removal, kube::Error> {
+    let nodes: Api<Node> = Api::all(cluster.admin.clone());
+    let name = node.metadata.name.as_deref().unwrap_or_default();
+    let Some(now) = nodes.get_opt(name).await? else { return Ok(Removal::Gone) };
+    if now.metadata.uid != node.metadata.uid {
+        return Ok(Removal::Gone);
+    }
+    if now.metadata.deletion_timestamp.is_some() {
+        return Ok(Removal::UnderWay);
+    }
+    let same = Preconditions { uid: node.metadata.uid.clone(), resource_version: None };
+    match nodes.delete(name, &DeleteParams { preconditions: Some(same), ..DeleteParams::default() }).await {
+        Ok(_) => Ok(Removal::Deleted),
+        Err(kube::Error::Api(status)) if status.code == 404 || status.code == 409 => Ok(Removal::Gone),
+        Err(error) => Err(error),
+    }
+}
+
+/// Waiting times between attempts, as a kubelet backs off: from 100 ms, doubled, up to 7 s.
+pub(super) fn backoff() -> impl Iterator<Item = Duration> {
+    std::iter::successors(Some(Duration::from_millis(100)), |wait| Some((*wait * 2).min(Duration::from_secs(7))))
+}

@@ -1,0 +1,273 @@
+//! The life of each machine: it boots, joins its cluster, and when it is deleted its Node goes.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use fake_arm::events::{VirtualMachine, VmEvent};
+use k8s_openapi::api::core::v1::Node;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use super::boot::BootSettings;
+use super::cluster::NodeCluster;
+use super::join::{Joiner, Removal, backoff, complete, remove};
+use crate::history::{BootStage, Event, History};
+
+/// Turns virtual machines into nodes. Clones share the machines.
+///
+/// Machines may start before their cluster is known: they wait for [`NodeRunner::connect`]. Each machine lives in a
+/// task of its own, so any number of them boot side by side.
+#[derive(Debug, Clone)]
+pub struct NodeRunner(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    history: History,
+    settings: BootSettings,
+    clusters: watch::Sender<Vec<Arc<NodeCluster>>>,
+    machines: Mutex<Machines>,
+}
+
+#[derive(Debug, Default)]
+struct Machines {
+    /// By id in lower case: tells the machine's task that the machine is gone.
+    running: HashMap<String, watch::Sender<bool>>,
+    tasks: JoinSet<()>,
+}
+
+/// What happened to a machine that ends its task before the machine itself ends.
+enum End {
+    Deleted,
+    Refused(String),
+}
+
+impl NodeRunner {
+    /// A runner without clusters.
+    #[must_use]
+    pub fn new(history: History, settings: BootSettings) -> Self {
+        Self(Arc::new(Inner {
+            history,
+            settings,
+            clusters: watch::Sender::new(Vec::new()),
+            machines: Mutex::new(Machines::default()),
+        }))
+    }
+
+    /// Makes a cluster known. Machines that wait for it go on; a cluster of the same id is replaced.
+    pub fn connect(&self, cluster: NodeCluster) {
+        let id = cluster.facts.id.clone();
+        self.0.clusters.send_modify(|clusters| {
+            clusters.retain(|known| !known.facts.id.eq_ignore_ascii_case(&id));
+            clusters.push(Arc::new(cluster));
+        });
+    }
+
+    /// Forgets a cluster that is going away: its machines' Nodes vanish with it and are not removed one by one.
+    pub fn disconnect(&self, id: &str) {
+        self.0.clusters.send_modify(|clusters| clusters.retain(|known| !known.facts.id.eq_ignore_ascii_case(id)));
+    }
+
+    /// Takes note of a change. Must be called within a tokio runtime.
+    pub fn handle(&self, event: VmEvent) {
+        match event {
+            VmEvent::Started(machine) => self.start(machine),
+            VmEvent::Deleted { id } => {
+                let mut machines = self.machines();
+                if let Some(gone) = machines.running.remove(&id.to_lowercase()) {
+                    gone.send_replace(true);
+                }
+            }
+        }
+    }
+
+    /// Handles every event of a channel until it closes.
+    pub async fn run(&self, mut events: mpsc::UnboundedReceiver<VmEvent>) {
+        while let Some(event) = events.recv().await {
+            self.handle(event);
+        }
+    }
+
+    /// Number of machines that are running, nodes or not.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.machines().running.len()
+    }
+
+    /// Stops all machines where they are and leaves their Nodes, for the end of a lab.
+    pub async fn stop(&self) {
+        let mut tasks = {
+            let mut machines = self.machines();
+            machines.running.clear();
+            std::mem::take(&mut machines.tasks)
+        };
+        tasks.shutdown().await;
+    }
+
+    fn machines(&self) -> std::sync::MutexGuard<'_, Machines> {
+        self.0.machines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn start(&self, machine: Arc<VirtualMachine>) {
+        let (gone, deleted) = watch::channel(false);
+        let mut machines = self.machines();
+        while machines.tasks.try_join_next().is_some() {}
+        // A machine that starts again under the same id (a PUT on an existing one) runs already.
+        if machines.running.contains_key(&machine.id.to_lowercase()) {
+            return;
+        }
+        machines.running.insert(machine.id.to_lowercase(), gone);
+        let life = Life { runner: self.0.clone(), machine, deleted };
+        machines.tasks.spawn(life.live());
+    }
+}
+
+/// One machine from its start to its end.
+struct Life {
+    runner: Arc<Inner>,
+    machine: Arc<VirtualMachine>,
+    deleted: watch::Receiver<bool>,
+}
+
+impl Life {
+    async fn live(mut self) {
+        match self.boot().await {
+            Ok((cluster, node)) => {
+                self.deletion().await;
+                tokio::time::sleep(self.runner.settings.removal_after).await;
+                self.remove(&cluster, &node).await;
+            }
+            Err(End::Refused(reason)) => self.record(BootStage::Refused, reason),
+            Err(End::Deleted) => {}
+        }
+    }
+
+    /// Boots up to a completed Node. Every wait ends when the machine is deleted; only the registration itself is not
+    /// torn off, because a Node could come of it that nobody would remove.
+    async fn boot(&mut self) -> Result<(Arc<NodeCluster>, Node), End> {
+        let boot = self.runner.settings.plan.boot(&self.machine);
+        self.record(BootStage::Booting, String::new());
+        let started = Instant::now();
+        let Some(kubelet_after) = boot.kubelet_after else {
+            self.deletion().await;
+            return Err(End::Deleted);
+        };
+        self.unless_deleted(tokio::time::sleep(kubelet_after)).await?;
+        let mut clusters = self.runner.clusters.subscribe();
+        let machine = self.machine.clone();
+        let found = async {
+            let known = clusters.wait_for(|known| known.iter().any(|cluster| cluster.owns(&machine))).await;
+            known.ok().and_then(|known| known.iter().find(|cluster| cluster.owns(&machine)).cloned())
+        };
+        let Some(cluster) = self.unless_deleted(found).await? else { return Err(End::Deleted) };
+
+        let network_now = boot.network_after.is_some_and(|after| after.is_zero());
+        let (joiner, node) = self.join(&cluster, network_now).await?;
+        self.complete(&cluster, &node).await;
+        let took = started.elapsed().as_millis();
+        let name = node.metadata.name.as_deref().unwrap_or_default();
+        self.record(BootStage::Registered, format!("as node {name}, {took} ms after the machine's start"));
+        if let Some(after) = boot.network_after.filter(|_| !network_now) {
+            self.report_ready(&joiner, after).await;
+        }
+        Ok((cluster, node))
+    }
+
+    async fn join(&mut self, cluster: &Arc<NodeCluster>, network_now: bool) -> Result<(Joiner, Node), End> {
+        let began = Instant::now();
+        let mut waits = backoff();
+        loop {
+            let bootstrap = Joiner::bootstrap(self.machine.clone(), cluster.clone());
+            let attempt = match self.unless_deleted(bootstrap).await? {
+                Ok(joiner) => {
+                    let device_plugin = self.runner.settings.device_plugin;
+                    let registered = joiner.register(self.runner.history.now(), network_now, device_plugin).await;
+                    registered.map(|node| (joiner, node))
+                }
+                Err(error) => Err(error),
+            };
+            let error = match attempt {
+                Ok(joined) => return Ok(joined),
+                Err(error) => error,
+            };
+            if error.patience().is_none_or(|patience| began.elapsed() >= patience) {
+                return Err(End::Refused(error.to_string()));
+            }
+            tracing::debug!(machine = self.machine.name, %error, "joining failed, trying again");
+            self.unless_deleted(tokio::time::sleep(waits.next().unwrap_or_default())).await?;
+        }
+    }
+
+    /// The cloud node manager's part. It ends early when the machine is deleted; its Node is removed next.
+    async fn complete(&mut self, cluster: &NodeCluster, node: &Node) {
+        let machine = self.machine.clone();
+        for wait in backoff() {
+            match self.unless_deleted(complete(cluster, &machine, node.clone())).await {
+                Ok(Err(error)) if error.patience().is_some() => {
+                    tracing::debug!(machine = machine.name, %error, "trying again");
+                }
+                Ok(Err(error)) => return tracing::warn!(machine = machine.name, %error, "the node stays incomplete"),
+                Ok(Ok(())) | Err(_) => return,
+            }
+            if self.unless_deleted(tokio::time::sleep(wait)).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn report_ready(&mut self, joiner: &Joiner, after: Duration) {
+        let history = self.runner.history.clone();
+        let ready = async {
+            tokio::time::sleep(after).await;
+            for wait in backoff() {
+                match joiner.report_ready(history.now()).await {
+                    Ok(()) => return,
+                    Err(error) => tracing::debug!(%error, "reporting ready failed, trying again"),
+                }
+                tokio::time::sleep(wait).await;
+            }
+        };
+        let _ = self.unless_deleted(ready).await;
+    }
+
+    async fn remove(&self, cluster: &Arc<NodeCluster>, node: &Node) {
+        for wait in backoff() {
+            let known = self.runner.clusters.borrow().iter().any(|known| known.facts.id == cluster.facts.id);
+            if !known {
+                return;
+            }
+            match remove(cluster, node).await {
+                Ok(how) => {
+                    let message = match how {
+                        Removal::Deleted => "the cloud node lifecycle controller deleted the node",
+                        Removal::UnderWay => "the node was being deleted already",
+                        Removal::Gone => "the node was gone already",
+                    };
+                    return self.record(BootStage::Removed, message.into());
+                }
+                Err(error) => tracing::debug!(machine = self.machine.name, %error, "removing the node failed"),
+            }
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Returns when the machine is deleted.
+    async fn deletion(&mut self) {
+        if self.deleted.wait_for(|deleted| *deleted).await.is_err() {
+            // The runner was stopped: nothing is told any more.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    async fn unless_deleted<T>(&mut self, work: impl Future<Output = T>) -> Result<T, End> {
+        tokio::select! {
+            biased;
+            () = self.deletion() => Err(End::Deleted),
+            done = work => Ok(done),
+        }
+    }
+
+    fn record(&self, stage: BootStage, message: String) {
+        self.runner.history.record(Event::Boot { machine: self.machine.name.clone(), stage, message });
+    }
+}
