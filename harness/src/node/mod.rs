@@ -14,6 +14,8 @@ mod provider_id;
 mod quantity;
 mod runner;
 mod tls_bootstrap;
+#[cfg(test)]
+mod trial;
 
 pub use boot::{Boot, BootPlan, BootSettings, EvenBoot};
 pub use cluster::{ClientError, NodeCluster};
