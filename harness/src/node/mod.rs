@@ -15,7 +15,7 @@ mod quantity;
 mod runner;
 mod tls_bootstrap;
 #[cfg(test)]
-mod trial;
+pub(crate) mod trial;
 
 pub use boot::{Boot, BootPlan, BootSettings, EvenBoot};
 pub use cluster::{ClientError, NodeCluster};

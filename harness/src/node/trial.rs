@@ -28,10 +28,32 @@ use crate::history::{BootStage, Event, History};
 const TOKEN: &str = "abcdef.0123456789abcdef";
 const FQDN: &str = "lab-dns-0a1b2c3d4e5f.hcp.eastus.azmk8s.io";
 
-struct ControlPlane {
+pub(crate) struct ControlPlane {
     _children: Vec<Child>,
-    _folder: tempfile::TempDir,
-    cluster: NodeCluster,
+    folder: tempfile::TempDir,
+    pub(crate) cluster: NodeCluster,
+}
+
+impl ControlPlane {
+    pub(crate) fn kubeconfig(&self) -> PathBuf {
+        self.folder.path().join("kubeconfig")
+    }
+
+    pub(crate) fn authority(&self) -> PathBuf {
+        self.folder.path().join("ca.pem")
+    }
+
+    /// Applies the manifests of a folder and waits until the CRDs among them serve.
+    pub(crate) fn apply(&self, bin: &Path, manifests: &Path) {
+        let kubectl = |arguments: &[&str]| {
+            let mut command = std::process::Command::new(bin.join("kubectl"));
+            let done =
+                command.arg("--kubeconfig").arg(self.kubeconfig()).args(arguments).output().expect("kubectl runs");
+            assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        };
+        kubectl(&["apply", "--server-side", "-f", &manifests.display().to_string()]);
+        kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"]);
+    }
 }
 
 type Issuer = CertifiedIssuer<'static, KeyPair>;
@@ -60,7 +82,7 @@ fn port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port()
 }
 
-fn binaries() -> Option<PathBuf> {
+pub(crate) fn binaries() -> Option<PathBuf> {
     let folder = std::env::var_os("CATNAP_TEST_BIN").map(PathBuf::from);
     if folder.is_none() {
         eprintln!("skipped: CATNAP_TEST_BIN names no folder with a control plane");
@@ -82,7 +104,7 @@ fn spawn(binary: &Path, folder: &Path, args: &[String]) -> Child {
 }
 
 /// Starts the control plane as soon as it answers, and not later, so that machines meet it in its first moments.
-async fn control_plane(bin: &Path) -> ControlPlane {
+pub(crate) async fn control_plane(bin: &Path) -> ControlPlane {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let folder = tempfile::tempdir().expect("folder");
     let at = folder.path();
@@ -179,7 +201,7 @@ async fn control_plane(bin: &Path) -> ControlPlane {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     set_up_bootstrap(&cluster.admin).await;
-    ControlPlane { _children: children, _folder: folder, cluster }
+    ControlPlane { _children: children, folder, cluster }
 }
 
 async fn set_up_bootstrap(admin: &kube::Client) {
@@ -219,7 +241,7 @@ async fn set_up_bootstrap(admin: &kube::Client) {
 }
 
 /// The managed cluster of the trials.
-pub(crate) fn facts() -> ManagedCluster {
+fn facts() -> ManagedCluster {
     ManagedCluster {
         id: "/subscriptions/12345678-1234-1234-1234-123456789012/resourceGroups/lab/providers/Microsoft.ContainerService/managedClusters/lab".into(),
         name: "lab".into(),
