@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fake_arm::events::VirtualMachine;
+use futures::{StreamExt as _, pin_mut};
 use k8s_openapi::api::core::v1::Node;
-use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams, Preconditions, WatchEvent, WatchParams};
 use serde_json::json;
 
 use super::agent_pool::kubelet_of;
 use super::cluster::{ClientError, NodeCluster, certificates};
 use super::custom_data::{CustomData, CustomDataError};
 use super::kubelet::{KubeletConfig, KubeletError};
-use super::machine::{KWOK_ANNOTATION, KWOK_VALUE, Registration, cloud_patch, conditions};
+use super::machine::{Registration, cloud_patch, conditions};
 use super::tls_bootstrap::{CertificateError, request_certificate};
 
 /// Why a machine does not become a node.
@@ -142,7 +143,6 @@ impl Intent {
 /// A machine that may speak for its node.
 pub(super) struct Joiner {
     machine: Arc<VirtualMachine>,
-    cluster: Arc<NodeCluster>,
     intent: Intent,
     nodes: Api<Node>,
 }
@@ -156,7 +156,7 @@ impl Joiner {
         let intent = Intent::of(&machine, &cluster)?;
         let certificate = request_certificate(cluster.with_token(&intent.token)?, &machine.computer_name).await?;
         let client = cluster.with_certificate(&certificate.certificate_pem, &certificate.key_pem)?;
-        Ok(Self { machine, cluster, intent, nodes: Api::all(client) })
+        Ok(Self { machine, intent, nodes: Api::all(client) })
     }
 
     /// Creates the Node as the kubelet does. A Node of this name that is there already, left by a machine of the same
@@ -183,19 +183,15 @@ impl Joiner {
         self.nodes.create(&post, &node).await.map_err(|error| JoinError::Api { step: "registering the node", error })
     }
 
-    /// Reports Ready, and hands the node to KWOK, which reports for it from now on.
+    /// Reports Ready, as the kubelet of a node that registered without a network does once it has one.
     ///
     /// # Errors
     /// [`JoinError`] with the API server's answer.
     pub(super) async fn report_ready(&self, at: jiff::Timestamp) -> Result<(), JoinError> {
         let name = &self.machine.computer_name;
-        let fail = |error| JoinError::Api { step: "reporting the node ready", error };
         let status = Patch::Merge(json!({"status": {"conditions": conditions(true, at)}}));
-        self.nodes.patch_status(name, &PatchParams::default(), &status).await.map_err(fail)?;
-        let nodes: Api<Node> = Api::all(self.cluster.admin.clone());
-        let hand_over = Patch::Merge(json!({"metadata": {"annotations": {KWOK_ANNOTATION: KWOK_VALUE}}}));
-        nodes.patch(name, &PatchParams::default(), &hand_over).await.map_err(fail)?;
-        Ok(())
+        let reported = self.nodes.patch_status(name, &PatchParams::default(), &status).await;
+        reported.map(drop).map_err(|error| JoinError::Api { step: "reporting the node ready", error })
     }
 }
 
@@ -204,19 +200,57 @@ impl Joiner {
 ///
 /// # Errors
 /// [`JoinError`] with the API server's answer.
-pub(super) async fn complete(cluster: &NodeCluster, machine: &VirtualMachine, mut node: Node) -> Result<(), JoinError> {
+pub(super) async fn complete(
+    cluster: &NodeCluster,
+    machine: &VirtualMachine,
+    mut node: Node,
+) -> Result<Node, JoinError> {
     let nodes: Api<Node> = Api::all(cluster.admin.clone());
     let fail = |error| JoinError::Api { step: "completing the node with what the cloud knows", error };
     loop {
         let patch = Patch::Merge(cloud_patch(machine, &node));
         match nodes.patch(&machine.computer_name, &PatchParams::default(), &patch).await {
-            Ok(_) => return Ok(()),
+            Ok(node) => return Ok(node),
             Err(kube::Error::Api(status)) if status.code == 409 => {
                 node = nodes.get(&machine.computer_name).await.map_err(fail)?;
             }
             Err(error) => return Err(fail(error)),
         }
     }
+}
+
+/// Hands a node to KWOK, which from then on holds its Lease, reports for it and runs its pods. In a cluster that gives
+/// nodes pod ranges that waits for the node's: without it KWOK would give its pods addresses from elsewhere. The Lease
+/// is KWOK's from the beginning; if anyone else had made it, KWOK would leave the node alone until it ran out.
+///
+/// # Errors
+/// [`JoinError`] with the API server's answer.
+pub(super) async fn hand_over(cluster: &NodeCluster, mut node: Node) -> Result<(), JoinError> {
+    let nodes: Api<Node> = Api::all(cluster.admin.clone());
+    let fail = |error| JoinError::Api { step: "handing the node to KWOK", error };
+    let name = node.metadata.name.clone().unwrap_or_default();
+    let has_range = |node: &Node| node.spec.as_ref().is_some_and(|spec| spec.pod_cidr.is_some());
+    while cluster.facts.network.pod_cidr.is_some() && !has_range(&node) {
+        let only = WatchParams::default().fields(&format!("metadata.name={name}")).timeout(60);
+        let version = node.metadata.resource_version.clone().unwrap_or_default();
+        let events = nodes.watch(&only, &version).await.map_err(fail)?;
+        pin_mut!(events);
+        while let Some(Ok(event)) = events.next().await {
+            match event {
+                WatchEvent::Added(seen) | WatchEvent::Modified(seen) if has_range(&seen) => {
+                    node = seen;
+                    break;
+                }
+                WatchEvent::Deleted(_) => return Ok(()),
+                _ => {}
+            }
+        }
+        if !has_range(&node) {
+            node = nodes.get(&name).await.map_err(fail)?;
+        }
+    }
+    let annotated = Patch::Merge(json!({"metadata": {"annotations": {"kwok.x-k8s.io/node": "fake"}}}));
+    nodes.patch(&name, &PatchParams::default(), &annotated).await.map(drop).map_err(fail)
 }
 
 /// How a Node went.

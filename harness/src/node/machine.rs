@@ -11,11 +11,6 @@ use super::capacity::{Hardware, Offer};
 use super::kubelet::{KubeletConfig, Taint};
 use super::provider_id::provider_id;
 
-/// Annotation by which KWOK knows the nodes that it keeps alive and whose pods it runs.
-pub(super) const KWOK_ANNOTATION: &str = "kwok.x-k8s.io/node";
-/// Its value.
-pub(super) const KWOK_VALUE: &str = "fake";
-
 const UNINITIALIZED: &str = "node.cloudprovider.kubernetes.io/uninitialized";
 
 /// A kubelet about to register.
@@ -86,7 +81,7 @@ impl Registration<'_> {
         let offer = Offer::new(hardware, self.kubelet);
         let address = machine.private_ip.map(|ip| json!({"type": "InternalIP", "address": ip}));
         let host = json!({"type": "Hostname", "address": machine.computer_name});
-        let mut node = json!({
+        let node = json!({
             "metadata": {
                 "name": machine.computer_name,
                 "labels": labels,
@@ -102,10 +97,6 @@ impl Registration<'_> {
                 "nodeInfo": node_info(machine, self.version, architecture),
             },
         });
-        if self.network_ready {
-            // Before that, KWOK must leave the node alone: it would report it Ready.
-            node["metadata"]["annotations"][KWOK_ANNOTATION] = json!(KWOK_VALUE);
-        }
         serde_json::from_value(node).expect("a Node is built of the fields that a Node has")
     }
 }
@@ -264,12 +255,11 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_node_without_network_is_not_ready_and_not_kwoks() {
+    fn a_node_without_network_is_not_ready() {
         let (machine, kubelet) = (machine("aks-custom-abcde", None), kubelet());
         let node = Registration { network_ready: false, ..registration(&machine, &kubelet) }.node();
         let conditions = node.status.and_then(|status| status.conditions).unwrap_or_default();
         assert!(conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "False"));
-        assert!(!node.metadata.annotations.unwrap_or_default().contains_key(KWOK_ANNOTATION));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use super::boot::BootSettings;
 use super::cluster::NodeCluster;
-use super::join::{Joiner, Removal, backoff, complete, remove};
+use super::join::{JoinError, Joiner, Removal, backoff, complete, hand_over, remove};
 use crate::history::{BootStage, Event, History};
 
 /// Turns virtual machines into nodes. Clones share the machines.
@@ -163,12 +163,12 @@ impl Life {
 
         let network_now = boot.network_after.is_some_and(|after| after.is_zero());
         let (joiner, node) = self.join(&cluster, network_now).await?;
-        self.complete(&cluster, &node).await;
+        let complete = self.complete(&cluster, &node).await;
         let took = started.elapsed().as_millis();
         let name = node.metadata.name.as_deref().unwrap_or_default();
         self.record(BootStage::Registered, format!("as node {name}, {took} ms after the machine's start"));
-        if let Some(after) = boot.network_after.filter(|_| !network_now) {
-            self.report_ready(&joiner, after).await;
+        if let (Some(complete), Some(after)) = (complete, boot.network_after) {
+            self.bring_up_network(&cluster, &joiner, complete, after).await;
         }
         Ok((cluster, node))
     }
@@ -198,36 +198,24 @@ impl Life {
         }
     }
 
-    /// The cloud node manager's part. It ends early when the machine is deleted; its Node is removed next.
-    async fn complete(&mut self, cluster: &NodeCluster, node: &Node) {
+    /// The cloud node manager's part; gives the Node as it left it. It ends early when the machine is deleted; its Node
+    /// is removed next.
+    async fn complete(&mut self, cluster: &NodeCluster, node: &Node) -> Option<Node> {
         let machine = self.machine.clone();
-        for wait in backoff() {
-            match self.unless_deleted(complete(cluster, &machine, node.clone())).await {
-                Ok(Err(error)) if error.patience().is_some() => {
-                    tracing::debug!(machine = machine.name, %error, "trying again");
-                }
-                Ok(Err(error)) => return tracing::warn!(machine = machine.name, %error, "the node stays incomplete"),
-                Ok(Ok(())) | Err(_) => return,
-            }
-            if self.unless_deleted(tokio::time::sleep(wait)).await.is_err() {
-                return;
-            }
-        }
+        let work = persist(&machine.name, || complete(cluster, &machine, node.clone()));
+        self.unless_deleted(work).await.ok().flatten()
     }
 
-    async fn report_ready(&mut self, joiner: &Joiner, after: Duration) {
-        let history = self.runner.history.clone();
-        let ready = async {
-            tokio::time::sleep(after).await;
-            for wait in backoff() {
-                match joiner.report_ready(history.now()).await {
-                    Ok(()) => return,
-                    Err(error) => tracing::debug!(%error, "reporting ready failed, trying again"),
-                }
-                tokio::time::sleep(wait).await;
+    async fn bring_up_network(&mut self, cluster: &NodeCluster, joiner: &Joiner, node: Node, after: Duration) {
+        let (history, machine) = (self.runner.history.clone(), self.machine.clone());
+        let work = async {
+            if !after.is_zero() {
+                tokio::time::sleep(after).await;
+                persist(&machine.name, || joiner.report_ready(history.now())).await;
             }
+            persist(&machine.name, || hand_over(cluster, node.clone())).await;
         };
-        let _ = self.unless_deleted(ready).await;
+        let _ = self.unless_deleted(work).await;
     }
 
     async fn remove(&self, cluster: &Arc<NodeCluster>, node: &Node) {
@@ -270,4 +258,20 @@ impl Life {
     fn record(&self, stage: BootStage, message: String) {
         self.runner.history.record(Event::Boot { machine: self.machine.name.clone(), stage, message });
     }
+}
+
+/// Repeats work until it is done or trying again is of no use.
+async fn persist<T, F: Future<Output = Result<T, JoinError>>>(machine: &str, work: impl Fn() -> F) -> Option<T> {
+    for wait in backoff() {
+        match work().await {
+            Ok(done) => return Some(done),
+            Err(error) if error.patience().is_some() => tracing::debug!(machine, %error, "trying again"),
+            Err(error) => {
+                tracing::warn!(machine, %error, "the node stays incomplete");
+                return None;
+            }
+        }
+        tokio::time::sleep(wait).await;
+    }
+    None
 }

@@ -177,6 +177,9 @@ pub(crate) async fn control_plane(bin: &Path) -> ControlPlane {
                 format!("--cluster-signing-key-file={}", file("ca.key")),
                 "--leader-elect=false".into(),
                 "--secure-port=0".into(),
+                "--allocate-node-cidrs=true".into(),
+                "--cluster-cidr=10.244.0.0/16".into(),
+                "--service-cluster-ip-range=10.2.0.0/16".into(),
                 // Its default, 20 requests a second, is two thirds of the time of many machines that join at once.
                 "--kube-api-qps=500".into(),
                 "--kube-api-burst=1000".into(),
@@ -342,6 +345,20 @@ async fn machines_become_nodes_of_a_real_control_plane_and_go_again() {
     let taints: Vec<String> = spec.taints.unwrap_or_default().into_iter().map(|taint| taint.key).collect();
     assert!(taints.contains(&"karpenter.sh/unregistered".into()) && taints.contains(&"team".into()), "{taints:?}");
     assert!(!taints.iter().any(|key| key.contains("uninitialized")), "{taints:?}");
+    let began = Instant::now();
+    while !nodes
+        .get("aks-custom-abcde")
+        .await
+        .expect("node")
+        .metadata
+        .annotations
+        .unwrap_or_default()
+        .contains_key("kwok.x-k8s.io/node")
+    {
+        assert!(began.elapsed() < Duration::from_secs(10), "it is not handed over");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    eprintln!("handed over {:?} later", began.elapsed());
     assert_eq!(node.metadata.labels.clone().unwrap_or_default()["topology.kubernetes.io/zone"], "eastus-2");
 
     let wrong = [
