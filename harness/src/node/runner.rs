@@ -275,3 +275,120 @@ async fn persist<T, F: Future<Output = Result<T, JoinError>>>(machine: &str, wor
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use fake_arm::events::AgentPoolMembership;
+
+    use super::super::boot::{Boot, EvenBoot};
+    use super::super::custom_data::tests::script;
+    use super::super::machine::tests::machine;
+    use super::super::trial::{FQDN, TOKEN, authority, boots, encoded, facts, history, reached, started};
+    use super::*;
+
+    /// A cluster whose API server does not answer.
+    fn silent_cluster(ca_pem: String) -> NodeCluster {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let server = "https://127.0.0.1:9".to_owned();
+        NodeCluster {
+            admin: kube::Client::try_from(kube::Config::new(server.parse().expect("url"))).expect("client"),
+            server,
+            ca_pem,
+            tls_server_name: None,
+            facts: facts(),
+            bootstrap_token: TOKEN.into(),
+        }
+    }
+
+    fn runner(history: &History) -> NodeRunner {
+        NodeRunner::new(history.clone(), BootSettings::after(Duration::ZERO))
+    }
+
+    fn stages(history: &History, machine: &str) -> Vec<BootStage> {
+        boots(history, machine).into_iter().map(|(stage, _)| stage).collect()
+    }
+
+    #[tokio::test]
+    async fn what_a_machine_was_given_is_checked_before_anyone_is_asked() {
+        let history = history();
+        let runner = runner(&history);
+        let ca = authority().as_ref().pem();
+        runner.connect(silent_cluster(ca.clone()));
+        let right = script(&ca, TOKEN, FQDN);
+        for (name, custom_data, reason) in [
+            ("aks-none", None, "no custom data"),
+            ("aks-garbled", Some("%%%".into()), "not base64"),
+            ("aks-server", encoded(&script(&ca, TOKEN, "other.example")), "names the API server other.example"),
+            (
+                "aks-authority",
+                encoded(&script(&authority().as_ref().pem(), TOKEN, FQDN)),
+                "not the certificate authority",
+            ),
+            ("aks-flags", encoded(&right.replace("--max-pods=250", "--max-pods=many")), "no value for --max-pods"),
+        ] {
+            runner.handle(started(machine(name, custom_data)).0);
+            let refused = reached(&history, name, BootStage::Refused).await;
+            assert!(refused.contains(reason), "{name}: {refused}");
+        }
+        runner.stop().await;
+    }
+
+    #[tokio::test]
+    async fn a_taint_of_an_agent_pool_that_is_none_is_refused() {
+        let history = history();
+        let runner = runner(&history);
+        runner.connect(silent_cluster(authority().as_ref().pem()));
+        let pool = AgentPoolMembership {
+            cluster_id: facts().id,
+            pool: "nodepool1".into(),
+            mode: "System".into(),
+            labels: [].into(),
+            taints: vec!["nonsense".into()],
+            max_pods: 30,
+        };
+        runner.handle(started(VirtualMachine { agent_pool: Some(pool), ..machine("aks-pool", None) }).0);
+        assert!(reached(&history, "aks-pool", BootStage::Refused).await.contains("nonsense"));
+    }
+
+    #[tokio::test]
+    async fn a_machine_waits_for_an_api_server_that_is_away_and_its_deletion_ends_the_wait() {
+        let history = history();
+        let runner = runner(&history);
+        let ca = authority().as_ref().pem();
+        let (start, gone) = started(machine("aks-patient", encoded(&script(&ca, TOKEN, FQDN))));
+        runner.connect(silent_cluster(ca));
+        runner.handle(start);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert_eq!(stages(&history, "aks-patient"), [BootStage::Booting]);
+        runner.handle(gone);
+        assert_eq!(runner.running(), 0);
+        let tasks = std::mem::take(&mut runner.machines().tasks);
+        tokio::time::timeout(Duration::from_secs(5), tasks.join_all()).await.expect("its life is over");
+        assert_eq!(stages(&history, "aks-patient"), [BootStage::Booting]);
+    }
+
+    #[tokio::test]
+    async fn a_machine_outside_of_any_cluster_and_one_that_never_boots_stay_what_they_are() {
+        let history = history();
+        let never = EvenBoot(Boot { kubelet_after: None, network_after: None });
+        let dead = NodeRunner::new(history.clone(), BootSettings { plan: Arc::new(never), ..BootSettings::default() });
+        let living = runner(&history);
+        let ca = authority().as_ref().pem();
+        let stranger = machine("aks-stranger", encoded(&script(&ca, TOKEN, "other.example")));
+        let stranger = VirtualMachine { id: stranger.id.replace("MC_lab_lab_eastus", "elsewhere"), ..stranger };
+        for (runner, machine) in [(&dead, machine("aks-dead", None)), (&living, stranger)] {
+            runner.connect(silent_cluster(ca.clone()));
+            let name = machine.name.clone();
+            let (start, gone) = started(machine);
+            runner.handle(start.clone());
+            runner.handle(start);
+            assert_eq!(runner.running(), 1, "a second start of a running machine is none");
+            reached(&history, &name, BootStage::Booting).await;
+            runner.handle(gone);
+            let tasks = std::mem::take(&mut runner.machines().tasks);
+            tokio::time::timeout(Duration::from_secs(5), tasks.join_all()).await.expect("its life is over");
+        }
+        assert_eq!(stages(&history, "aks-dead"), [BootStage::Booting]);
+        assert_eq!(stages(&history, "aks-stranger"), [BootStage::Booting]);
+    }
+}

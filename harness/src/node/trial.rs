@@ -25,8 +25,8 @@ use super::machine::tests::machine;
 use super::runner::NodeRunner;
 use crate::history::{BootStage, Event, History};
 
-const TOKEN: &str = "abcdef.0123456789abcdef";
-const FQDN: &str = "lab-dns-0a1b2c3d4e5f.hcp.eastus.azmk8s.io";
+pub(super) const TOKEN: &str = "abcdef.0123456789abcdef";
+pub(super) const FQDN: &str = "lab-dns-0a1b2c3d4e5f.hcp.eastus.azmk8s.io";
 
 pub(crate) struct ControlPlane {
     _children: Vec<Child>,
@@ -58,7 +58,7 @@ impl ControlPlane {
 
 type Issuer = CertifiedIssuer<'static, KeyPair>;
 
-fn authority() -> Issuer {
+pub(super) fn authority() -> Issuer {
     let mut params = CertificateParams::new(Vec::new()).expect("params");
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, "trial");
@@ -244,7 +244,7 @@ async fn set_up_bootstrap(admin: &kube::Client) {
 }
 
 /// The managed cluster of the trials.
-fn facts() -> ManagedCluster {
+pub(super) fn facts() -> ManagedCluster {
     ManagedCluster {
         id: "/subscriptions/12345678-1234-1234-1234-123456789012/resourceGroups/lab/providers/Microsoft.ContainerService/managedClusters/lab".into(),
         name: "lab".into(),
@@ -276,12 +276,12 @@ fn facts() -> ManagedCluster {
     }
 }
 
-fn encoded(text: &str) -> Option<String> {
+pub(super) fn encoded(text: &str) -> Option<String> {
     use base64::Engine as _;
     Some(base64::engine::general_purpose::STANDARD.encode(text))
 }
 
-fn boots(history: &History, machine: &str) -> Vec<(BootStage, String)> {
+pub(super) fn boots(history: &History, machine: &str) -> Vec<(BootStage, String)> {
     let of = |event: &Event| match event {
         Event::Boot { machine: name, stage, message } if name == machine => Some((*stage, message.clone())),
         _ => None,
@@ -289,7 +289,7 @@ fn boots(history: &History, machine: &str) -> Vec<(BootStage, String)> {
     history.since(0).iter().filter_map(|record| of(&record.event)).collect()
 }
 
-async fn reached(history: &History, machine: &str, stage: BootStage) -> String {
+pub(super) async fn reached(history: &History, machine: &str, stage: BootStage) -> String {
     let mut changes = history.changes();
     let wait = async {
         loop {
@@ -303,11 +303,11 @@ async fn reached(history: &History, machine: &str, stage: BootStage) -> String {
     waited.unwrap_or_else(|_| panic!("{machine} did not reach {stage:?}: {:?}", boots(history, machine)))
 }
 
-fn history() -> History {
+pub(super) fn history() -> History {
     History::new(Arc::new(SystemClock), None).expect("history")
 }
 
-fn started(machine: VirtualMachine) -> (VmEvent, VmEvent) {
+pub(super) fn started(machine: VirtualMachine) -> (VmEvent, VmEvent) {
     let gone = VmEvent::Deleted { id: machine.id.clone() };
     (VmEvent::Started(Arc::new(machine)), gone)
 }
