@@ -14,8 +14,9 @@ use super::agent_pool::kubelet_of;
 use super::cluster::{ClientError, NodeCluster, certificates};
 use super::custom_data::{CustomData, CustomDataError};
 use super::kubelet::{KubeletConfig, KubeletError};
-use super::machine::{Registration, cloud_patch, conditions};
+use super::machine::{Registration, cloud_patch};
 use super::tls_bootstrap::{CertificateError, request_certificate};
+use crate::cluster::embedded::HOLD_ANNOTATION;
 
 /// Why a machine does not become a node.
 #[derive(Debug, thiserror::Error)]
@@ -183,34 +184,35 @@ impl Joiner {
         self.nodes.create(&post, &node).await.map_err(|error| JoinError::Api { step: "registering the node", error })
     }
 
-    /// Reports Ready, as the kubelet of a node that registered without a network does once it has one.
+    /// Lets a node that registered without a network turn Ready: KWOK, which was told to hold it, reports for it now.
     ///
     /// # Errors
     /// [`JoinError`] with the API server's answer.
-    pub(super) async fn report_ready(&self, at: jiff::Timestamp) -> Result<(), JoinError> {
-        let name = &self.machine.computer_name;
-        let status = Patch::Merge(json!({"status": {"conditions": conditions(true, at)}}));
-        let reported = self.nodes.patch_status(name, &PatchParams::default(), &status).await;
-        reported.map(drop).map_err(|error| JoinError::Api { step: "reporting the node ready", error })
+    pub(super) async fn release(&self) -> Result<(), JoinError> {
+        let released = Patch::Merge(json!({"metadata": {"annotations": {HOLD_ANNOTATION: null}}}));
+        let patched = self.nodes.patch(&self.machine.computer_name, &PatchParams::default(), &released).await;
+        patched.map(drop).map_err(|error| JoinError::Api { step: "reporting the node ready", error })
     }
 }
 
 /// The cloud node manager's work on a new Node. It applies to the version that it saw, and looks again when another
 /// controller was faster.
 ///
+/// In a cluster that gives nodes pod ranges it waits for the node's: KWOK would give pods that come earlier addresses
+/// from elsewhere, and the taint that this lifts keeps them away.
+///
 /// # Errors
 /// [`JoinError`] with the API server's answer.
-pub(super) async fn complete(
-    cluster: &NodeCluster,
-    machine: &VirtualMachine,
-    mut node: Node,
-) -> Result<Node, JoinError> {
+pub(super) async fn complete(cluster: &NodeCluster, machine: &VirtualMachine, mut node: Node) -> Result<(), JoinError> {
     let nodes: Api<Node> = Api::all(cluster.admin.clone());
     let fail = |error| JoinError::Api { step: "completing the node with what the cloud knows", error };
+    if cluster.facts.network.pod_cidr.is_some() {
+        node = with_pod_range(&nodes, node).await.map_err(fail)?;
+    }
     loop {
         let patch = Patch::Merge(cloud_patch(machine, &node));
         match nodes.patch(&machine.computer_name, &PatchParams::default(), &patch).await {
-            Ok(node) => return Ok(node),
+            Ok(_) => return Ok(()),
             Err(kube::Error::Api(status)) if status.code == 409 => {
                 node = nodes.get(&machine.computer_name).await.map_err(fail)?;
             }
@@ -219,38 +221,25 @@ pub(super) async fn complete(
     }
 }
 
-/// Hands a node to KWOK, which from then on holds its Lease, reports for it and runs its pods. In a cluster that gives
-/// nodes pod ranges that waits for the node's: without it KWOK would give its pods addresses from elsewhere. The Lease
-/// is KWOK's from the beginning; if anyone else had made it, KWOK would leave the node alone until it ran out.
-///
-/// # Errors
-/// [`JoinError`] with the API server's answer.
-pub(super) async fn hand_over(cluster: &NodeCluster, mut node: Node) -> Result<(), JoinError> {
-    let nodes: Api<Node> = Api::all(cluster.admin.clone());
-    let fail = |error| JoinError::Api { step: "handing the node to KWOK", error };
-    let name = node.metadata.name.clone().unwrap_or_default();
+/// The node as it is when it has a pod range. Watches from the version given, so that nothing is missed.
+async fn with_pod_range(nodes: &Api<Node>, mut node: Node) -> Result<Node, kube::Error> {
     let has_range = |node: &Node| node.spec.as_ref().is_some_and(|spec| spec.pod_cidr.is_some());
-    while cluster.facts.network.pod_cidr.is_some() && !has_range(&node) {
+    let name = node.metadata.name.clone().unwrap_or_default();
+    while !has_range(&node) {
         let only = WatchParams::default().fields(&format!("metadata.name={name}")).timeout(60);
         let version = node.metadata.resource_version.clone().unwrap_or_default();
-        let events = nodes.watch(&only, &version).await.map_err(fail)?;
+        let events = nodes.watch(&only, &version).await?;
         pin_mut!(events);
         while let Some(Ok(event)) = events.next().await {
             match event {
-                WatchEvent::Added(seen) | WatchEvent::Modified(seen) if has_range(&seen) => {
-                    node = seen;
-                    break;
-                }
-                WatchEvent::Deleted(_) => return Ok(()),
+                WatchEvent::Added(seen) | WatchEvent::Modified(seen) if has_range(&seen) => return Ok(seen),
+                WatchEvent::Error(_) | WatchEvent::Deleted(_) => break,
                 _ => {}
             }
         }
-        if !has_range(&node) {
-            node = nodes.get(&name).await.map_err(fail)?;
-        }
+        node = nodes.get(&name).await?;
     }
-    let annotated = Patch::Merge(json!({"metadata": {"annotations": {"kwok.x-k8s.io/node": "fake"}}}));
-    nodes.patch(&name, &PatchParams::default(), &annotated).await.map(drop).map_err(fail)
+    Ok(node)
 }
 
 /// How a Node went.

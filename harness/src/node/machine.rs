@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::capacity::{Hardware, Offer};
 use super::kubelet::{KubeletConfig, Taint};
 use super::provider_id::provider_id;
+use crate::cluster::embedded::{HOLD_ANNOTATION, NODE_ANNOTATION};
 
 const UNINITIALIZED: &str = "node.cloudprovider.kubernetes.io/uninitialized";
 
@@ -22,7 +23,8 @@ pub(super) struct Registration<'a> {
     pub(super) kubelet: &'a KubeletConfig,
     /// Its version, without `v`.
     pub(super) version: &'a str,
-    /// Whether pods can have a network yet, so that the node is Ready.
+    /// Whether pods can have a network yet, so that the node is Ready. One without is held: KWOK, which looks after a
+    /// node only if it was asked to when the node was created, would report it Ready.
     pub(super) network_ready: bool,
     /// A device plugin reports the machine's GPUs.
     pub(super) device_plugin: bool,
@@ -53,7 +55,8 @@ impl Registration<'_> {
     /// It is Ready from its first moment where the network is, and so skips the NotReady status that a real kubelet
     /// reports for some seconds; the `node.kubernetes.io/not-ready` taint that the API server puts on each new Node is
     /// there until the node lifecycle controller lifts it, as ever. The address is there at once, too, which in AKS is
-    /// added a moment later by the cloud node manager.
+    /// added a moment later by the cloud node manager. Its Lease is KWOK's: if anyone else made it, KWOK would leave
+    /// the node alone until it ran out.
     #[must_use]
     pub(super) fn node(&self) -> Node {
         let machine = self.machine;
@@ -81,11 +84,14 @@ impl Registration<'_> {
         let offer = Offer::new(hardware, self.kubelet);
         let address = machine.private_ip.map(|ip| json!({"type": "InternalIP", "address": ip}));
         let host = json!({"type": "Hostname", "address": machine.computer_name});
-        let node = json!({
+        let mut node = json!({
             "metadata": {
                 "name": machine.computer_name,
                 "labels": labels,
-                "annotations": {"volumes.kubernetes.io/controller-managed-attach-detach": "true"},
+                "annotations": {
+                    "volumes.kubernetes.io/controller-managed-attach-detach": "true",
+                    NODE_ANNOTATION: "fake",
+                },
             },
             "spec": {"taints": taints},
             "status": {
@@ -97,6 +103,9 @@ impl Registration<'_> {
                 "nodeInfo": node_info(machine, self.version, architecture),
             },
         });
+        if !self.network_ready {
+            node["metadata"]["annotations"][HOLD_ANNOTATION] = json!("no network yet");
+        }
         serde_json::from_value(node).expect("a Node is built of the fields that a Node has")
     }
 }
@@ -124,7 +133,7 @@ fn node_info(machine: &VirtualMachine, version: &str, architecture: &str) -> Val
 
 /// A kubelet's conditions.
 #[must_use]
-pub(super) fn conditions(network_ready: bool, at: Timestamp) -> Value {
+fn conditions(network_ready: bool, at: Timestamp) -> Value {
     let at = k8s_time(at);
     let condition = |kind: &str, status: bool, reason: &str, message: &str| {
         json!({
@@ -255,11 +264,12 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_node_without_network_is_not_ready() {
+    fn a_node_without_network_is_not_ready_and_held() {
         let (machine, kubelet) = (machine("aks-custom-abcde", None), kubelet());
         let node = Registration { network_ready: false, ..registration(&machine, &kubelet) }.node();
         let conditions = node.status.and_then(|status| status.conditions).unwrap_or_default();
         assert!(conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "False"));
+        assert!(node.metadata.annotations.unwrap_or_default().contains_key(HOLD_ANNOTATION));
     }
 
     #[test]

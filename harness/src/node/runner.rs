@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use super::boot::BootSettings;
 use super::cluster::NodeCluster;
-use super::join::{JoinError, Joiner, Removal, backoff, complete, hand_over, remove};
+use super::join::{JoinError, Joiner, Removal, backoff, complete, remove};
 use crate::history::{BootStage, Event, History};
 
 /// Turns virtual machines into nodes. Clones share the machines.
@@ -163,12 +163,12 @@ impl Life {
 
         let network_now = boot.network_after.is_some_and(|after| after.is_zero());
         let (joiner, node) = self.join(&cluster, network_now).await?;
-        let complete = self.complete(&cluster, &node).await;
+        self.complete(&cluster, &node).await;
         let took = started.elapsed().as_millis();
         let name = node.metadata.name.as_deref().unwrap_or_default();
         self.record(BootStage::Registered, format!("as node {name}, {took} ms after the machine's start"));
-        if let (Some(complete), Some(after)) = (complete, boot.network_after) {
-            self.bring_up_network(&cluster, &joiner, complete, after).await;
+        if let Some(after) = boot.network_after.filter(|_| !network_now) {
+            self.bring_up_network(&joiner, after).await;
         }
         Ok((cluster, node))
     }
@@ -198,22 +198,18 @@ impl Life {
         }
     }
 
-    /// The cloud node manager's part; gives the Node as it left it. It ends early when the machine is deleted; its Node
-    /// is removed next.
-    async fn complete(&mut self, cluster: &NodeCluster, node: &Node) -> Option<Node> {
+    /// The cloud node manager's part. It ends early when the machine is deleted; its Node is removed next.
+    async fn complete(&mut self, cluster: &NodeCluster, node: &Node) {
         let machine = self.machine.clone();
         let work = persist(&machine.name, || complete(cluster, &machine, node.clone()));
-        self.unless_deleted(work).await.ok().flatten()
+        let _ = self.unless_deleted(work).await;
     }
 
-    async fn bring_up_network(&mut self, cluster: &NodeCluster, joiner: &Joiner, node: Node, after: Duration) {
-        let (history, machine) = (self.runner.history.clone(), self.machine.clone());
+    async fn bring_up_network(&mut self, joiner: &Joiner, after: Duration) {
+        let machine = self.machine.clone();
         let work = async {
-            if !after.is_zero() {
-                tokio::time::sleep(after).await;
-                persist(&machine.name, || joiner.report_ready(history.now())).await;
-            }
-            persist(&machine.name, || hand_over(cluster, node.clone())).await;
+            tokio::time::sleep(after).await;
+            persist(&machine.name, || joiner.release()).await;
         };
         let _ = self.unless_deleted(work).await;
     }
@@ -261,19 +257,15 @@ impl Life {
 }
 
 /// Repeats work until it is done or trying again is of no use.
-async fn persist<T, F: Future<Output = Result<T, JoinError>>>(machine: &str, work: impl Fn() -> F) -> Option<T> {
+async fn persist<F: Future<Output = Result<(), JoinError>>>(machine: &str, work: impl Fn() -> F) {
     for wait in backoff() {
         match work().await {
-            Ok(done) => return Some(done),
+            Ok(()) => return,
             Err(error) if error.patience().is_some() => tracing::debug!(machine, %error, "trying again"),
-            Err(error) => {
-                tracing::warn!(machine, %error, "the node stays incomplete");
-                return None;
-            }
+            Err(error) => return tracing::warn!(machine, %error, "the node stays incomplete"),
         }
         tokio::time::sleep(wait).await;
     }
-    None
 }
 
 #[cfg(test)]
@@ -312,18 +304,14 @@ mod tests {
     async fn what_a_machine_was_given_is_checked_before_anyone_is_asked() {
         let history = history();
         let runner = runner(&history);
-        let ca = authority().as_ref().pem();
+        let ca = authority();
         runner.connect(silent_cluster(ca.clone()));
         let right = script(&ca, TOKEN, FQDN);
         for (name, custom_data, reason) in [
             ("aks-none", None, "no custom data"),
             ("aks-garbled", Some("%%%".into()), "not base64"),
             ("aks-server", encoded(&script(&ca, TOKEN, "other.example")), "names the API server other.example"),
-            (
-                "aks-authority",
-                encoded(&script(&authority().as_ref().pem(), TOKEN, FQDN)),
-                "not the certificate authority",
-            ),
+            ("aks-authority", encoded(&script(&authority(), TOKEN, FQDN)), "not the certificate authority"),
             ("aks-flags", encoded(&right.replace("--max-pods=250", "--max-pods=many")), "no value for --max-pods"),
         ] {
             runner.handle(started(machine(name, custom_data)).0);
@@ -337,7 +325,7 @@ mod tests {
     async fn a_taint_of_an_agent_pool_that_is_none_is_refused() {
         let history = history();
         let runner = runner(&history);
-        runner.connect(silent_cluster(authority().as_ref().pem()));
+        runner.connect(silent_cluster(authority()));
         let pool = AgentPoolMembership {
             cluster_id: facts().id,
             pool: "nodepool1".into(),
@@ -354,7 +342,7 @@ mod tests {
     async fn a_machine_waits_for_an_api_server_that_is_away_and_its_deletion_ends_the_wait() {
         let history = history();
         let runner = runner(&history);
-        let ca = authority().as_ref().pem();
+        let ca = authority();
         let (start, gone) = started(machine("aks-patient", encoded(&script(&ca, TOKEN, FQDN))));
         runner.connect(silent_cluster(ca));
         runner.handle(start);
@@ -373,7 +361,7 @@ mod tests {
         let never = EvenBoot(Boot { kubelet_after: None, network_after: None });
         let dead = NodeRunner::new(history.clone(), BootSettings { plan: Arc::new(never), ..BootSettings::default() });
         let living = runner(&history);
-        let ca = authority().as_ref().pem();
+        let ca = authority();
         let stranger = machine("aks-stranger", encoded(&script(&ca, TOKEN, "other.example")));
         let stranger = VirtualMachine { id: stranger.id.replace("MC_lab_lab_eastus", "elsewhere"), ..stranger };
         for (runner, machine) in [(&dead, machine("aks-dead", None)), (&living, stranger)] {

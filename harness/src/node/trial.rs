@@ -1,85 +1,39 @@
-//! Trials against a real control plane: etcd, kube-apiserver and kube-controller-manager out of the folder that
-//! `CATNAP_TEST_BIN` names. Without that variable they say so and pass.
+//! Trials against a real control plane, its programs out of the folder that `CATNAP_TEST_BIN` names (the custom
+//! resource definitions in `../crds` beside it). Without that variable they say so and pass.
 
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
 use fake_arm::clock::SystemClock;
-use fake_arm::engine::{Identity, ManagedCluster, NetworkProfile};
+use fake_arm::engine::{Identity as ManagedIdentity, ManagedCluster, NetworkProfile};
 use fake_arm::events::{AgentPoolMembership, VirtualMachine, VmEvent};
-use k8s_openapi::api::core::v1::{Node, Secret};
+use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::api::{Api, PostParams};
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, KeyUsagePurpose,
-};
+use kube::runtime::wait::await_condition;
+use rand::SeedableRng as _;
+use rcgen::{CertificateParams, KeyPair};
 use serde_json::json;
-use tokio::process::{Child, Command};
 
 use super::boot::{Boot, BootSettings, EvenBoot};
 use super::cluster::NodeCluster;
 use super::custom_data::tests::script;
 use super::machine::tests::machine;
 use super::runner::NodeRunner;
+use crate::cluster::embedded::{BootstrapToken, ControlPlane, ControlPlaneBinaries, ControlPlaneSpec, Identity};
 use crate::history::{BootStage, Event, History};
+use crate::process::Processes;
 
 pub(super) const TOKEN: &str = "abcdef.0123456789abcdef";
 pub(super) const FQDN: &str = "lab-dns-0a1b2c3d4e5f.hcp.eastus.azmk8s.io";
 
-pub(crate) struct ControlPlane {
-    _children: Vec<Child>,
-    folder: tempfile::TempDir,
-    pub(crate) cluster: NodeCluster,
-}
-
-impl ControlPlane {
-    pub(crate) fn kubeconfig(&self) -> PathBuf {
-        self.folder.path().join("kubeconfig")
-    }
-
-    pub(crate) fn authority(&self) -> PathBuf {
-        self.folder.path().join("ca.pem")
-    }
-
-    /// Applies the manifests of a folder and waits until the CRDs among them serve.
-    pub(crate) fn apply(&self, bin: &Path, manifests: &Path) {
-        let kubectl = |arguments: &[&str]| {
-            let mut command = std::process::Command::new(bin.join("kubectl"));
-            let done =
-                command.arg("--kubeconfig").arg(self.kubeconfig()).args(arguments).output().expect("kubectl runs");
-            assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-        };
-        kubectl(&["apply", "--server-side", "-f", &manifests.display().to_string()]);
-        kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"]);
-    }
-}
-
-type Issuer = CertifiedIssuer<'static, KeyPair>;
-
-pub(super) fn authority() -> Issuer {
-    let mut params = CertificateParams::new(Vec::new()).expect("params");
-    params.distinguished_name = DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, "trial");
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
-    CertifiedIssuer::self_signed(params, KeyPair::generate().expect("key")).expect("authority")
-}
-
-fn leaf(issuer: &Issuer, name: &str, organization: &str, hosts: &[&str]) -> (String, String) {
-    let key = KeyPair::generate().expect("key");
-    let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
-    let mut params = CertificateParams::new(hosts).expect("params");
-    params.distinguished_name = DistinguishedName::new();
-    params.distinguished_name.push(DnType::OrganizationName, organization);
-    params.distinguished_name.push(DnType::CommonName, name);
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
-    (params.signed_by(&key, issuer).expect("leaf").pem(), key.serialize_pem())
-}
-
-fn port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port()
+/// A control plane and what must live as long.
+pub(crate) struct Plane {
+    pub(crate) control_plane: ControlPlane,
+    pub(crate) history: History,
+    pub(crate) processes: Processes,
+    pub(crate) folder: tempfile::TempDir,
 }
 
 pub(crate) fn binaries() -> Option<PathBuf> {
@@ -90,157 +44,60 @@ pub(crate) fn binaries() -> Option<PathBuf> {
     folder
 }
 
-fn spawn(binary: &Path, folder: &Path, args: &[String]) -> Child {
-    let name = binary.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let log = std::fs::File::create(folder.join(format!("{name}.log"))).expect("log");
-    Command::new(binary)
-        .args(args)
-        .current_dir(folder)
-        .stdout(log.try_clone().expect("log"))
-        .stderr(log)
-        .kill_on_drop(true)
-        .spawn()
-        .expect("starts")
-}
-
-/// Starts the control plane as soon as it answers, and not later, so that machines meet it in its first moments.
-pub(crate) async fn control_plane(bin: &Path) -> ControlPlane {
-    let _ = rustls::crypto::ring::default_provider().install_default();
+/// Brings a control plane up and does not wait until it has settled, so that machines meet it in its first moments.
+pub(crate) async fn plane() -> Option<Plane> {
+    let bin = binaries()?;
     let folder = tempfile::tempdir().expect("folder");
-    let at = folder.path();
-    let issuer = authority();
-    let (serving, serving_key) = leaf(&issuer, "kube-apiserver", "trial", &["127.0.0.1", FQDN]);
-    let (admin, admin_key) = leaf(&issuer, "admin", "system:masters", &[]);
-    let accounts = KeyPair::generate().expect("key");
-    let (etcd, etcd_peer, api) = (port(), port(), port());
-    let server = format!("https://127.0.0.1:{api}");
-    let kubeconfig = json!({
-        "apiVersion": "v1", "kind": "Config", "current-context": "c",
-        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-        "clusters": [{"name": "c", "cluster": {"server": server, "certificate-authority": at.join("ca.pem")}}],
-        "users": [{"name": "u", "user": {"client-certificate": at.join("admin.pem"), "client-key": at.join("admin.key")}}],
+    let history = history();
+    let processes = Processes::new(folder.path().join("logs"), history.clone()).expect("processes");
+    let NetworkProfile { service_cidr, pod_cidr, dns_service_ip, .. } = facts().network;
+    let control_plane = ControlPlane::start(ControlPlaneSpec {
+        binaries: ControlPlaneBinaries {
+            etcd: bin.join("etcd"),
+            kube_apiserver: bin.join("kube-apiserver"),
+            kube_controller_manager: bin.join("kube-controller-manager"),
+            kube_scheduler: bin.join("kube-scheduler"),
+            kwok: bin.join("kwok"),
+            crds: bin.join("../crds"),
+        },
+        processes: processes.clone(),
+        kubernetes_version: facts().kubernetes_version,
+        service_cidr,
+        pod_cidr,
+        dns_service_ip,
+        bootstrap_token: BootstrapToken::draw(&mut rand_chacha::ChaCha8Rng::seed_from_u64(1)),
     })
-    .to_string();
-    for (name, text) in [
-        ("ca.pem", issuer.as_ref().pem()),
-        ("ca.key", issuer.key().serialize_pem()),
-        ("serving.pem", serving),
-        ("serving.key", serving_key),
-        ("admin.pem", admin.clone()),
-        ("admin.key", admin_key.clone()),
-        ("accounts.key", accounts.serialize_pem()),
-        ("accounts.pub", accounts.public_key_pem()),
-        ("kubeconfig", kubeconfig),
-    ] {
-        std::fs::write(at.join(name), text).expect("written");
-    }
-    let file = |name: &str| at.join(name).display().to_string();
-    let children = vec![
-        spawn(
-            &bin.join("etcd"),
-            at,
-            &[
-                format!("--data-dir={}", file("etcd")),
-                format!("--listen-client-urls=http://127.0.0.1:{etcd}"),
-                format!("--advertise-client-urls=http://127.0.0.1:{etcd}"),
-                format!("--listen-peer-urls=http://127.0.0.1:{etcd_peer}"),
-                "--unsafe-no-fsync".into(),
-                "--heartbeat-interval=5".into(),
-                "--election-timeout=50".into(),
-            ],
-        ),
-        spawn(
-            &bin.join("kube-apiserver"),
-            at,
-            &[
-                format!("--etcd-servers=http://127.0.0.1:{etcd}"),
-                format!("--secure-port={api}"),
-                "--bind-address=127.0.0.1".into(),
-                format!("--client-ca-file={}", file("ca.pem")),
-                format!("--tls-cert-file={}", file("serving.pem")),
-                format!("--tls-private-key-file={}", file("serving.key")),
-                format!("--service-account-key-file={}", file("accounts.pub")),
-                format!("--service-account-signing-key-file={}", file("accounts.key")),
-                "--service-account-issuer=https://trial".into(),
-                "--service-cluster-ip-range=10.2.0.0/16".into(),
-                "--authorization-mode=Node,RBAC".into(),
-                "--enable-admission-plugins=NodeRestriction".into(),
-                "--enable-bootstrap-token-auth".into(),
-            ],
-        ),
-        spawn(
-            &bin.join("kube-controller-manager"),
-            at,
-            &[
-                format!("--kubeconfig={}", file("kubeconfig")),
-                format!("--cluster-signing-cert-file={}", file("ca.pem")),
-                format!("--cluster-signing-key-file={}", file("ca.key")),
-                "--leader-elect=false".into(),
-                "--secure-port=0".into(),
-                "--allocate-node-cidrs=true".into(),
-                "--cluster-cidr=10.244.0.0/16".into(),
-                "--service-cluster-ip-range=10.2.0.0/16".into(),
-                // Its default, 20 requests a second, is two thirds of the time of many machines that join at once.
-                "--kube-api-qps=500".into(),
-                "--kube-api-burst=1000".into(),
-            ],
-        ),
-    ];
-    let mut cluster = NodeCluster {
-        server: server.clone(),
-        ca_pem: issuer.as_ref().pem(),
-        tls_server_name: Some(FQDN.into()),
-        // Replaced below by one that shows the administrator's certificate.
-        admin: kube::Client::try_from(kube::Config::new(server.parse().expect("url"))).expect("client"),
-        facts: facts(),
-        bootstrap_token: TOKEN.into(),
-    };
-    cluster.admin = cluster.with_certificate(admin.as_bytes(), &admin_key).expect("client");
-    let began = Instant::now();
-    while let Err(error) =
-        Api::<Secret>::namespaced(cluster.admin.clone(), "kube-system").list(&Default::default()).await
-    {
-        assert!(began.elapsed() < Duration::from_secs(60), "the control plane does not answer: {error}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    set_up_bootstrap(&cluster.admin).await;
-    ControlPlane { _children: children, folder, cluster }
+    .await
+    .expect("control plane");
+    Some(Plane { control_plane, history, processes, folder })
 }
 
-async fn set_up_bootstrap(admin: &kube::Client) {
-    let (id, secret) = TOKEN.split_once('.').expect("token");
-    let token: Secret = serde_json::from_value(json!({
-        "metadata": {"name": format!("bootstrap-token-{id}"), "namespace": "kube-system"},
-        "type": "bootstrap.kubernetes.io/token",
-        "stringData": {
-            "token-id": id, "token-secret": secret,
-            "usage-bootstrap-authentication": "true", "auth-extra-groups": "system:bootstrappers:catnap",
-        },
-    }))
-    .expect("secret");
-    let namespace = json!({"metadata": {"name": "kube-system"}});
-    let _ = Api::all(admin.clone())
-        .create(
-            &PostParams::default(),
-            &serde_json::from_value::<k8s_openapi::api::core::v1::Namespace>(namespace).expect("namespace"),
-        )
-        .await;
-    Api::<Secret>::namespaced(admin.clone(), "kube-system")
-        .create(&PostParams::default(), &token)
-        .await
-        .expect("token");
-    for (name, role) in [
-        ("create-csrs", "system:node-bootstrapper"),
-        ("approve-csrs", "system:certificates.k8s.io:certificatesigningrequests:nodeclient"),
-    ] {
-        let binding: k8s_openapi::api::rbac::v1::ClusterRoleBinding = serde_json::from_value(json!({
-            "metadata": {"name": name},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
-            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:bootstrappers"}],
-        }))
-        .expect("binding");
-        Api::all(admin.clone()).create(&PostParams::default(), &binding).await.expect("binding");
+impl Plane {
+    async fn cluster(&self) -> NodeCluster {
+        NodeCluster {
+            server: self.control_plane.url(),
+            ca_pem: self.control_plane.ca_pem().to_owned(),
+            tls_server_name: None,
+            admin: self.control_plane.client(Identity::Admin).await.expect("client"),
+            facts: facts(),
+            bootstrap_token: self.token(),
+        }
     }
+
+    fn token(&self) -> String {
+        self.control_plane.bootstrap_token().to_string()
+    }
+
+    /// Custom data with which a machine joins.
+    fn custom_data(&self) -> Option<String> {
+        encoded(&script(self.control_plane.ca_pem(), &self.token(), FQDN))
+    }
+}
+
+/// A certificate authority of nobody, PEM.
+pub(super) fn authority() -> String {
+    let key = KeyPair::generate().expect("key");
+    CertificateParams::new(Vec::new()).and_then(|params| params.self_signed(&key)).expect("certificate").pem()
 }
 
 /// The managed cluster of the trials.
@@ -270,14 +127,13 @@ pub(super) fn facts() -> ManagedCluster {
         vnet_guid: None,
         admin_username: "azureuser".into(),
         ssh_public_key: "ssh-rsa AAAA trial".into(),
-        cluster_identity: Identity::default(),
-        kubelet_identity: Identity::default(),
+        cluster_identity: ManagedIdentity::default(),
+        kubelet_identity: ManagedIdentity::default(),
         tags: std::collections::BTreeMap::new(),
     }
 }
 
 pub(super) fn encoded(text: &str) -> Option<String> {
-    use base64::Engine as _;
     Some(base64::engine::general_purpose::STANDARD.encode(text))
 }
 
@@ -314,8 +170,8 @@ pub(super) fn started(machine: VirtualMachine) -> (VmEvent, VmEvent) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn machines_become_nodes_of_a_real_control_plane_and_go_again() {
-    let Some(bin) = binaries() else { return };
-    let history = history();
+    let Some(plane) = plane().await else { return };
+    let history = plane.history.clone();
     let runner = NodeRunner::new(history.clone(), BootSettings::after(Duration::from_millis(50)));
     let pool = VirtualMachine {
         agent_pool: Some(AgentPoolMembership {
@@ -330,13 +186,12 @@ async fn machines_become_nodes_of_a_real_control_plane_and_go_again() {
     };
     // Before there is a cluster: it waits.
     runner.handle(started(pool).0);
-    let plane = control_plane(&bin).await;
-    let ca = plane.cluster.ca_pem.clone();
-    let nodes: Api<Node> = Api::all(plane.cluster.admin.clone());
-    runner.connect(plane.cluster.clone());
+    let cluster = plane.cluster().await;
+    let nodes: Api<Node> = Api::all(cluster.admin.clone());
+    runner.connect(cluster.clone());
     eprintln!("first: {}", reached(&history, "aks-nodepool1-12345678-vmss000000", BootStage::Registered).await);
 
-    let (start, gone) = started(machine("aks-custom-abcde", encoded(&script(&ca, TOKEN, FQDN))));
+    let (start, gone) = started(machine("aks-custom-abcde", plane.custom_data()));
     runner.handle(start);
     eprintln!("warm: {}", reached(&history, "aks-custom-abcde", BootStage::Registered).await);
     let node = nodes.get("aks-custom-abcde").await.expect("node");
@@ -345,31 +200,38 @@ async fn machines_become_nodes_of_a_real_control_plane_and_go_again() {
     let taints: Vec<String> = spec.taints.unwrap_or_default().into_iter().map(|taint| taint.key).collect();
     assert!(taints.contains(&"karpenter.sh/unregistered".into()) && taints.contains(&"team".into()), "{taints:?}");
     assert!(!taints.iter().any(|key| key.contains("uninitialized")), "{taints:?}");
-    let began = Instant::now();
-    while !nodes
-        .get("aks-custom-abcde")
-        .await
-        .expect("node")
-        .metadata
-        .annotations
-        .unwrap_or_default()
-        .contains_key("kwok.x-k8s.io/node")
-    {
-        assert!(began.elapsed() < Duration::from_secs(10), "it is not handed over");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    eprintln!("handed over {:?} later", began.elapsed());
     assert_eq!(node.metadata.labels.clone().unwrap_or_default()["topology.kubernetes.io/zone"], "eastus-2");
 
+    // KWOK runs its pods, with an address of its range, and leaves what it offers alone.
+    let pods: Api<Pod> = Api::namespaced(cluster.admin.clone(), "default");
+    plane.control_plane.settled().await.expect("settles");
+    let pod: Pod = serde_json::from_value(json!({
+        "metadata": {"name": "web"},
+        "spec": {
+            "nodeName": "aks-custom-abcde", "tolerations": [{"operator": "Exists"}],
+            "containers": [{"name": "main", "image": "pause"}],
+        },
+    }))
+    .expect("pod");
+    let began = Instant::now();
+    pods.create(&PostParams::default(), &pod).await.expect("pod");
+    let running = await_condition(pods.clone(), "web", |pod: Option<&Pod>| {
+        pod.and_then(|pod| pod.status.as_ref()).is_some_and(|status| status.phase.as_deref() == Some("Running"))
+    });
+    let pod = tokio::time::timeout(Duration::from_secs(10), running).await.expect("in time").expect("watch");
+    eprintln!("its pod runs after {:?}", began.elapsed());
+    let after = nodes.get("aks-custom-abcde").await.expect("node");
+    let range: ipnet::Ipv4Net = after.spec.and_then(|spec| spec.pod_cidr).expect("range").parse().expect("range");
+    let address = pod.and_then(|pod| pod.status).and_then(|status| status.pod_ip).expect("address");
+    assert!(range.contains(&address.parse::<std::net::Ipv4Addr>().expect("address")), "{address} in {range}");
+    let offer = |node: Option<k8s_openapi::api::core::v1::NodeStatus>| node.and_then(|status| status.allocatable);
+    assert_eq!(offer(after.status), offer(node.status));
+
+    let right = script(plane.control_plane.ca_pem(), &plane.token(), FQDN);
+    let id = plane.control_plane.bootstrap_token().id().to_owned();
     let wrong = [
-        ("aks-token", script(&ca, "abcdef.fedcba9876543210", FQDN), "401"),
-        ("aks-server", script(&ca, TOKEN, "other.hcp.eastus.azmk8s.io"), "other.hcp.eastus.azmk8s.io"),
-        ("aks-authority", script(&authority().as_ref().pem(), TOKEN, FQDN), "certificate authority"),
-        (
-            "aks-label",
-            script(&ca, TOKEN, FQDN).replace("karpenter.sh/nodepool", "node-restriction.kubernetes.io/x"),
-            "node-restriction",
-        ),
+        ("aks-token", right.replace(&plane.token(), &format!("{id}.fedcba9876543210")), "401"),
+        ("aks-label", right.replace("karpenter.sh/nodepool", "node-restriction.kubernetes.io/x"), "node-restriction"),
         ("aks-script", "echo".into(), "#!"),
     ];
     for (name, script, _) in &wrong {
@@ -386,14 +248,14 @@ async fn machines_become_nodes_of_a_real_control_plane_and_go_again() {
     assert!(nodes.get_opt("aks-custom-abcde").await.expect("answer").is_none());
 
     // Deleted while it boots: it never appears.
-    let (start, gone) = started(machine("aks-short", encoded(&script(&ca, TOKEN, FQDN))));
+    let (start, gone) = started(machine("aks-short", plane.custom_data()));
     runner.handle(start);
     runner.handle(gone);
 
     let began = Instant::now();
     let many: Vec<String> = (0..50).map(|number| format!("aks-many-{number:02}")).collect();
     for name in &many {
-        runner.handle(started(machine(name, encoded(&script(&ca, TOKEN, FQDN)))).0);
+        runner.handle(started(machine(name, plane.custom_data())).0);
     }
     for name in &many {
         reached(&history, name, BootStage::Registered).await;
@@ -403,27 +265,61 @@ async fn machines_become_nodes_of_a_real_control_plane_and_go_again() {
     runner.stop().await;
 }
 
+/// `NodeRestriction` is the API server's own; what a kubelet checks before it starts must be what the API server would
+/// refuse, no more and no less.
+#[tokio::test(flavor = "multi_thread")]
+async fn labels_that_a_kubelet_may_set_are_those_that_the_api_server_lets_it_set() {
+    let Some(plane) = plane().await else { return };
+    plane.control_plane.settled().await.expect("settles");
+    let cluster = plane.cluster().await;
+    let name = "aks-labels";
+    let bearer = cluster.with_token(&plane.token()).expect("client");
+    let certificate = super::tls_bootstrap::request_certificate(bearer, name).await.expect("certificate");
+    let client = cluster.with_certificate(&certificate.certificate_pem, &certificate.key_pem).expect("client");
+    let as_kubelet: Api<Node> = Api::all(client);
+    let dry = PostParams { dry_run: true, ..PostParams::default() };
+    for key in [
+        "karpenter.sh/nodepool",
+        "karpenter.azure.com/sku-cpu",
+        "kubernetes.azure.com/mode",
+        "node.kubernetes.io/instance-type",
+        "x.node.kubernetes.io/a",
+        "kubelet.kubernetes.io/a",
+        "topology.kubernetes.io/region",
+        "kubernetes.io/arch",
+        "beta.kubernetes.io/os",
+        "plain",
+        "kubernetes.io/role",
+        "node-role.kubernetes.io/agent",
+        "a.k8s.io/b",
+        "node-restriction.kubernetes.io/x",
+        "a.node-restriction.kubernetes.io/x",
+    ] {
+        let node = json!({"metadata": {"name": name, "labels": {key: "a"}}});
+        let answer = as_kubelet.create(&dry, &serde_json::from_value(node).expect("node")).await;
+        assert_eq!(super::kubelet::allowed_label(key), answer.is_ok(), "{key}: {answer:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_without_network_turns_ready_later() {
-    let Some(bin) = binaries() else { return };
-    let plane = control_plane(&bin).await;
-    let history = history();
+    let Some(plane) = plane().await else { return };
+    let history = plane.history.clone();
     let boot = Boot { kubelet_after: Some(Duration::ZERO), network_after: Some(Duration::from_millis(500)) };
     let settings = BootSettings { plan: Arc::new(EvenBoot(boot)), ..BootSettings::default() };
     let runner = NodeRunner::new(history.clone(), settings);
-    runner.connect(plane.cluster.clone());
-    runner.handle(started(machine("aks-late", encoded(&script(&plane.cluster.ca_pem, TOKEN, FQDN)))).0);
+    let cluster = plane.cluster().await;
+    let nodes: Api<Node> = Api::all(cluster.admin.clone());
+    runner.connect(cluster);
+    runner.handle(started(machine("aks-late", plane.custom_data())).0);
     reached(&history, "aks-late", BootStage::Registered).await;
-    let nodes: Api<Node> = Api::all(plane.cluster.admin.clone());
-    let ready = |node: Node| {
-        let conditions = node.status.and_then(|status| status.conditions).unwrap_or_default();
-        conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
+    let ready = |node: Option<&Node>| {
+        let status = node.and_then(|node| node.status.as_ref());
+        let mut conditions = status.into_iter().flat_map(|status| status.conditions.iter().flatten());
+        conditions.any(|condition| condition.type_ == "Ready" && condition.status == "True")
     };
-    assert!(!ready(nodes.get("aks-late").await.expect("node")));
-    let began = Instant::now();
-    while !ready(nodes.get("aks-late").await.expect("node")) {
-        assert!(began.elapsed() < Duration::from_secs(10), "it never turns ready");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    assert!(!ready(Some(&nodes.get("aks-late").await.expect("node"))));
+    let turned = await_condition(nodes, "aks-late", ready);
+    tokio::time::timeout(Duration::from_secs(10), turned).await.expect("it turns ready").expect("watch");
     runner.stop().await;
 }

@@ -10,7 +10,9 @@ use tokio::net::TcpListener;
 
 use super::environment::tests::world;
 use super::*;
+use crate::cluster::embedded::Identity;
 use crate::history::{Event, History};
+use crate::node::trial;
 use crate::process::Processes;
 
 struct Room {
@@ -107,14 +109,13 @@ async fn token_endpoint() -> url::Url {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_real_provisioner_starts_stops_and_starts_again() {
-    let Some(bin) = crate::node::trial::binaries() else { return };
-    let plane = crate::node::trial::control_plane(&bin).await;
-    plane.apply(&bin, &bin.join("../crds"));
-    let room = room();
+    let (Some(bin), Some(plane)) = (trial::binaries(), trial::plane().await) else { return };
+    let room = Room { folder: plane.folder, history: plane.history, processes: plane.processes };
     let mut world = world();
-    world.api_server = plane.cluster.server.parse().expect("url");
-    world.kubeconfig = plane.kubeconfig();
-    world.arm_ca = plane.authority();
+    world.api_server = plane.control_plane.url().parse().expect("url");
+    world.kubeconfig = plane.control_plane.kubeconfig_path(Identity::Provisioner);
+    world.arm_ca = room.folder.path().join("ca.pem");
+    std::fs::write(&world.arm_ca, plane.control_plane.ca_pem()).expect("written");
     world.identity_endpoint = token_endpoint().await;
     let settings = settings(&bin.join("karpenter"));
 
