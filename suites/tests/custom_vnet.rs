@@ -171,8 +171,12 @@ async fn several_node_classes_keep_to_their_own_subnets(#[future(awt)] lab: Lab)
 #[rstest]
 #[case::without_its_beginning("/subnets/custom-subnet")]
 #[case::without_a_resource_group("/subscriptions/s/providers/Microsoft.Network/virtualNetworks/v/subnets/n")]
-#[case::with_a_slash_at_its_end("/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/v/subnets/n/")]
-#[case::of_another_provider("/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualNetworks/v/subnets/n")]
+#[case::with_a_slash_at_its_end(
+    "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/v/subnets/n/"
+)]
+#[case::of_another_provider(
+    "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualNetworks/v/subnets/n"
+)]
 #[tokio::test]
 async fn a_malformed_subnet_id_is_refused(#[future(awt)] lab: Lab, #[case] id: &str) -> Outcome {
     let CustomVnet { custom_subnet, cluster, .. } = custom_vnet(&lab).await?;
@@ -277,7 +281,10 @@ async fn a_subnet_outside_of_the_clusters_vnet_is_refused(
     #[case] network: &str,
 ) -> Outcome {
     let CustomVnet { custom_subnet, cluster, .. } = custom_vnet(&lab).await?;
-    let mut id = custom_subnet.id().replace("/resourceGroups/my-aks-rg/", group).replace("/virtualNetworks/my-aks-vnet/", network);
+    let mut id = custom_subnet
+        .id()
+        .replace("/resourceGroups/my-aks-rg/", group)
+        .replace("/virtualNetworks/my-aks-vnet/", network);
     if id == custom_subnet.id() {
         id = id.replace(lab.azure().subscription_id(), "11111111-2222-3333-4444-555555555555");
     }
@@ -460,7 +467,8 @@ async fn without_the_clusters_security_group_nothing_launches(#[future(awt)] lab
 
     pool_with_workload(&cluster, "p", node_class("p").vnet_subnet_id(custom_subnet.id())).await?;
 
-    let failed = node_claims().of_pool("p").all_with_reason("Launched", "CreateInstanceFailed", "couldn't find managed NSG");
+    let failed =
+        node_claims().of_pool("p").all_with_reason("Launched", "CreateInstanceFailed", "couldn't find managed NSG");
     cluster.expect(failed).within(minutes(1)).await?;
     cluster.expect(vms().none().and(nics().none())).now()?;
     cluster.expect(pods("web-p").pending(1)).now()

@@ -25,7 +25,7 @@ impl Certificates {
         ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
         let authority = CertifiedIssuer::self_signed(ca, KeyPair::generate()?)?;
 
-        let mut leaf = CertificateParams::new(vec!["localhost".to_owned()])?;
+        let mut leaf = CertificateParams::new(vec!["localhost".to_owned(), "management.azure.com".to_owned()])?;
         leaf.subject_alt_names.push(SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)));
         leaf.distinguished_name.push(DnType::CommonName, "fake-arm");
         leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];

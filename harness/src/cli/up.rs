@@ -77,11 +77,8 @@ async fn bring_up(lab: &Lab, args: &UpArgs) -> std::result::Result<Cluster, Stri
     let vnet =
         lab.azure().vnet("my-aks-vnet").address_space("10.0.0.0/16").create().await.map_err(|error| text(&error))?;
     let subnet = vnet.subnet("cluster-subnet", "10.0.1.0/24").create().await.map_err(|error| text(&error))?;
-    let mut builder = lab
-        .managed_cluster()
-        .node_provisioning(NodeProvisioning::Auto)
-        .subnet(&subnet)
-        .service_cidr("10.2.0.0/16");
+    let mut builder =
+        lab.managed_cluster().node_provisioning(NodeProvisioning::Auto).subnet(&subnet).service_cidr("10.2.0.0/16");
     if args.default_node_pools {
         builder = builder.default_node_pools();
     }
@@ -100,7 +97,8 @@ async fn greet(lab: &Lab, cluster: &Cluster) -> std::result::Result<(), String> 
     let kubeconfig = lab.folder().join("kubeconfig");
     lab.write_kubeconfig(cluster, &kubeconfig).await?;
     let kubectl = lab.kubectl().map_or_else(|| "kubectl".to_owned(), |path| path.display().to_string());
-    println!("
+    println!(
+        "
 cluster      {id}
 kubeconfig   {kubeconfig}
 ARM          {arm}   (certificate authority: {ca})

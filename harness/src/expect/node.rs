@@ -274,22 +274,25 @@ impl NodeClaimSelection {
         })
     }
 
-    /// None is Consolidatable earlier than `wait` after the last pod came to or went from its node
-    /// (`status.lastPodEventTime`, whole seconds).
+    /// None turned Consolidatable earlier than `wait` after the last pod came to or went from its node
+    /// (`status.lastPodEventTime`; before there is one, the time at which it was initialized). Times are whole seconds.
     pub fn none_consolidatable_before(self, wait: std::time::Duration) -> Expectation {
-        Expectation::new(format!("{self}: none Consolidatable before {}s after the last pod event", wait.as_secs()), move |state| {
+        let description = format!("{self}: none Consolidatable before {}s after the last pod event", wait.as_secs());
+        Expectation::new(description, move |state| {
             for claim in self.of(state) {
                 let Some(found) = condition(claim, "Consolidatable").filter(|found| found["status"] == "True") else {
                     continue;
                 };
                 let moment = |value: &Value| value.as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok());
-                let (Some(since), Some(event)) =
-                    (moment(&found["lastTransitionTime"]), moment(&claim["status"]["lastPodEventTime"]))
-                else {
-                    return Err(format!("{} is Consolidatable without a lastPodEventTime", name(claim)));
+                let initialized =
+                    condition(claim, "Initialized").and_then(|found| moment(&found["lastTransitionTime"]));
+                let event = moment(&claim["status"]["lastPodEventTime"]).or(initialized);
+                let (Some(since), Some(event)) = (moment(&found["lastTransitionTime"]), event) else {
+                    return Err(format!("{} is Consolidatable and was never initialized", name(claim)));
                 };
+                // A pod event after the transition (the drain of the node itself is one) says nothing about it.
                 let waited = since.duration_since(event).as_secs_f64();
-                if waited < wait.as_secs_f64() - 1.0 {
+                if (0.0..wait.as_secs_f64() - 1.0).contains(&waited) {
                     return Err(format!("{} became Consolidatable {waited:.0}s after its last pod event", name(claim)));
                 }
             }

@@ -212,13 +212,7 @@ impl Cluster {
     ///
     /// # Errors
     /// When the kind is unknown or the API server refuses.
-    pub async fn patch(
-        &self,
-        api_version: &str,
-        kind: &str,
-        name: &str,
-        patch: &Value,
-    ) -> Result<(), ClusterError> {
+    pub async fn patch(&self, api_version: &str, kind: &str, name: &str, patch: &Value) -> Result<(), ClusterError> {
         self.step(format!("patch {kind} {name}: {patch}"));
         self.merge(api_version, kind, name, patch).await
     }
@@ -274,9 +268,13 @@ impl Cluster {
             force: true,
             dry_run: false,
         };
-        let mut dynamic: DynamicObject = serde_json::from_value(object.clone()).map_err(|error| {
-            ClusterError::Client { verb: "apply", kind: kind.clone(), name: name.clone(), source: kube::Error::SerdeError(error) }
-        })?;
+        let mut dynamic: DynamicObject =
+            serde_json::from_value(object.clone()).map_err(|error| ClusterError::Client {
+                verb: "apply",
+                kind: kind.clone(),
+                name: name.clone(),
+                source: kube::Error::SerdeError(error),
+            })?;
         dynamic.types = Some(TypeMeta { api_version, kind: kind.clone() });
         api.patch(&name, &parameters, &Patch::Apply(&dynamic))
             .await

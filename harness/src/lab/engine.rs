@@ -190,7 +190,8 @@ impl EmbeddedEngine {
             user_kubeconfig: control_plane.kubeconfig(Identity::User),
         };
         let id = facts.id.to_lowercase();
-        self.lock().insert(id, Running { control_plane: control_plane.clone(), provisioner: None, facts: facts.clone() });
+        self.lock()
+            .insert(id, Running { control_plane: control_plane.clone(), provisioner: None, facts: facts.clone() });
         if facts.node_provisioning {
             self.start_provisioner(&control_plane, facts).await?;
         }
@@ -199,7 +200,11 @@ impl EmbeddedEngine {
 
     /// Starts the provisioner under the identity of the managed cluster, as AKS does, and applies the node pools of AKS
     /// where they are asked for.
-    async fn start_provisioner(&self, control_plane: &Arc<ControlPlane>, facts: ManagedCluster) -> Result<(), EngineError> {
+    async fn start_provisioner(
+        &self,
+        control_plane: &Arc<ControlPlane>,
+        facts: ManagedCluster,
+    ) -> Result<(), EngineError> {
         let knobs = self.knobs.lock().clone();
         let version = self.binaries.versions.provisioner.parse().map_err(|error| failed("provisioner", &error))?;
         let mut settings = ProvisionerSettings::new(&self.binaries.karpenter, version);
@@ -232,7 +237,8 @@ impl EmbeddedEngine {
 
     async fn apply_default_node_pools(&self, control_plane: &ControlPlane) -> Result<(), EngineError> {
         let client = control_plane.client(Identity::Admin).await.map_err(|error| failed("admin client", &error))?;
-        let pools = Manifests::named("aks-default-node-pools.yaml").map_err(|error| failed("default node pools", &error))?;
+        let pools =
+            Manifests::named("aks-default-node-pools.yaml").map_err(|error| failed("default node pools", &error))?;
         let cluster = Cluster::new(client, self.witness.clone(), self.history.clone(), serde_json::Value::Null);
         cluster.apply(pools).await.map_err(|error| failed("default node pools", &error))
     }
@@ -252,7 +258,8 @@ impl EmbeddedEngine {
             drop(provisioner);
             let exit = child.exited().await;
             if !child.was_stopped() {
-                witness.give_up(format!("the provisioner ended by itself: {exit}; its log is {}", child.log().display()));
+                witness
+                    .give_up(format!("the provisioner ended by itself: {exit}; its log is {}", child.log().display()));
             }
         });
     }

@@ -191,7 +191,8 @@ impl Lab {
             return (failed(&text), Some(text));
         }
         if assertions == 0 {
-            let text = self.witness.explain("the scenario ended without evaluating a single assertion: it proves nothing");
+            let text =
+                self.witness.explain("the scenario ended without evaluating a single assertion: it proves nothing");
             return (failed(&text), Some(text));
         }
         (Verdict::Passed { assertions }, None)

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::components::Versions;
+use crate::runner::default_jobs;
 
 /// Settings of one lab, read from `CATNAP_*` variables.
 #[derive(Debug, Clone)]
@@ -21,7 +22,7 @@ pub struct Settings {
     pub versions: Versions,
     /// Folder for a JUnit file where no runner writes one. `CATNAP_JUNIT`.
     pub junit: Option<PathBuf>,
-    /// Labs that may run on this machine at once. `CATNAP_LABS`, else by its cores.
+    /// Labs that may run on this machine at once. `CATNAP_LABS`, else by its cores and memory.
     pub slots: usize,
 }
 
@@ -32,19 +33,16 @@ impl Settings {
     /// A sentence that names the variable whose value makes no sense.
     pub fn from_env() -> Result<Self, String> {
         let seed = match var("CATNAP_SEED") {
-            Some(text) => {
-                text.parse().map_err(|_| format!("CATNAP_SEED={text}: a seed is a whole number from 0 to {}", u64::MAX))?
-            }
-            None => rand::random_range(0..1_000_000_000),
-        };
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let slots = match var("CATNAP_LABS") {
             Some(text) => text
                 .parse()
-                .ok()
-                .filter(|&labs| labs > 0)
-                .ok_or_else(|| format!("CATNAP_LABS={text}: give the number of labs that may run at once, at least 1"))?,
-            None => cores,
+                .map_err(|_| format!("CATNAP_SEED={text}: a seed is a whole number from 0 to {}", u64::MAX))?,
+            None => rand::random_range(0..1_000_000_000),
+        };
+        let slots = match var("CATNAP_LABS") {
+            Some(text) => text.parse().ok().filter(|&labs| labs > 0).ok_or_else(|| {
+                format!("CATNAP_LABS={text}: give the number of labs that may run at once, at least 1")
+            })?,
+            None => default_jobs(),
         };
         let mut versions = Versions::default();
         if let Some(version) = var("CATNAP_KUBERNETES_VERSION") {

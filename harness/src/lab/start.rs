@@ -114,8 +114,7 @@ impl Lab {
             .await
             .map_err(|error| StartError::FakeArm(error.to_string()))?
             .map_err(|error| StartError::FakeArm(error.to_string()))?;
-        let epilogue =
-            format!("artefacts: {}\n    again: {}\n", folder.display(), settings.again());
+        let epilogue = format!("artefacts: {}\n    again: {}\n", folder.display(), settings.again());
         let witness = Witness::new(history.clone(), epilogue);
         let knobs = ProvisionerKnobs::default();
         let guard = runtime.enter();

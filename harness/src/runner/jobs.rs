@@ -3,6 +3,9 @@
 /// What one lab needs: etcd, three Kubernetes components, KWOK and the provisioner.
 const LAB: u64 = 3 * 512 * 1024 * 1024;
 
+/// A lab spends most of its time waiting: two share a processor well.
+const LABS_PER_PROCESSOR: usize = 2;
+
 /// As many scenarios as there are processors for, and memory; at least one.
 #[must_use]
 pub fn default_jobs() -> usize {
@@ -17,7 +20,7 @@ pub fn default_jobs() -> usize {
 
 fn jobs(processors: usize, memory: Option<u64>) -> usize {
     let labs = memory.map_or(usize::MAX, |bytes| usize::try_from(bytes / LAB).unwrap_or(usize::MAX));
-    processors.min(labs).max(1)
+    (LABS_PER_PROCESSOR * processors).min(labs).max(1)
 }
 
 /// Bytes of memory that can be had without swapping, from `/proc/meminfo`.
@@ -42,9 +45,9 @@ mod tests {
 
     #[test]
     fn processors_and_memory_both_limit() {
-        assert_eq!(jobs(8, None), 8);
+        assert_eq!(jobs(8, None), 16);
         assert_eq!(jobs(8, Some(7 * GIB)), 4);
-        assert_eq!(jobs(2, Some(64 * GIB)), 2);
+        assert_eq!(jobs(2, Some(64 * GIB)), 4);
         assert_eq!(jobs(8, Some(GIB)), 1);
         assert!(default_jobs() >= 1);
     }
