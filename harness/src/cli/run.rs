@@ -153,6 +153,7 @@ async fn prepare(args: RunArgs) -> Result<Option<(Plan, Palette)>> {
     };
     let mut options = parts.options();
     options.extend(args.suites.iter().map(|path| format!("--suites {}", quoted(&path.to_string_lossy()))));
+    options.extend(args.no_build.then(|| "--no-build".to_owned()));
     let plan = Plan {
         scenarios,
         jobs: args.jobs.unwrap_or_else(default_jobs),

@@ -35,7 +35,7 @@ impl<W: Write + Send> Display for Plain<W> {
                 self.scenarios = scenarios;
                 self.line(&planned(scenarios, jobs, seed));
             }
-            RunEvent::Started(id) => self.line(&format!("{} {:>7}  {id}", self.palette.faint("start"), "")),
+            RunEvent::Started(id) => self.line(&format!("{} {:>17}  {id}", self.palette.faint("start"), "")),
             RunEvent::Told(..) | RunEvent::Ended => {}
             RunEvent::Finished(report) => {
                 self.finished += 1;
@@ -54,11 +54,11 @@ pub(super) fn planned(scenarios: usize, jobs: usize, seed: u64) -> String {
 
 /// The line that a scenario leaves behind.
 pub(super) fn finished(palette: Palette, report: &ScenarioReport, number: usize, of: usize) -> String {
-    let count = palette.faint(&format!("({number}/{of})"));
-    let mut line = format!("{} {:>7}  {} {count}", palette.verdict(&report.verdict), elapsed(report.took), report.id);
+    let count = palette.faint(&format!("{:>9}", format!("({number}/{of})")));
+    let mut line = format!("{} {:>7} {count}  {}", palette.verdict(&report.verdict), elapsed(report.took), report.id);
     let message = first_line(report.verdict.message());
     if !message.is_empty() {
-        line.push_str("\n               ");
+        line.push_str("\n                         ");
         line.push_str(message);
     }
     line
@@ -94,10 +94,10 @@ mod tests {
         plain.show(RunEvent::Finished(&report));
         insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r"
         running 2 scenarios, 1 at a time, seed 7
-        start          drift::a
-        PASS    12.3s  drift::a (1/2)
-        FAIL    12.3s  drift::a (2/2)
-                       no node came
+        start                    drift::a
+        PASS    12.3s     (1/2)  drift::a
+        FAIL    12.3s     (2/2)  drift::a
+                                 no node came
         ");
     }
 }
