@@ -17,6 +17,20 @@ pub enum ArmEvent {
     Request(Arc<LedgerEntry>),
     /// A virtual machine changed.
     Vm(VmEvent),
+    /// A resource was created, changed or removed, whoever caused it.
+    Resource(ResourceEvent),
+}
+
+/// A change of the stored state of a resource.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ResourceEvent {
+    /// Full ARM id, in the case in which it was created.
+    pub id: String,
+    /// Type, for example `Microsoft.Network/networkInterfaces`.
+    pub resource_type: String,
+    /// The resource as a GET would show it; none when it is gone.
+    pub body: Option<Arc<serde_json::Value>>,
 }
 
 /// A change of a virtual machine, as hardware would notice it.

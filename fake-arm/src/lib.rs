@@ -2,7 +2,26 @@
 //! virtual networks, virtual machines, managed clusters. It knows nothing of Kubernetes: what a virtual machine
 //! turns into and what a managed cluster consists of is said by whoever listens to its [`events`] and serves as
 //! its [`engine`].
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let azure = fake_arm::FakeArm::builder().seed(7).start().await?;
+//! println!("ARM is at {}, trust {}", azure.endpoint(), azure.ca_pem());
+//! # Ok(()) }
+//! ```
 
+pub mod arm;
+pub mod catalog;
 pub mod clock;
 pub mod engine;
+pub mod entra;
 pub mod events;
+pub mod ledger;
+pub mod net;
+pub mod provider;
+pub mod providers;
+pub mod server;
+pub mod world;
+
+pub use server::{Builder, FakeArm, StartError};
+pub use world::Settings;

@@ -8,6 +8,7 @@ pub mod components;
 pub mod expect;
 pub mod history;
 pub mod lab;
+pub mod manifest;
 pub mod node;
 pub mod process;
 pub mod provisioner;
@@ -16,4 +17,15 @@ pub mod runner;
 
 pub mod prelude {
     //! Everything that a scenario needs.
+
+    pub use crate::azure::{ArmError, Azure, Subnet, Vnet};
+    pub use crate::expect::{
+        Expectation, Failure, Mark, Outcome, disks, events, hours, minutes, nics, node_claims, nodes, pods, requests,
+        seconds, vms,
+    };
+    pub use crate::lab::NodeProvisioning::{Auto, Manual};
+    pub use crate::lab::{Cluster, ClusterError, Lab, lab};
+    pub use crate::manifest::{
+        Budget, Deployment, Manifests, NodeClass, NodePool, deployment, disruption_budget, node_class, node_pool,
+    };
 }

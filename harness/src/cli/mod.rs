@@ -2,6 +2,8 @@
 
 mod bench;
 mod building;
+mod components;
+mod doctor;
 mod interrupt;
 mod parts;
 mod run;
@@ -9,6 +11,8 @@ mod trouble;
 mod up;
 
 pub use bench::{BenchArgs, BenchCommand, LabBenchArgs};
+pub use components::ComponentsArgs;
+pub use doctor::DoctorArgs;
 pub use interrupt::Interrupts;
 pub use parts::{PartsArgs, prepare_components};
 pub use run::RunArgs;
@@ -43,6 +47,8 @@ pub struct Cli {
 enum Command {
     Run(RunArgs),
     Up(UpArgs),
+    Doctor(DoctorArgs),
+    Components(ComponentsArgs),
     Bench(BenchArgs),
 }
 
@@ -67,6 +73,8 @@ pub fn main() -> ExitCode {
         match cli.command {
             Command::Run(args) => run::run(args).await,
             Command::Up(args) => up::up(args).await,
+            Command::Doctor(args) => doctor::doctor(&args).await.map_err(parts::trouble),
+            Command::Components(args) => components::components(&args).await.map_err(parts::trouble),
             Command::Bench(args) => bench::bench(args).await,
         }
     });

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use miette::{Result, miette};
 
+use crate::components::{ComponentError, FetchDisplay, Store, StoreOptions, Versions};
+use crate::lab::Settings;
 use crate::report::Facts;
 use crate::runner::is_executable;
 
@@ -60,6 +62,31 @@ impl PartsArgs {
         Ok(self)
     }
 
+    /// The versions that these choose.
+    #[must_use]
+    pub fn versions(&self) -> Versions {
+        let mut versions = Versions::default();
+        if let Some(version) = &self.kubernetes {
+            versions.kubernetes.clone_from(version);
+        }
+        if let Some(version) = &self.provisioner_version {
+            versions.provisioner.clone_from(version);
+        }
+        versions
+    }
+
+    /// Settings of a lab that is no scenario's, with these parts.
+    ///
+    /// # Errors
+    /// As [`Settings::from_env`].
+    pub fn settings(&self, name: &str) -> std::result::Result<Settings, String> {
+        let mut settings = Settings::from_env()?;
+        settings.scenario = name.to_owned();
+        settings.versions = self.versions();
+        settings.provisioner.clone_from(&self.provisioner);
+        Ok(settings)
+    }
+
     /// The options that choose these parts again.
     #[must_use]
     pub fn options(&self) -> Vec<String> {
@@ -80,16 +107,38 @@ impl PartsArgs {
 /// # Errors
 /// When one cannot be had: what, where, and the remedy.
 pub async fn prepare_components(parts: &PartsArgs) -> Result<Facts> {
-    let mut facts = Facts::default();
-    if let Some(version) = &parts.kubernetes {
-        facts.set("kubernetes", version);
+    let mut options = StoreOptions::from_environment();
+    if let Some(path) = &parts.provisioner {
+        options = options.provisioner(path);
     }
-    match (&parts.provisioner, &parts.provisioner_version) {
-        (Some(path), _) => facts.set("karpenter-azure", path.to_string_lossy()),
-        (None, Some(version)) => facts.set("karpenter-azure", version),
-        (None, None) => {}
+    let store = Store::open(options).map_err(trouble)?;
+    let display = FetchDisplay::new();
+    let binaries = store.resolve(&parts.versions(), |progress| display.report(progress)).await.map_err(trouble)?;
+    let mut facts = Facts::default();
+    facts.set("kubernetes", &binaries.versions.kubernetes);
+    match &parts.provisioner {
+        Some(path) => facts.set("karpenter-azure", path.to_string_lossy()),
+        None => facts.set("karpenter-azure", &binaries.versions.provisioner),
     }
     Ok(facts)
+}
+
+/// A component's error as the command tells it.
+pub(super) fn trouble(error: ComponentError) -> miette::Report {
+    miette!("{}", chain(&error))
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let said = cause.to_string();
+        if !text.contains(&said) {
+            text += &format!(": {said}");
+        }
+        source = cause.source();
+    }
+    text
 }
 
 #[cfg(test)]

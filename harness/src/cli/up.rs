@@ -5,7 +5,11 @@ use std::path::PathBuf;
 use clap::Args;
 use miette::{Result, miette};
 
-use super::parts::PartsArgs;
+use super::Interrupts;
+use super::parts::{PartsArgs, prepare_components};
+use crate::lab::{Cluster, Lab, NodeProvisioning};
+use crate::manifest::{deployment, node_class, node_pool};
+use crate::report::ProgressWriter;
 
 const EXAMPLES: &str = "\
 Prints the path of a kubeconfig, the ARM endpoint and how to point kubectl at the cluster, then shows
@@ -24,6 +28,9 @@ pub struct UpArgs {
     /// Leave out the sample node pool and workload
     #[arg(long)]
     pub empty: bool,
+    /// Let the node pools be there that AKS makes by default, `default` and `system-surge`
+    #[arg(long)]
+    pub default_node_pools: bool,
     /// Where everything random comes from [default: drawn, and told]
     #[arg(long, value_name = "N", env = "CATNAP_SEED", hide_env_values = true)]
     pub seed: Option<u64>,
@@ -40,6 +47,115 @@ pub struct UpArgs {
 
 /// Does what `catnap up` asks for.
 pub(super) async fn up(args: UpArgs) -> Result<u8> {
-    let _parts = args.parts.checked()?;
-    Err(miette!(help = "use `catnap run`", "`catnap up` cannot start a lab yet"))
+    let parts = args.parts.clone().checked()?;
+    let interrupts = Interrupts::listen().map_err(|error| miette!("failed to listen to signals: {error}"))?;
+    prepare_components(&parts).await?;
+    let mut settings = parts.settings("up").map_err(|reason| miette!("{reason}"))?;
+    settings.keep |= args.keep;
+    settings.seed = args.seed.unwrap_or(settings.seed);
+    settings.artefacts = args.artefacts.clone().or(settings.artefacts);
+    println!("starting a lab with seed {}", settings.seed);
+    let lab = Lab::start(settings, ProgressWriter::silent())
+        .await
+        .map_err(|error| miette!("failed to start a lab: {}", error.explain()))?
+        .without_verdict();
+    let work = async {
+        let cluster = bring_up(&lab, &args).await?;
+        greet(&lab, &cluster).await?;
+        show(&cluster).await;
+        Ok(())
+    };
+    tokio::select! {
+        ended = work => ended.map_err(|reason: String| miette!("failed to bring the cluster up: {reason}"))?,
+        () = interrupts.first() => println!("\ntaking the lab down"),
+    }
+    Ok(0)
+}
+
+async fn bring_up(lab: &Lab, args: &UpArgs) -> std::result::Result<Cluster, String> {
+    let text = |error: &dyn std::error::Error| error.to_string();
+    let vnet =
+        lab.azure().vnet("my-aks-vnet").address_space("10.0.0.0/16").create().await.map_err(|error| text(&error))?;
+    let subnet = vnet.subnet("cluster-subnet", "10.0.1.0/24").create().await.map_err(|error| text(&error))?;
+    let mut builder = lab
+        .managed_cluster()
+        .node_provisioning(NodeProvisioning::Auto)
+        .subnet(&subnet)
+        .service_cidr("10.2.0.0/16");
+    if args.default_node_pools {
+        builder = builder.default_node_pools();
+    }
+    let cluster = builder.create().await.map_err(|error| text(&error))?;
+    if args.empty {
+        return Ok(cluster);
+    }
+    cluster.apply(node_class("sample")).await.map_err(|error| text(&error))?;
+    cluster.apply(node_pool("sample")).await.map_err(|error| text(&error))?;
+    let workload = deployment("sample").replicas(3).cpu("1").on_pool("sample");
+    cluster.apply(workload).await.map_err(|error| text(&error))?;
+    Ok(cluster)
+}
+
+async fn greet(lab: &Lab, cluster: &Cluster) -> std::result::Result<(), String> {
+    let kubeconfig = lab.folder().join("kubeconfig");
+    lab.write_kubeconfig(cluster, &kubeconfig).await?;
+    let kubectl = lab.kubectl().map_or_else(|| "kubectl".to_owned(), |path| path.display().to_string());
+    println!("
+cluster      {id}
+kubeconfig   {kubeconfig}
+ARM          {arm}   (certificate authority: {ca})
+logs         {logs}
+
+  export KUBECONFIG={kubeconfig}
+  {kubectl} get nodepools,nodeclaims,nodes
+  {kubectl} scale deployment sample --replicas 10
+
+Ctrl-C takes everything down.
+",
+        id = cluster.id(),
+        kubeconfig = kubeconfig.display(),
+        arm = lab.azure().client().endpoint(),
+        ca = lab.azure_ca().display(),
+        logs = lab.folder().join("logs").display(),
+    );
+    Ok(())
+}
+
+/// Prints a line whenever a node comes, goes or changes its readiness. Never returns.
+async fn show(cluster: &Cluster) {
+    let mut shown: Vec<String> = Vec::new();
+    let mut changes = cluster.changes();
+    loop {
+        let state = cluster.state();
+        let mut lines: Vec<String> = state.objects("Node").map(node_line).collect();
+        lines.sort();
+        if lines != shown {
+            let now = state.at();
+            println!("{}  {} nodes", now.strftime("%H:%M:%S"), lines.len());
+            for line in &lines {
+                println!("  {line}");
+            }
+            shown = lines;
+        }
+        if changes.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+fn node_line(node: &serde_json::Value) -> String {
+    let label = |key: &str| node["metadata"]["labels"][key].as_str().unwrap_or("-").to_owned();
+    let ready = node["status"]["conditions"]
+        .as_array()
+        .is_some_and(|all| all.iter().any(|one| one["type"] == "Ready" && one["status"] == "True"));
+    let pool = match label("karpenter.sh/nodepool").as_str() {
+        "-" => format!("fixed {}", label("kubernetes.azure.com/agentpool")),
+        pool => format!("pool {pool}"),
+    };
+    format!(
+        "{:<40} {:<9} {:<18} {pool}",
+        node["metadata"]["name"].as_str().unwrap_or("?"),
+        if ready { "Ready" } else { "NotReady" },
+        label("node.kubernetes.io/instance-type"),
+    )
 }

@@ -1,1 +1,26 @@
-//! Assertions over the history.
+//! Assertions over the history: what a scenario expects of pods, nodes, node claims and Azure resources, now, within a
+//! time, throughout a time or at every instant since a moment.
+
+mod condition;
+mod duration;
+mod event;
+mod expectation;
+mod failure;
+mod node;
+mod pod;
+mod request;
+mod resource;
+mod state;
+mod waiting;
+
+pub use condition::{ConditionSelection, NamedObject};
+pub use duration::{hours, minutes, seconds};
+pub use event::{EventSelection, events};
+pub use expectation::{Expectation, Verdict};
+pub use failure::{Failure, Outcome};
+pub use node::{NodeClaimSelection, NodeSelection, node_claims, nodes};
+pub use pod::{PodSelection, pods};
+pub use request::{RequestSelection, requests};
+pub use resource::{ResourceSelection, disks, nics, vms};
+pub use state::State;
+pub use waiting::{Mark, Pending, Witness};

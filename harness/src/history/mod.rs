@@ -2,8 +2,10 @@
 //! messages are readers of it.
 
 mod event;
+mod timeline;
 
 pub use event::{BootStage, Change, Event, Record};
+pub use timeline::timeline;
 
 use std::fs::File;
 use std::io::{BufWriter, Write};

@@ -1,1 +1,256 @@
-//! The world of one scenario.
+//! The world of one scenario: target, Azure, cluster, provisioner, history and seed, stood up before it and taken down
+//! after it, whichever way it ends.
+
+mod cluster;
+mod engine;
+mod fixture;
+mod invariant;
+mod managed_cluster;
+mod settings;
+mod slot;
+mod start;
+mod watch;
+
+pub use cluster::{Cluster, ClusterError};
+pub use engine::{AzureAccess, EmbeddedEngine, ProvisionerKnobs};
+pub use fixture::lab;
+pub use managed_cluster::{CreateError, ManagedClusterBuilder, NodeProvisioning};
+pub use settings::Settings;
+pub use start::StartError;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use fake_arm::FakeArm;
+use kube::config::Kubeconfig;
+use serde_json::Value;
+
+use crate::azure::Azure;
+use crate::expect::{Failure, Outcome, Witness};
+use crate::history::{Event, History};
+use crate::manifest::{ManifestError, Manifests};
+use crate::report::{ProgressWriter, Verdict};
+use slot::Slot;
+use watch::Watches;
+
+/// The world of one scenario. Dropping it judges what only the end can show (see `invariant`), tells the verdict, and
+/// takes everything down.
+#[derive(Debug)]
+pub struct Lab {
+    settings: Settings,
+    folder: PathBuf,
+    history: History,
+    witness: Witness,
+    azure: Azure,
+    knobs: ProvisionerKnobs,
+    engine: Arc<EmbeddedEngine>,
+    watches: Mutex<Vec<Watches>>,
+    progress: ProgressWriter,
+    judged: bool,
+    // Fields are dropped in this order: what runs on the runtime before the runtime, the place on the machine last.
+    fake: Option<Arc<FakeArm>>,
+    runtime: Option<tokio::runtime::Runtime>,
+    _slot: Slot,
+}
+
+impl Lab {
+    /// Azure, as the scenario sees it.
+    #[must_use]
+    pub fn azure(&self) -> &Azure {
+        &self.azure
+    }
+
+    /// A managed cluster to be created.
+    pub fn managed_cluster(&self) -> ManagedClusterBuilder<'_> {
+        ManagedClusterBuilder::new(self)
+    }
+
+    /// What the provisioner of clusters created from here on is started with besides what their managed cluster says.
+    /// Only where the lab starts the provisioner itself.
+    #[must_use]
+    pub fn provisioner(&self) -> &ProvisionerKnobs {
+        &self.knobs
+    }
+
+    /// Kubernetes version of this lab, without `v`.
+    #[must_use]
+    pub fn kubernetes_version(&self) -> &str {
+        &self.settings.versions.kubernetes
+    }
+
+    /// The settings of this lab.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Everything seen in this lab.
+    #[must_use]
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// The folder in which the lab keeps its logs and its history.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Memory of all processes of the lab in bytes, by name.
+    #[must_use]
+    pub fn memory(&self) -> Vec<(String, u64)> {
+        self.engine.memory()
+    }
+
+    /// How long the API server of the first cluster took to be usable; none before there is one.
+    #[must_use]
+    pub fn api_server_start(&self) -> Option<Duration> {
+        self.engine.api_server_start()
+    }
+
+    /// File with the certificate authority of the ARM endpoint.
+    #[must_use]
+    pub fn azure_ca(&self) -> &Path {
+        self.engine.azure_ca()
+    }
+
+    /// The kubectl of the cluster's version, where there is one.
+    #[must_use]
+    pub fn kubectl(&self) -> Option<&Path> {
+        self.engine.kubectl()
+    }
+
+    /// This lab is not for a scenario: nothing is asserted in it and its end is no verdict.
+    #[must_use]
+    pub fn without_verdict(mut self) -> Self {
+        self.judged = false;
+        self
+    }
+
+    /// A file of the project's `manifests` folder.
+    ///
+    /// # Errors
+    /// When there is no such file.
+    pub fn manifest(&self, name: &str) -> Result<Manifests, ManifestError> {
+        Manifests::named(name)
+    }
+
+    /// Asserts that a value is what it should be: `what` is its name in the history and in the failure.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn verify<T: PartialEq + std::fmt::Debug>(&self, what: &str, expected: T, seen: T) -> Outcome {
+        self.witness.verify(what, expected, seen)
+    }
+
+    /// Writes the administrator's kubeconfig of a cluster into a file.
+    ///
+    /// # Errors
+    /// What Azure answers, or why the file cannot be written.
+    pub async fn write_kubeconfig(&self, cluster: &Cluster, path: &Path) -> Result<(), String> {
+        let text = managed_cluster::admin_kubeconfig(self.azure.client(), cluster.id())
+            .await
+            .map_err(|error| error.to_string())?;
+        std::fs::write(path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))
+    }
+
+    /// Opens a cluster with a kubeconfig: watches it from here on and gives the scenario its handle.
+    async fn open(&self, resource: Value, kubeconfig: Kubeconfig) -> Result<Cluster, String> {
+        let config = managed_cluster::client_config(kubeconfig).await?;
+        // One client for the watches, on the lab's own threads, and one for the scenario, on its own.
+        let runtime = self.runtime.as_ref().ok_or("the lab is over")?.handle().clone();
+        let (watched, history) = (config.clone(), self.history.clone());
+        let watches = runtime
+            .spawn(async move {
+                let client = kube::Client::try_from(watched).map_err(|error| error.to_string())?;
+                Ok::<_, String>(Watches::start(&client, &history))
+            })
+            .await
+            .map_err(|error| error.to_string())??;
+        self.watches.lock().unwrap_or_else(PoisonError::into_inner).push(watches);
+        let client = kube::Client::try_from(config).map_err(|error| error.to_string())?;
+        Ok(Cluster::new(client, self.witness.clone(), self.history.clone(), resource))
+    }
+
+    /// The verdict of the scenario that this lab was for, and what to panic with where nothing else told of it yet.
+    fn judge(&self) -> (Verdict, Option<String>) {
+        let assertions = self.witness.evaluated();
+        let failed = |text: &str| {
+            let message = text.lines().next().unwrap_or_default().to_owned();
+            Verdict::Failed { message, body: text.to_owned() }
+        };
+        if let Some(text) = Failure::take_last() {
+            return (failed(&text), None);
+        }
+        if std::thread::panicking() {
+            return (failed(&self.witness.explain("the scenario panicked (its message is in the output)")), None);
+        }
+        if let Err(broken) = invariant::check(&self.history, &self.witness) {
+            let text = self.witness.explain(&broken);
+            return (failed(&text), Some(text));
+        }
+        if assertions == 0 {
+            let text = self.witness.explain("the scenario ended without evaluating a single assertion: it proves nothing");
+            return (failed(&text), Some(text));
+        }
+        (Verdict::Passed { assertions }, None)
+    }
+
+    /// Takes everything down, in the order in which it depends on each other.
+    fn take_down(&mut self) {
+        self.watches.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.engine.stop_now();
+        self.fake = None;
+        if let Some(runtime) = self.runtime.take() {
+            // Dropping a runtime is not allowed where another one is running, which is where scenarios end.
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        let (passed, panic) = if self.judged {
+            let (verdict, panic) = self.judge();
+            let passed = matches!(verdict, Verdict::Passed { .. });
+            self.progress.verdict(verdict);
+            (passed, panic)
+        } else {
+            (true, None)
+        };
+        self.take_down();
+        if passed && !self.settings.keep && self.settings.artefacts.is_none() {
+            // What could not be removed is in the system's temporary folder; nothing depends on it.
+            let _ = std::fs::remove_dir_all(&self.folder);
+        }
+        if let Some(text) = panic {
+            // A scenario whose body returned Ok fails here; while it is already failing nothing is added.
+            assert!(std::thread::panicking(), "{text}");
+        }
+    }
+}
+
+/// How often the counts of the live display are told.
+const TELLING: Duration = Duration::from_millis(500);
+
+/// Tells steps and counts to whoever displays them, until the history is dropped.
+async fn tell_progress(history: History, witness: Witness, progress: ProgressWriter) {
+    let mut told = 0;
+    let mut ticks = tokio::time::interval(TELLING);
+    loop {
+        ticks.tick().await;
+        for record in history.since(told) {
+            told += 1;
+            match &record.event {
+                Event::Step { text } => progress.step(text),
+                Event::Assertion { expected, held: true, .. } => progress.step(&format!("holds: {expected}")),
+                _ => {}
+            }
+        }
+        let state = witness.state();
+        let machines = state.resources("Microsoft.Compute/virtualMachines").count();
+        let pods = state.objects("Pod").filter(|pod| pod["metadata"]["namespace"] == "default").count();
+        progress.counts(state.objects("Node").count(), pods, machines);
+    }
+}

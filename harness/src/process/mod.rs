@@ -1,1 +1,25 @@
-//! Child processes: started, watched, logged, and gone on every way out.
+//! Child processes: started, watched, logged, and gone on every way out. A lab owns one [`Processes`]; whatever it
+//! starts there ends with it, even when the harness itself is killed.
+
+mod child;
+mod error;
+mod guardian;
+mod launch;
+mod log;
+mod namespace;
+mod port;
+mod probe;
+mod processes;
+mod scratch;
+mod spec;
+#[cfg(test)]
+mod tests;
+
+pub use child::{Child, Exit};
+pub use error::ProcessError;
+pub use log::tail;
+pub use namespace::{NamespaceError, ServiceAccountFiles, probe_namespaces};
+pub use port::{PortError, PortLease};
+pub use probe::Probe;
+pub use processes::Processes;
+pub use spec::ChildSpec;

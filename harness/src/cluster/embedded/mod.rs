@@ -1,1 +1,22 @@
-//! The embedded control plane: etcd, kube-apiserver, kube-controller-manager, kube-scheduler and KWOK as child processes.
+//! A Kubernetes control plane of real parts as child processes on loopback: etcd, kube-apiserver,
+//! kube-controller-manager, kube-scheduler, and KWOK in the kubelets' place. [`ControlPlane::start`] brings it up.
+
+mod authority;
+mod bootstrap_token;
+mod control_plane;
+mod custom_resource;
+mod error;
+mod flags;
+mod kubeconfig;
+mod kwok;
+mod object;
+mod spec;
+#[cfg(test)]
+mod tests;
+
+pub use bootstrap_token::BootstrapToken;
+pub use control_plane::{ControlPlane, Death, StartUp};
+pub use error::ClusterError;
+pub use kubeconfig::Identity;
+pub use kwok::{COMPLETE_AFTER_ANNOTATION, HOLD_ANNOTATION, IGNORE_SIGTERM_ANNOTATION, NODE_ANNOTATION};
+pub use spec::{ControlPlaneBinaries, ControlPlaneSpec};

@@ -1,0 +1,13 @@
+//! The language of Azure Resource Manager: resource ids, api-versions, error bodies and long-running operations, as
+//! values that know nothing of servers and stores.
+
+mod api_version;
+mod error;
+mod operation;
+mod resource_id;
+
+pub use api_version::{ApiVersion, InvalidApiVersion};
+pub use error::{ArmError, CloudError};
+pub use operation::{Operation, OperationStatus};
+pub use resource_id::{InvalidResourceId, ResourceId};
+pub(crate) use resource_id::{blocks, type_of};

@@ -1,0 +1,435 @@
+//! Resource ids: `/subscriptions/…/resourceGroups/…/providers/Microsoft.Network/virtualNetworks/v/subnets/s`.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// The full id of something in Azure Resource Manager: a resource, a resource group, a subscription, an extension
+/// resource on any of these, or the tenant itself (`/`).
+///
+/// Azure compares ids without regard to case and shows them in the case in which they were written first; so does
+/// this type: [`Eq`], [`Ord`] and [`Hash`] fold ASCII case, [`Display`](fmt::Display) keeps it.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct ResourceId {
+    text: String,
+    folded: String,
+}
+
+/// Why a text is not a resource id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{text}' is not a resource id: {reason}")]
+pub struct InvalidResourceId {
+    /// The text as given.
+    pub text: String,
+    /// What is wrong with it.
+    pub reason: &'static str,
+}
+
+/// A run of `type/name` pairs below one namespace (or below none, at the start of an id).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Block<'a> {
+    /// `Microsoft.Network`; none for `/subscriptions/…/resourceGroups/…`.
+    pub(crate) namespace: Option<&'a str>,
+    /// The complete pairs.
+    pub(crate) pairs: Vec<(&'a str, &'a str)>,
+    /// A last type without a name: a collection or an action.
+    pub(crate) dangling: Option<&'a str>,
+}
+
+/// Splits the segments of a path at its `providers` segments.
+pub(crate) fn blocks<'a>(segments: &[&'a str]) -> Vec<Block<'a>> {
+    let mut blocks = vec![Block { namespace: None, pairs: Vec::new(), dangling: None }];
+    let mut at = 0;
+    while at < segments.len() {
+        let here = segments[at];
+        // `/subscriptions/s/providers/Microsoft.X` alone is the registration of a namespace, an ordinary pair.
+        if here.eq_ignore_ascii_case("providers") && at + 2 < segments.len() {
+            blocks.push(Block { namespace: Some(segments[at + 1]), pairs: Vec::new(), dangling: None });
+            at += 2;
+            // …unless what follows is an action on that registration.
+            if at + 1 == segments.len()
+                && ["register", "unregister"].iter().any(|a| a.eq_ignore_ascii_case(segments[at]))
+            {
+                blocks.pop();
+                let namespace = segments[at - 1];
+                let block = blocks.last_mut().expect("there is a first block");
+                block.pairs.push((here, namespace));
+                block.dangling = Some(segments[at]);
+                at += 1;
+            }
+            continue;
+        }
+        let block = blocks.last_mut().expect("there is a first block");
+        match segments.get(at + 1) {
+            Some(name) => block.pairs.push((here, name)),
+            None => block.dangling = Some(here),
+        }
+        at += 2;
+    }
+    blocks
+}
+
+/// `Microsoft.Network/virtualNetworks/subnets` out of its parts.
+pub(crate) fn type_of(block: &Block<'_>) -> String {
+    let mut out = block.namespace.unwrap_or("Microsoft.Resources").to_owned();
+    for (kind, _) in &block.pairs {
+        out.push('/');
+        out.push_str(kind);
+    }
+    if let Some(kind) = block.dangling {
+        out.push('/');
+        out.push_str(kind);
+    }
+    out
+}
+
+impl ResourceId {
+    /// The tenant itself, `/`.
+    pub fn tenant() -> Self {
+        Self::trusted("/".to_owned())
+    }
+
+    /// `/subscriptions/{subscription}`.
+    pub fn subscription_of(subscription: impl fmt::Display) -> Self {
+        Self::trusted(format!("/subscriptions/{subscription}"))
+    }
+
+    /// `/subscriptions/{subscription}/resourceGroups/{name}`.
+    pub fn group_of(subscription: impl fmt::Display, name: &str) -> Self {
+        Self::trusted(format!("/subscriptions/{subscription}/resourceGroups/{name}"))
+    }
+
+    /// Reads an id.
+    ///
+    /// # Errors
+    /// Fails where the text does not start with `/`, has an empty segment, or ends in a type without a name.
+    pub fn parse(text: &str) -> Result<Self, InvalidResourceId> {
+        let fail = |reason| Err(InvalidResourceId { text: text.to_owned(), reason });
+        let Some(rest) = text.strip_prefix('/') else { return fail("it does not start with '/'") };
+        if rest.is_empty() {
+            return Ok(Self::tenant());
+        }
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        let segments: Vec<&str> = rest.split('/').collect();
+        if segments.iter().any(|s| s.trim().is_empty()) {
+            return fail("it has an empty segment");
+        }
+        let blocks = blocks(&segments);
+        if blocks.iter().any(|b| b.dangling.is_some()) {
+            return fail("a resource type in it has no name after it");
+        }
+        if blocks.iter().skip(1).any(|b| b.pairs.is_empty()) {
+            return fail("a provider namespace in it has no resource type after it");
+        }
+        if let Some((kind, _)) = blocks[0].pairs.first()
+            && !["subscriptions", "tenants", "providers"].iter().any(|k| k.eq_ignore_ascii_case(kind))
+        {
+            return fail("it starts neither with '/subscriptions/' nor with '/providers/'");
+        }
+        Ok(Self::trusted(format!("/{rest}")))
+    }
+
+    fn trusted(text: String) -> Self {
+        let folded = text.to_ascii_lowercase();
+        Self { text, folded }
+    }
+
+    /// The id as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The id in lower case: equal ids have equal folded forms.
+    pub fn folded(&self) -> &str {
+        &self.folded
+    }
+
+    /// It is the tenant, `/`.
+    pub fn is_tenant(&self) -> bool {
+        self.text == "/"
+    }
+
+    fn segments(&self) -> Vec<&str> {
+        self.text.split('/').filter(|s| !s.is_empty()).collect()
+    }
+
+    fn last_block(&self) -> Block<'_> {
+        blocks(&self.segments()).pop().expect("there is a first block")
+    }
+
+    /// The name that follows the (first) segment `kind`: `segment("virtualNetworks")`, `segment("locations")`.
+    pub fn segment(&self, kind: &str) -> Option<&str> {
+        let segments = self.segments();
+        blocks(&segments)
+            .into_iter()
+            .flat_map(|b| b.pairs)
+            .find(|(k, _)| k.eq_ignore_ascii_case(kind))
+            .map(|(_, name)| name)
+    }
+
+    /// Id of the subscription.
+    pub fn subscription(&self) -> Option<&str> {
+        self.segment("subscriptions")
+    }
+
+    /// Name of the resource group.
+    pub fn resource_group(&self) -> Option<&str> {
+        self.segment("resourceGroups")
+    }
+
+    /// Id of the resource group.
+    pub fn group(&self) -> Option<ResourceId> {
+        Some(Self::group_of(self.subscription()?, self.resource_group()?))
+    }
+
+    /// Provider namespace, `Microsoft.Network`; of an extension resource, its own and not that of its scope;
+    /// `Microsoft.Resources` for subscriptions and resource groups.
+    pub fn namespace(&self) -> String {
+        self.last_block().namespace.unwrap_or("Microsoft.Resources").to_owned()
+    }
+
+    /// Full type, `Microsoft.Network/virtualNetworks/subnets`; `Microsoft.Resources/subscriptions/resourceGroups` for
+    /// a resource group. In the case in which the id was written.
+    pub fn resource_type(&self) -> String {
+        type_of(&self.last_block())
+    }
+
+    /// The id is of the given type.
+    pub fn is_type(&self, resource_type: &str) -> bool {
+        self.resource_type().eq_ignore_ascii_case(resource_type)
+    }
+
+    /// Last segment.
+    pub fn name(&self) -> &str {
+        self.text.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// Names from the outermost type to the innermost: `v/s` for a subnet `s` of `v`.
+    pub fn names(&self) -> String {
+        self.last_block().pairs.iter().map(|(_, n)| *n).collect::<Vec<_>>().join("/")
+    }
+
+    /// What it lives in: the virtual network of a subnet, the group of a top-level resource, the resource that an
+    /// extension resource extends, the subscription of a group, the tenant of a subscription.
+    pub fn parent(&self) -> Option<ResourceId> {
+        let segments = self.segments();
+        if segments.is_empty() {
+            return None;
+        }
+        let cut = if self.last_block().pairs.len() == 1 && self.last_block().namespace.is_some() { 4 } else { 2 };
+        let kept = segments.len() - cut;
+        if kept == 0 { Some(Self::tenant()) } else { Some(Self::trusted(format!("/{}", segments[..kept].join("/")))) }
+    }
+
+    /// Id of a child: `vnet.child("subnets", "s")`.
+    pub fn child(&self, kind: &str, name: &str) -> ResourceId {
+        let base = if self.is_tenant() { "" } else { &self.text };
+        Self::trusted(format!("{base}/{kind}/{name}"))
+    }
+
+    /// Id of a resource of a provider in this scope:
+    /// `group.resource("Microsoft.Network/virtualNetworks", "v")`.
+    pub fn resource(&self, resource_type: &str, name: &str) -> ResourceId {
+        let base = if self.is_tenant() { "" } else { &self.text };
+        Self::trusted(format!("{base}/providers/{resource_type}/{name}"))
+    }
+
+    /// It is `scope`, or lies somewhere below it.
+    pub fn is_within(&self, scope: &ResourceId) -> bool {
+        scope.is_tenant()
+            || self.folded == scope.folded
+            || (self.folded.starts_with(&scope.folded) && self.folded.as_bytes().get(scope.folded.len()) == Some(&b'/'))
+    }
+}
+
+impl PartialEq for ResourceId {
+    fn eq(&self, other: &Self) -> bool {
+        self.folded == other.folded
+    }
+}
+
+impl Eq for ResourceId {}
+
+impl PartialOrd for ResourceId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for ResourceId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.folded.cmp(&other.folded)
+    }
+}
+
+impl Hash for ResourceId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.folded.hash(state);
+    }
+}
+
+impl fmt::Display for ResourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for ResourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ResourceId({})", self.text)
+    }
+}
+
+impl FromStr for ResourceId {
+    type Err = InvalidResourceId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::parse(text)
+    }
+}
+
+impl TryFrom<String> for ResourceId {
+    type Error = InvalidResourceId;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text)
+    }
+}
+
+impl From<ResourceId> for String {
+    fn from(id: ResourceId) -> Self {
+        id.text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const SUBNET: &str = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/Net-RG/providers/Microsoft.Network/virtualNetworks/V1/subnets/nodes";
+
+    #[test]
+    fn reads_a_nested_resource() {
+        let id = ResourceId::parse(SUBNET).unwrap();
+        assert_eq!(id.subscription(), Some("11111111-1111-1111-1111-111111111111"));
+        assert_eq!(id.resource_group(), Some("Net-RG"));
+        assert_eq!(id.namespace(), "Microsoft.Network");
+        assert_eq!(id.resource_type(), "Microsoft.Network/virtualNetworks/subnets");
+        assert_eq!(id.name(), "nodes");
+        assert_eq!(id.names(), "V1/nodes");
+        let vnet = id.parent().unwrap();
+        assert_eq!(vnet.resource_type(), "Microsoft.Network/virtualNetworks");
+        let group = vnet.parent().unwrap();
+        assert_eq!(group, id.group().unwrap());
+        assert_eq!(group.resource_type(), "Microsoft.Resources/subscriptions/resourceGroups");
+        let subscription = group.parent().unwrap();
+        assert_eq!(subscription.resource_type(), "Microsoft.Resources/subscriptions");
+        assert_eq!(subscription.parent().unwrap(), ResourceId::tenant());
+        assert_eq!(ResourceId::tenant().parent(), None);
+    }
+
+    #[test]
+    fn reads_extension_and_tenant_resources() {
+        let id = ResourceId::parse(&format!("{SUBNET}/providers/Microsoft.Authorization/roleAssignments/r")).unwrap();
+        assert_eq!(id.resource_type(), "Microsoft.Authorization/roleAssignments");
+        assert_eq!(id.parent().unwrap(), ResourceId::parse(SUBNET).unwrap());
+        let tenant = ResourceId::parse("/providers/Microsoft.Authorization/roleDefinitions/d").unwrap();
+        assert_eq!(tenant.parent().unwrap(), ResourceId::tenant());
+        let registration = ResourceId::parse("/subscriptions/s/providers/Microsoft.Network").unwrap();
+        assert_eq!(registration.resource_type(), "Microsoft.Resources/subscriptions/providers");
+    }
+
+    #[test]
+    fn within_is_by_segment_and_not_by_letter() {
+        let group = ResourceId::group_of("s", "rg");
+        assert!(ResourceId::group_of("S", "RG").is_within(&group));
+        assert!(!ResourceId::group_of("s", "rg2").is_within(&group));
+        assert!(group.resource("Microsoft.Network/virtualNetworks", "v").is_within(&group));
+        assert!(group.is_within(&ResourceId::tenant()));
+    }
+
+    #[test]
+    fn refuses_what_is_no_id() {
+        for bad in ["", "subscriptions/s", "/subscriptions", "/subscriptions//resourceGroups/g", "/foo/bar"] {
+            assert!(ResourceId::parse(bad).is_err(), "{bad}");
+        }
+        assert!(
+            ResourceId::parse("/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks").is_err()
+        );
+    }
+
+    fn name() -> impl Strategy<Value = String> {
+        "[A-Za-z0-9][A-Za-z0-9._()-]{0,20}"
+    }
+
+    fn any_id() -> impl Strategy<Value = String> {
+        let pairs = proptest::collection::vec((name(), name()), 1..4);
+        (name(), proptest::option::of(name()), name(), pairs).prop_map(|(sub, group, namespace, pairs)| {
+            let mut id = format!("/subscriptions/{sub}");
+            if let Some(group) = group {
+                id.push_str(&format!("/resourceGroups/{group}"));
+            }
+            id.push_str(&format!("/providers/Microsoft.{namespace}"));
+            for (kind, name) in pairs {
+                // A generated type named `providers` would open a new block.
+                id.push_str(&format!("/t{kind}/{name}"));
+            }
+            id
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_shown_reads_back_equal(text in any_id()) {
+            let id = ResourceId::parse(&text).unwrap();
+            prop_assert_eq!(id.to_string(), text.clone());
+            prop_assert_eq!(ResourceId::parse(&id.to_string()).unwrap(), id);
+        }
+
+        #[test]
+        fn case_does_not_matter(text in any_id()) {
+            let id = ResourceId::parse(&text).unwrap();
+            let upper = ResourceId::parse(&text.to_ascii_uppercase()).unwrap();
+            prop_assert_eq!(id.cmp(&upper), Ordering::Equal);
+            prop_assert_eq!(&id, &upper);
+            let mut set = std::collections::HashSet::new();
+            set.insert(id);
+            prop_assert!(set.contains(&upper));
+        }
+
+        #[test]
+        fn a_child_has_its_parent(text in any_id(), kind in "[a-z]{1,8}", child in name()) {
+            prop_assume!(kind != "providers");
+            let id = ResourceId::parse(&text).unwrap();
+            let child = id.child(&kind, &child);
+            prop_assert_eq!(child.parent().unwrap(), id.clone());
+            prop_assert!(child.is_within(&id));
+            prop_assert!(!id.is_within(&child));
+        }
+
+        #[test]
+        fn parents_end_at_the_tenant(text in any_id()) {
+            let mut id = ResourceId::parse(&text).unwrap();
+            for _ in 0..20 {
+                match id.parent() {
+                    Some(parent) => {
+                        prop_assert!(id.is_within(&parent));
+                        id = parent;
+                    }
+                    None => break,
+                }
+            }
+            prop_assert!(id.is_tenant());
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in ".{0,80}") {
+            let _ = ResourceId::parse(&text);
+        }
+    }
+}

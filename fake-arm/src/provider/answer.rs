@@ -1,0 +1,129 @@
+//! What a provider answers.
+
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use http::StatusCode;
+use serde_json::Value;
+
+use crate::arm::{ArmError, ResourceId};
+use crate::world::World;
+
+/// A provider's answer, or Azure's error.
+pub type Reply = Result<Answer, ArmError>;
+
+/// The last step of a long-running operation. An error makes the operation `Failed` with that code and message.
+pub type Outcome = Box<dyn FnOnce(&mut World) -> Result<(), ArmError> + Send + 'static>;
+
+/// An answer: status, body, headers, and what remains to be done after it.
+#[derive(Debug)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: StatusCode,
+    /// Body.
+    pub body: Body,
+    /// Headers beyond those that every answer has.
+    pub headers: Vec<(String, String)>,
+    /// The rest of a long-running operation.
+    pub long_running: Option<LongRunning>,
+}
+
+/// What stands in the answer's body.
+#[derive(Debug)]
+pub enum Body {
+    /// Nothing.
+    Empty,
+    /// This JSON.
+    Json(Value),
+    /// The resource with this id, as its handler shows it once the request is done.
+    Resource(ResourceId),
+    /// A list: cut into pages by the server.
+    List(Vec<Value>),
+}
+
+/// How a long-running operation goes on.
+pub enum LongRunning {
+    /// It ends after this much of the world's time.
+    After(Duration, Outcome),
+    /// It ends when this work, done outside the lock, ends.
+    Task(BoxFuture<'static, Outcome>),
+}
+
+impl std::fmt::Debug for LongRunning {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::After(duration, _) => write!(f, "After({duration:?})"),
+            Self::Task(_) => f.write_str("Task"),
+        }
+    }
+}
+
+impl Answer {
+    fn new(status: StatusCode, body: Body) -> Self {
+        Self { status, body, headers: Vec::new(), long_running: None }
+    }
+
+    /// 200 with JSON.
+    pub fn json(body: Value) -> Self {
+        Self::new(StatusCode::OK, Body::Json(body))
+    }
+
+    /// 200 with a resource.
+    pub fn resource(id: &ResourceId) -> Self {
+        Self::new(StatusCode::OK, Body::Resource(id.clone()))
+    }
+
+    /// 201 with a resource that is new, 200 with one that was there.
+    pub fn put(new: bool, id: &ResourceId) -> Self {
+        let status = if new { StatusCode::CREATED } else { StatusCode::OK };
+        Self::new(status, Body::Resource(id.clone()))
+    }
+
+    /// 200 with `{"value":[…]}`, in pages.
+    pub fn list(items: Vec<Value>) -> Self {
+        Self::new(StatusCode::OK, Body::List(items))
+    }
+
+    /// 200 without a body.
+    pub fn ok() -> Self {
+        Self::new(StatusCode::OK, Body::Empty)
+    }
+
+    /// 202 without a body; give it a [`LongRunning`].
+    pub fn accepted() -> Self {
+        Self::new(StatusCode::ACCEPTED, Body::Empty)
+    }
+
+    /// 204.
+    pub fn no_content() -> Self {
+        Self::new(StatusCode::NO_CONTENT, Body::Empty)
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.headers.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// Makes it a long-running operation that ends after `duration` of the world's time with `outcome`. Meanwhile the
+    /// resource should say `Creating`, `Updating` or `Deleting`; at the end `Succeeded` or `Failed` is written for it.
+    /// Zero ends it before the answer is written.
+    #[must_use]
+    pub fn after(
+        mut self,
+        duration: Duration,
+        outcome: impl FnOnce(&mut World) -> Result<(), ArmError> + Send + 'static,
+    ) -> Self {
+        self.long_running = Some(LongRunning::After(duration, Box::new(outcome)));
+        self
+    }
+
+    /// Makes it a long-running operation that ends when `work` does. The work runs outside the lock; the [`Outcome`]
+    /// it returns runs under it.
+    #[must_use]
+    pub fn when(mut self, work: impl Future<Output = Outcome> + Send + 'static) -> Self {
+        self.long_running = Some(LongRunning::Task(Box::pin(work)));
+        self
+    }
+}

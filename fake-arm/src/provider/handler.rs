@@ -1,0 +1,118 @@
+//! What a provider can be asked to do with its resource type.
+
+use serde_json::Value;
+
+use super::{Answer, Reply, Request};
+use crate::arm::ArmError;
+use crate::world::{Resource, World};
+
+/// Serves one resource type. Every method runs under the world's lock and must not block.
+///
+/// The defaults serve a resource that lives in the store and has no rules of its own; only PUT must be written.
+pub trait Handler: Sync {
+    /// How a stored resource is shown in answers, lists and Resource Graph.
+    fn show(&self, world: &World, resource: &Resource) -> Value {
+        let _ = world;
+        resource.json()
+    }
+
+    /// `GET` of one resource.
+    ///
+    /// # Errors
+    /// `ResourceNotFound`.
+    fn get(&self, world: &mut World, request: &Request) -> Reply {
+        world.resources().require(&request.id)?;
+        Ok(Answer::resource(&request.id))
+    }
+
+    /// `HEAD` of one resource: 204 where it exists.
+    ///
+    /// # Errors
+    /// `ResourceNotFound`.
+    fn head(&self, world: &mut World, request: &Request) -> Reply {
+        self.get(world, request).map(|_| Answer::no_content())
+    }
+
+    /// `PUT` of one resource.
+    ///
+    /// # Errors
+    /// Whatever the type refuses.
+    fn put(&self, world: &mut World, request: &Request) -> Reply {
+        let _ = world;
+        Err(unserved(request))
+    }
+
+    /// `PATCH` of one resource. By default it replaces the tags.
+    ///
+    /// # Errors
+    /// `ResourceNotFound`.
+    fn patch(&self, world: &mut World, request: &Request) -> Reply {
+        let mut body = world.resources().require(&request.id)?.body.clone();
+        if let Some(tags) = request.body.get("tags") {
+            body["tags"] = tags.clone();
+        }
+        world.upsert(&request.id, request.resource_type.name, body);
+        Ok(Answer::resource(&request.id))
+    }
+
+    /// `DELETE` of one resource. By default it goes at once: 200, or 204 where there was none.
+    ///
+    /// # Errors
+    /// Whatever the type refuses.
+    fn delete(&self, world: &mut World, request: &Request) -> Reply {
+        match world.resources_mut().remove(&request.id) {
+            Some(_) => Ok(Answer::ok()),
+            None => Ok(Answer::no_content()),
+        }
+    }
+
+    /// `GET` of the collection in the scope `request.id`.
+    ///
+    /// # Errors
+    /// Whatever the type refuses.
+    fn list(&self, world: &mut World, request: &Request) -> Reply {
+        let world = &*world;
+        let found = world.resources().within(&request.id, request.resource_type.name);
+        Ok(Answer::list(found.map(|resource| self.show(world, resource)).collect()))
+    }
+
+    /// `POST` to the collection in the scope `request.id`.
+    ///
+    /// # Errors
+    /// Whatever the type refuses.
+    fn post(&self, world: &mut World, request: &Request) -> Reply {
+        let _ = world;
+        Err(unserved(request))
+    }
+
+    /// `POST …/{resource}/{action}`. `None`: the type has no such action.
+    fn action(&self, world: &mut World, request: &Request, action: &str) -> Option<Reply> {
+        let _ = (world, request, action);
+        None
+    }
+
+    /// Takes the resource away because its resource group goes: without asking what uses it, everything beside the
+    /// store undone (addresses, machines). By default it is removed from the store.
+    fn remove(&self, world: &mut World, resource: &Resource) {
+        world.resources_mut().remove(&resource.id);
+    }
+
+    /// The operation in the language of role definitions where it is not the usual one
+    /// (`{type}/read`, `/write`, `/delete`, `/{action}/action`).
+    fn operation(&self, request: &Request) -> Option<String> {
+        let _ = request;
+        None
+    }
+}
+
+fn unserved(request: &Request) -> ArmError {
+    ArmError::new(
+        http::StatusCode::METHOD_NOT_ALLOWED,
+        "HttpMethodNotAllowed",
+        format!(
+            "The HTTP method '{}' is not supported at scope '{}' for resource type '{}'.",
+            request.method, request.id, request.resource_type.name
+        ),
+    )
+    .unknown_route()
+}

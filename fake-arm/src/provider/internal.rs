@@ -1,0 +1,56 @@
+//! Requests that one provider makes to another: a managed cluster's node resource group, network, load balancer.
+
+use std::collections::BTreeMap;
+
+use http::{HeaderMap, Method};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{LongRunning, Registry, Request};
+use crate::arm::{ArmError, ResourceId};
+use crate::world::World;
+
+/// Puts a resource as its own provider would, without a caller, and lets the operation end at once.
+///
+/// # Errors
+/// Whatever the type's handler refuses; `InvalidResourceType` where nobody serves the type.
+pub fn internal_put(world: &mut World, id: &ResourceId, resource_type: &str, body: Value) -> Result<(), ArmError> {
+    let Some(resource_type) = Registry::get().find(resource_type) else {
+        return Err(ArmError::not_found(
+            "InvalidResourceType",
+            format!("The resource type '{resource_type}' is not served by fake-arm."),
+        )
+        .unknown_route());
+    };
+    let newest = resource_type.api_versions.iter().filter(|v| v.len() == 10).max();
+    let api_version = newest.or(resource_type.api_versions.first()).and_then(|v| v.parse().ok()).ok_or_else(|| {
+        ArmError::bad_request("NoRegisteredProviderFound", format!("'{}' has no api-version.", resource_type.name))
+    })?;
+    let request = Request {
+        method: Method::PUT,
+        id: id.clone(),
+        resource_type,
+        api_version,
+        query: BTreeMap::new(),
+        headers: HeaderMap::new(),
+        body,
+        caller: Uuid::nil(),
+        origin: String::new(),
+    };
+    let answer = resource_type.handler.put(world, &request)?;
+    match answer.long_running {
+        // Whoever puts on behalf of a larger operation has its own duration.
+        Some(LongRunning::After(_, outcome)) => {
+            let id = world.begin(id, LongRunning::After(std::time::Duration::ZERO, outcome));
+            match world.operation(id).map(|o| o.status.clone()) {
+                Some(crate::arm::OperationStatus::Failed(error)) => Err(error),
+                _ => Ok(()),
+            }
+        }
+        Some(work) => {
+            world.begin(id, work);
+            Ok(())
+        }
+        None => Ok(()),
+    }
+}

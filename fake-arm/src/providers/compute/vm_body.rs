@@ -1,0 +1,192 @@
+//! What the body of a virtual machine must say for itself, whatever else there is in the world.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+
+use super::refusal::{invalid, missing};
+use crate::arm::{ArmError, ResourceId};
+use crate::catalog::{Catalog, Image};
+
+/// Longest customData that Azure takes: 64 KiB less one byte, in base64.
+const MAX_CUSTOM_DATA: usize = 87_380;
+const HOST_NAME_FORBIDDEN: &str = r#"` ~ ! @ # $ % ^ & * ( ) = + _ [ ] { } \ | ; : ' " , < > / ?"#;
+
+/// Holds the body of a new machine against the rules that need no look at other resources.
+pub(super) fn check(id: &ResourceId, body: &Value, location: &str) -> Result<(), ArmError> {
+    name(id.name())?;
+    hardware(body)?;
+    os_profile(body)?;
+    storage(body, location)
+}
+
+/// `properties.hardwareProfile.vmSize`.
+pub(super) fn size(body: &Value) -> &str {
+    body.pointer("/properties/hardwareProfile/vmSize").and_then(Value::as_str).unwrap_or_default()
+}
+
+/// `properties.osProfile.customData`.
+pub(super) fn custom_data(body: &Value) -> Option<&str> {
+    body.pointer("/properties/osProfile/customData").and_then(Value::as_str)
+}
+
+fn name(name: &str) -> Result<(), ArmError> {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let sound = name.len() <= 80
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(|c| word(c) || c == '-' || c == '.')
+        && !name.ends_with(['-', '.']);
+    if sound {
+        return Ok(());
+    }
+    Err(invalid(
+        "vmName",
+        r"The entity name 'vmName' is invalid according to its validation rule: ^[^_\W][\w-._]{0,79}(?<![-.])$.",
+    ))
+}
+
+fn hardware(body: &Value) -> Result<(), ArmError> {
+    if body["properties"]["hardwareProfile"].is_null() {
+        return Err(missing("hardwareProfile"));
+    }
+    if size(body).is_empty() { Err(missing("vmSize")) } else { Ok(()) }
+}
+
+fn os_profile(body: &Value) -> Result<(), ArmError> {
+    let profile = &body["properties"]["osProfile"];
+    if profile.is_null() {
+        return Err(missing("osProfile"));
+    }
+    let text = |key: &str| profile[key].as_str().filter(|text| !text.is_empty());
+    let computer_name = text("computerName").ok_or_else(|| missing("osProfile.computerName"))?;
+    if computer_name.len() > 64 || computer_name.chars().any(|c| !c.is_whitespace() && HOST_NAME_FORBIDDEN.contains(c)) {
+        return Err(invalid(
+            "computerName",
+            format!(
+                "Linux host name cannot exceed 64 characters in length or contain the following characters: \
+                 {HOST_NAME_FORBIDDEN}."
+            ),
+        ));
+    }
+    let user = text("adminUsername").ok_or_else(|| missing("osProfile.adminUsername"))?;
+    if let Some(data) = custom_data(body)
+        && (data.len() > MAX_CUSTOM_DATA || STANDARD.decode(data).is_err())
+    {
+        return Err(invalid(
+            "customData",
+            format!(
+                "Custom data in OSProfile must be in Base64 encoding and with a maximum length of {MAX_CUSTOM_DATA} \
+                 characters."
+            ),
+        ));
+    }
+    ssh(profile, user)
+}
+
+fn ssh(profile: &Value, user: &str) -> Result<(), ArmError> {
+    let linux = &profile["linuxConfiguration"];
+    let keys = linux.pointer("/ssh/publicKeys").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let home = format!("/home/{user}/.ssh/authorized_keys");
+    if keys.iter().any(|key| key["path"].as_str().is_some_and(|path| path != home)) {
+        return Err(invalid(
+            "linuxConfiguration.ssh.publicKeys.path",
+            format!(
+                "Destination path for SSH public keys is currently limited to its default value '{home}' due to a \
+                 known issue in Linux provisioning agent."
+            ),
+        ));
+    }
+    let password = profile["adminPassword"].as_str().is_some_and(|password| !password.is_empty());
+    if keys.is_empty() && (!password || linux["disablePasswordAuthentication"] == true) {
+        return Err(invalid(
+            "linuxConfiguration",
+            "Authentication using either SSH or by user name and password must be enabled in Linux profile.",
+        ));
+    }
+    Ok(())
+}
+
+fn storage(body: &Value, location: &str) -> Result<(), ArmError> {
+    let profile = &body["properties"]["storageProfile"];
+    if profile["osDisk"].is_null() {
+        return Err(missing("osDisk"));
+    }
+    match profile["osDisk"]["createOption"].as_str() {
+        None => return Err(missing("osDisk.createOption")),
+        Some(option) if option.eq_ignore_ascii_case("FromImage") => {}
+        Some(option) => {
+            // Disks that bring their own contents have no image to boot a node from.
+            return Err(invalid(
+                "osDisk.createOption",
+                format!("The value '{option}' of parameter 'osDisk.createOption' is not supported by this fake."),
+            ));
+        }
+    }
+    image(&profile["imageReference"], location)
+}
+
+/// An image reference names an image that exists. Community galleries are known in full; of other galleries and of
+/// marketplace images only the form is looked at.
+fn image(reference: &Value, location: &str) -> Result<(), ArmError> {
+    if let Some(id) = reference["communityGalleryImageId"].as_str() {
+        return community_image(id, location);
+    }
+    let marketplace = ["publisher", "offer", "sku", "version"].iter().all(|key| reference[*key].is_string());
+    match reference["id"].as_str() {
+        Some(id) if ResourceId::parse(id).is_err() => {
+            Err(super::refusal::invalid_id(id, "properties.storageProfile.imageReference.id"))
+        }
+        Some(_) => Ok(()),
+        None if marketplace => Ok(()),
+        None => Err(missing("imageReference")),
+    }
+}
+
+fn community_image(id: &str, location: &str) -> Result<(), ArmError> {
+    let reference = CommunityImage::parse(id).ok_or_else(|| {
+        invalid(
+            "imageReference.communityGalleryImageId",
+            format!("The value '{id}' of parameter 'imageReference.communityGalleryImageId' is invalid."),
+        )
+    })?;
+    let version = reference.version;
+    let image = reference.definition();
+    if image.is_some_and(|image| version.eq_ignore_ascii_case("latest") || image.version(version).is_some()) {
+        return Ok(());
+    }
+    Err(ArmError::not_found(
+        "GalleryImageNotFound",
+        format!(
+            "The gallery image {id} is not available in {location} region. Please contact image owner to replicate to \
+             this region, or change your requested region."
+        ),
+    )
+    .target("imageReference"))
+}
+
+/// The definition of the community image that a body names.
+pub(super) fn image_definition(body: &Value) -> Option<&'static Image> {
+    let id = body.pointer("/properties/storageProfile/imageReference/communityGalleryImageId")?.as_str()?;
+    CommunityImage::parse(id)?.definition()
+}
+
+/// `/CommunityGalleries/{gallery}/Images/{image}/Versions/{version}`.
+struct CommunityImage<'a> {
+    gallery: &'a str,
+    image: &'a str,
+    version: &'a str,
+}
+
+impl<'a> CommunityImage<'a> {
+    fn parse(id: &'a str) -> Option<Self> {
+        let segments: Vec<_> = id.trim_start_matches('/').split('/').collect();
+        let [galleries, gallery, images, image, versions, version] = segments[..] else { return None };
+        let kinds = [(galleries, "CommunityGalleries"), (images, "Images"), (versions, "Versions")];
+        let sound = kinds.iter().all(|(found, wanted)| found.eq_ignore_ascii_case(wanted)) && !version.is_empty();
+        sound.then_some(Self { gallery, image, version })
+    }
+
+    fn definition(&self) -> Option<&'static Image> {
+        Catalog::builtin().gallery(self.gallery)?.image(self.image)
+    }
+}

@@ -1,0 +1,145 @@
+//! Where a machine of a size may stand: region, zone, and what the size allows of disk, network and priority.
+
+use serde_json::Value;
+
+use super::refusal::{invalid, sku_not_available, unknown_location, unknown_size, unknown_zone};
+use super::{VIRTUAL_MACHINES, vm_body};
+use crate::arm::{ArmError, ResourceId};
+use crate::catalog::{Catalog, Image, Region, VmSize};
+
+/// A size in a region.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Placement {
+    /// The region.
+    pub(super) region: &'static Region,
+    /// The size.
+    pub(super) size: &'static VmSize,
+}
+
+/// Finds the size that a machine's body asks for, and refuses it where the region or zone does not have it.
+pub(super) fn place(id: &ResourceId, body: &Value, location: &str) -> Result<Placement, ArmError> {
+    let catalog = Catalog::builtin();
+    let region = catalog.region(location).ok_or_else(|| unknown_location(location, VIRTUAL_MACHINES))?;
+    let name = vm_body::size(body);
+    let size = catalog.known_size(name).ok_or_else(|| unknown_size(name, region))?;
+    if catalog.size(&region.name, name).is_none() {
+        return Err(sku_not_available(size, &region.name));
+    }
+    if let Some(zone) = zone(body)? {
+        if !region.zones.iter().any(|known| known == zone) {
+            return Err(unknown_zone(zone, id, region));
+        }
+        if !catalog.zones(&region.name, name).iter().any(|known| known == zone) {
+            return Err(sku_not_available(size, &region.name));
+        }
+    }
+    allowances(body, size)?;
+    if let Some(image) = vm_body::image_definition(body) {
+        boots(size, image)?;
+    }
+    Ok(Placement { region, size })
+}
+
+/// The one zone of a body.
+pub(super) fn zone(body: &Value) -> Result<Option<&str>, ArmError> {
+    let zones = body["zones"].as_array().map_or(&[][..], Vec::as_slice);
+    match zones {
+        [] => Ok(None),
+        [zone] => zone.as_str().map(Some).ok_or_else(|| invalid("zones", "Zones must be given as strings.")),
+        _ => Err(invalid("zones", "A virtual machine can be in one zone at most.")),
+    }
+}
+
+/// The body asks for a spot machine.
+pub(super) fn is_spot(body: &Value) -> bool {
+    body.pointer("/properties/priority").and_then(Value::as_str).is_some_and(|priority| {
+        // `Low` is what Azure called it before.
+        priority.eq_ignore_ascii_case("Spot") || priority.eq_ignore_ascii_case("Low")
+    })
+}
+
+/// The size can boot the image.
+fn boots(size: &VmSize, image: &Image) -> Result<(), ArmError> {
+    if !size.architecture.eq_ignore_ascii_case(&image.architecture) {
+        return Err(ArmError::bad_request(
+            "BadRequest",
+            format!(
+                "Cannot create a VM of size '{}' because this VM size only supports a CPU Architecture of '{}', but an \
+                 image or disk with CPU Architecture '{}' was given. Please check that the CPU Architecture of the \
+                 image or disk is compatible with that of the VM size.",
+                size.name, size.architecture, image.architecture
+            ),
+        ));
+    }
+    if size.generations.split(',').any(|generation| generation == image.generation) {
+        return Ok(());
+    }
+    Err(ArmError::bad_request(
+        "BadRequest",
+        format!(
+            "The selected VM size '{}' cannot boot Hypervisor Generation '{}'. If this was a Create operation please \
+             check that the Hypervisor Generation of the Image matches the Hypervisor Generation of the selected VM \
+             Size. If this was an Update operation please select a Hypervisor Generation '{}' VM Size.",
+            size.name,
+            image.generation.trim_start_matches('V'),
+            image.generation.trim_start_matches('V')
+        ),
+    ))
+}
+
+fn allowances(body: &Value, size: &VmSize) -> Result<(), ArmError> {
+    if is_spot(body) && !size.spot {
+        return Err(invalid(
+            "priority",
+            format!("The requested VM size '{}' does not support Azure Spot virtual machines.", size.name),
+        ));
+    }
+    if body.pointer("/properties/securityProfile/encryptionAtHost") == Some(&Value::Bool(true))
+        && !size.encryption_at_host
+    {
+        return Err(invalid(
+            "securityProfile.encryptionAtHost",
+            format!("Encryption at host is not supported by VM size '{}'.", size.name),
+        ));
+    }
+    ephemeral_disk(&body["properties"]["storageProfile"]["osDisk"], size)
+}
+
+/// An ephemeral OS disk must fit the local storage that it is put on.
+fn ephemeral_disk(os_disk: &Value, size: &VmSize) -> Result<(), ArmError> {
+    if os_disk.pointer("/diffDiskSettings/option").and_then(Value::as_str) != Some("Local") {
+        return Ok(());
+    }
+    if !size.ephemeral_os_disk {
+        return Err(invalid(
+            "osDisk.diffDiskSettings",
+            format!("Ephemeral OS disk is not supported for VM size {}.", size.name),
+        ));
+    }
+    let cache = size.cached_disk_bytes >> 30;
+    let default = if cache > 0 { "CacheDisk" } else { "ResourceDisk" };
+    let placement = os_disk.pointer("/diffDiskSettings/placement").and_then(Value::as_str).unwrap_or(default);
+    let placements = size.ephemeral_placements.as_deref().unwrap_or_default();
+    if !placements.split(',').any(|known| known.eq_ignore_ascii_case(placement)) {
+        return Err(invalid(
+            "osDisk.diffDiskSettings.placement",
+            format!("VM size {} does not support the DiffDiskPlacement {placement}.", size.name),
+        ));
+    }
+    let room = match placement.to_ascii_lowercase().as_str() {
+        "cachedisk" => cache,
+        "nvmedisk" => size.nvme.map_or(0, |nvme| nvme.total_mib() >> 10),
+        _ => size.temp_disk_mib >> 10,
+    };
+    if os_disk["diskSizeGB"].as_u64().is_some_and(|wanted| wanted > room) {
+        return Err(invalid(
+            "osDisk.diskSizeGB",
+            format!(
+                "OS disk of Ephemeral VM with size greater than {room} GB is not allowed for VM size {} when the \
+                 DiffDiskPlacement is {placement}.",
+                size.name
+            ),
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,106 @@
+//! Network interfaces.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::address_book;
+use super::api_versions::API_VERSIONS;
+use super::{SECURITY_GROUP, ip_configuration, reference};
+use crate::arm::{ArmError, ResourceId};
+use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
+use crate::world::{Resource, World};
+
+/// The type of network interfaces.
+pub const INTERFACE: &str = "Microsoft.Network/networkInterfaces";
+
+struct Interfaces;
+
+inventory::submit! { ResourceType::new(INTERFACE, API_VERSIONS, &Interfaces).tracked() }
+
+impl Handler for Interfaces {
+    fn put(&self, world: &mut World, request: &Request) -> Reply {
+        let location = request.location();
+        if let Some(group) = reference::id_of(&request.properties()["networkSecurityGroup"])? {
+            reference::resolve(world, &group, SECURITY_GROUP, &location, &request.id)?;
+        }
+        let configurations = ip_configuration::take(world, request)?;
+        let existing = world.resources().get(&request.id).cloned();
+        let mut body = request.resource_body();
+        let kept = |field: &str| existing.as_ref().and_then(|e| e.properties().get(field).cloned());
+        let guid = kept("resourceGuid").unwrap_or_else(|| json!(world.uuid()));
+        let mac = kept("macAddress").unwrap_or_else(|| json!(mac_address(world)));
+        let machine = kept("virtualMachine");
+        let properties = body["properties"].as_object_mut().expect("resource_body makes properties");
+        properties.insert("provisioningState".into(), json!("Updating"));
+        properties.insert("resourceGuid".into(), guid);
+        properties.insert("macAddress".into(), mac);
+        properties.insert("ipConfigurations".into(), configurations);
+        // The link to the machine is the machine's to set.
+        properties.remove("virtualMachine");
+        if let Some(machine) = machine {
+            properties.insert("virtualMachine".into(), machine);
+            properties.insert("primary".into(), json!(true));
+        }
+        for (field, default) in [
+            ("dnsSettings", json!({ "dnsServers": [], "appliedDnsServers": [] })),
+            ("enableAcceleratedNetworking", json!(false)),
+            ("enableIPForwarding", json!(false)),
+            ("hostedWorkloads", json!([])),
+            ("tapConfigurations", json!([])),
+            ("nicType", json!("Standard")),
+        ] {
+            properties.entry(field).or_insert(default);
+        }
+        let new = world.upsert(&request.id, INTERFACE, body);
+        let duration = world.settings().duration("Microsoft.Network/networkInterfaces/write", Duration::ZERO);
+        Ok(Answer::put(new, &request.id).after(duration, |_| Ok(())))
+    }
+
+    fn delete(&self, world: &mut World, request: &Request) -> Reply {
+        let Some(found) = world.resources().get(&request.id) else { return Ok(Answer::no_content()) };
+        if let Some(machine) = found.properties()["virtualMachine"]["id"].as_str() {
+            return Err(in_use(&found.id, machine));
+        }
+        let id = found.id.clone();
+        let duration = world.settings().duration("Microsoft.Network/networkInterfaces/delete", Duration::ZERO);
+        world.resources_mut().require_mut(&id)?.set_provisioning_state("Deleting");
+        Ok(Answer::accepted().after(duration, move |world| {
+            delete(world, &id);
+            Ok(())
+        }))
+    }
+
+    fn remove(&self, world: &mut World, resource: &Resource) {
+        delete(world, &resource.id);
+    }
+}
+
+/// Takes an interface away, and its addresses back.
+pub(super) fn delete(world: &mut World, id: &ResourceId) {
+    address_book::release(world, id.as_str());
+    world.resources_mut().remove(id);
+}
+
+/// Azure's refusal to delete an interface that a machine has.
+pub(super) fn in_use(id: &ResourceId, machine: &str) -> ArmError {
+    ArmError::bad_request(
+        "NicInUse",
+        format!(
+            "Network Interface {id} is used by existing resource {machine}. In order to delete the network interface, it \
+             must be dissociated from the resource. To learn more, see aka.ms/deletenic."
+        ),
+    )
+}
+
+/// An address of the range that Azure's interfaces have.
+fn mac_address(world: &mut World) -> String {
+    use rand::Rng;
+    let tail: [u8; 3] = world.random().random();
+    format!("00-22-48-{:02X}-{:02X}-{:02X}", tail[0], tail[1], tail[2])
+}
+
+/// The items of an interface's `ipConfigurations`.
+pub(super) fn configurations(nic: &Resource) -> &[Value] {
+    nic.properties()["ipConfigurations"].as_array().map_or(&[], Vec::as_slice)
+}

@@ -1,0 +1,50 @@
+//! Keeps the world's appointments: what is due happens without a request, and work outside the lock comes back in.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinSet;
+
+use super::pipeline::Shared;
+use crate::world::{Change, Task};
+
+/// The owner's clock may be moved while nothing else happens: this often it is looked at while something is pending.
+const GLANCE: Duration = Duration::from_millis(20);
+
+/// Runs until the server is gone.
+pub(super) async fn keep(shared: Weak<Shared>, mut tasks: UnboundedReceiver<Task>) {
+    let mut running: JoinSet<Change> = JoinSet::new();
+    loop {
+        let Some(strong) = shared.upgrade() else { return };
+        let (next, wake) = strong.with(|world| {
+            let next = world.catch_up().map(|due| due.duration_since(world.now()));
+            (next, world.wake())
+        });
+        drop(strong);
+        let nap = async {
+            match next {
+                Some(left) => tokio::time::sleep(Duration::try_from(left).unwrap_or_default().min(GLANCE)).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = nap => {}
+            () = wake.notified() => {}
+            task = tasks.recv() => match task {
+                Some(task) => { running.spawn(task); }
+                None => return,
+            },
+            Some(done) = running.join_next(), if !running.is_empty() => match (done, shared.upgrade()) {
+                (Ok(change), Some(strong)) => strong.with(change),
+                (Err(error), Some(_)) => tracing::error!(%error, "failed to finish work of a long-running operation"),
+                (_, None) => return,
+            },
+        }
+    }
+}
+
+/// Starts it.
+pub(super) fn start(shared: &Arc<Shared>, tasks: UnboundedReceiver<Task>) -> tokio::task::JoinHandle<()> {
+    tokio::spawn(keep(Arc::downgrade(shared), tasks))
+}

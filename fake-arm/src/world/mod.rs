@@ -1,0 +1,15 @@
+//! The state of one fake Azure: a single value behind a single lock. Providers change it, the server reads it out, and
+//! whatever happens later (the end of a long-running operation, a machine's boot) is a change kept with its time.
+
+mod agenda;
+mod resource;
+mod settings;
+mod state;
+mod store;
+
+pub use agenda::Change;
+pub use resource::Resource;
+pub use settings::Settings;
+pub(crate) use state::Task;
+pub use state::World;
+pub use store::Resources;

@@ -1,0 +1,47 @@
+//! What the owner can tune.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How the fake behaves where Azure's own behaviour is a matter of time and size.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Items on one page of a list; the rest is behind `nextLink`.
+    pub page_size: usize,
+    /// Rows on one page of a Resource Graph answer; the rest is behind `$skipToken`. Azure's is 1000.
+    pub graph_page_size: usize,
+    /// What callers are told to wait between two looks at a long-running operation. Sent as `Retry-After-Ms` (which
+    /// the provisioner's SDK prefers) and, rounded up to seconds, as `Retry-After`.
+    pub poll_interval: Duration,
+    /// How long an access token is good for.
+    pub token_lifetime: Duration,
+    /// Where operations report that have no location of their own, and where resource groups default to.
+    pub home_location: String,
+    durations: BTreeMap<String, Duration>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            page_size: 200,
+            graph_page_size: 1000,
+            poll_interval: Duration::from_millis(100),
+            token_lifetime: Duration::from_secs(24 * 60 * 60),
+            home_location: "eastus".to_owned(),
+            durations: BTreeMap::new(),
+        }
+    }
+}
+
+impl Settings {
+    /// Says how long an operation takes, for example `Microsoft.Compute/virtualMachines/write`, by the fake's clock.
+    /// Zero makes it end before it answers.
+    pub fn set_duration(&mut self, operation: &str, duration: Duration) {
+        self.durations.insert(operation.to_ascii_lowercase(), duration);
+    }
+
+    /// How long an operation takes: as set, else as the provider thinks.
+    pub fn duration(&self, operation: &str, default: Duration) -> Duration {
+        self.durations.get(&operation.to_ascii_lowercase()).copied().unwrap_or(default)
+    }
+}

@@ -1,0 +1,124 @@
+//! All resources, by id.
+
+use std::collections::BTreeMap;
+
+use super::Resource;
+use crate::arm::{ArmError, ResourceId};
+
+/// The resources of a world. Ids are compared without regard to case.
+#[derive(Debug, Default)]
+pub struct Resources {
+    by_id: BTreeMap<ResourceId, Resource>,
+    /// Types of those that were touched since the owner was last told.
+    touched: BTreeMap<ResourceId, String>,
+}
+
+impl Resources {
+    /// By id.
+    pub fn get(&self, id: &ResourceId) -> Option<&Resource> {
+        self.by_id.get(id)
+    }
+
+    /// By id, to change it.
+    pub fn get_mut(&mut self, id: &ResourceId) -> Option<&mut Resource> {
+        let found = self.by_id.get_mut(id)?;
+        self.touched.insert(found.id.clone(), found.resource_type.clone());
+        Some(found)
+    }
+
+    /// It exists.
+    pub fn contains(&self, id: &ResourceId) -> bool {
+        self.by_id.contains_key(id)
+    }
+
+    /// By id.
+    ///
+    /// # Errors
+    /// Azure's `ResourceNotFound` where it does not exist.
+    pub fn require(&self, id: &ResourceId) -> Result<&Resource, ArmError> {
+        self.get(id).ok_or_else(|| not_found(id))
+    }
+
+    /// By id, to change it.
+    ///
+    /// # Errors
+    /// Azure's `ResourceNotFound` where it does not exist.
+    pub fn require_mut(&mut self, id: &ResourceId) -> Result<&mut Resource, ArmError> {
+        self.get_mut(id).ok_or_else(|| not_found(id))
+    }
+
+    /// Adds one or replaces the one with the same id.
+    pub fn insert(&mut self, resource: Resource) {
+        self.by_id.remove(&resource.id);
+        self.touched.insert(resource.id.clone(), resource.resource_type.clone());
+        self.by_id.insert(resource.id.clone(), resource);
+    }
+
+    /// Takes one away.
+    pub fn remove(&mut self, id: &ResourceId) -> Option<Resource> {
+        let gone = self.by_id.remove(id)?;
+        self.touched.insert(gone.id.clone(), gone.resource_type.clone());
+        Some(gone)
+    }
+
+    /// Those that were touched since the last call, with their types, whether they still exist or not.
+    pub(crate) fn take_touched(&mut self) -> BTreeMap<ResourceId, String> {
+        std::mem::take(&mut self.touched)
+    }
+
+    /// All, by id.
+    pub fn iter(&self) -> impl Iterator<Item = &Resource> {
+        self.by_id.values()
+    }
+
+    /// All of a type, by id.
+    pub fn of_type(&self, resource_type: &str) -> impl Iterator<Item = &Resource> {
+        self.by_id.values().filter(move |r| r.resource_type.eq_ignore_ascii_case(resource_type))
+    }
+
+    /// All of a type below a scope (a group, a subscription, another resource), by id.
+    pub fn within(&self, scope: &ResourceId, resource_type: &str) -> impl Iterator<Item = &Resource> {
+        self.of_type(resource_type).filter(move |r| r.id.is_within(scope) && r.id != *scope)
+    }
+
+    /// Ids of everything below a scope, the deepest first, so that children go before their parents.
+    pub fn below(&self, scope: &ResourceId) -> Vec<ResourceId> {
+        let mut ids: Vec<ResourceId> =
+            self.by_id.keys().filter(|id| id.is_within(scope) && *id != scope).cloned().collect();
+        ids.sort_by_key(|id| std::cmp::Reverse(id.as_str().matches('/').count()));
+        ids
+    }
+}
+
+/// `ResourceNotFound` as Azure Resource Manager words it; `ResourceGroupNotFound` for a group.
+pub(crate) fn not_found(id: &ResourceId) -> ArmError {
+    match (id.resource_group(), id.is_type("Microsoft.Resources/subscriptions/resourceGroups")) {
+        (Some(group), true) => {
+            ArmError::not_found("ResourceGroupNotFound", format!("Resource group '{group}' could not be found."))
+        }
+        (Some(group), false) => ArmError::not_found(
+            "ResourceNotFound",
+            format!(
+                "The Resource '{}' under resource group '{group}' was not found. For more details please go to \
+                 https://aka.ms/ARMResourceNotFoundFix",
+                shown_path(id)
+            ),
+        ),
+        (None, _) => ArmError::not_found(
+            "ResourceNotFound",
+            format!(
+                "The Resource '{}' was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix",
+                shown_path(id)
+            ),
+        ),
+    }
+}
+
+/// `Microsoft.Network/virtualNetworks/v/subnets/s`: namespace, then types and names in turn.
+fn shown_path(id: &ResourceId) -> String {
+    let text = id.as_str();
+    match text.to_ascii_lowercase().rfind("/providers/") {
+        Some(at) => text[at + "/providers/".len()..].to_owned(),
+        None => text.trim_start_matches('/').to_owned(),
+    }
+}

@@ -1,0 +1,317 @@
+//! A fake Azure over its sockets, as a client meets it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use fake_arm::FakeArm;
+use fake_arm::clock::Clock;
+use fake_arm::entra::{Principal, PrincipalKind};
+use fake_arm::events::ArmEvent;
+use jiff::{SignedDuration, Timestamp};
+use reqwest::{Client, Method, Response};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// The machine's clock, moved on by hand.
+#[derive(Debug, Default)]
+struct Movable(AtomicI64);
+
+impl Clock for Movable {
+    fn now(&self) -> Timestamp {
+        Timestamp::now() + SignedDuration::from_secs(self.0.load(Ordering::SeqCst))
+    }
+}
+
+struct Lab {
+    azure: FakeArm,
+    client: Client,
+    clock: Arc<Movable>,
+    oid: Uuid,
+}
+
+fn client(azure: &FakeArm) -> Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let ca = reqwest::Certificate::from_pem(azure.ca_pem().as_bytes()).unwrap();
+    Client::builder().tls_certs_only([ca]).build().unwrap()
+}
+
+impl Lab {
+    async fn start() -> Self {
+        let clock = Arc::new(Movable::default());
+        let azure = FakeArm::builder().clock(clock.clone()).seed(7).start().await.unwrap();
+        let oid = Uuid::from_u128(1);
+        azure.add_principal(Principal {
+            object_id: oid,
+            client_id: Uuid::from_u128(2),
+            kind: PrincipalKind::ManagedIdentity,
+            display_name: "karpenter".into(),
+        });
+        Self { client: client(&azure), azure, clock, oid }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}subscriptions/{}{path}", self.azure.endpoint(), self.azure.subscription_id())
+    }
+
+    async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Response {
+        let token = self.azure.token_for(self.oid);
+        let mut request = self.client.request(method, self.url(path)).bearer_auth(token);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        request.send().await.unwrap()
+    }
+
+    async fn put(&self, path: &str, body: Value) -> Response {
+        self.call(Method::PUT, path, Some(body)).await
+    }
+
+    async fn get(&self, path: &str) -> Response {
+        self.call(Method::GET, path, None).await
+    }
+
+    /// Looks at a long-running operation as its answers say until it has ended; its last body.
+    async fn finish(&self, first: Response) -> Value {
+        let url = first.headers()["azure-asyncoperation"].to_str().unwrap().to_owned();
+        let mut wait = wait_of(&first);
+        loop {
+            tokio::time::sleep(wait).await;
+            let status = self.client.get(&url).bearer_auth(self.azure.token_for(self.oid)).send().await.unwrap();
+            assert_eq!(status.status(), 200);
+            wait = wait_of(&status);
+            let body: Value = status.json().await.unwrap();
+            if body["status"] != "InProgress" {
+                return body;
+            }
+        }
+    }
+}
+
+fn wait_of(response: &Response) -> Duration {
+    let header = response.headers().get("retry-after-ms").and_then(|v| v.to_str().ok()?.parse().ok());
+    Duration::from_millis(header.unwrap_or(0))
+}
+
+async fn refusal(response: Response) -> (u16, String, String) {
+    let status = response.status().as_u16();
+    let header = response.headers().get("x-ms-error-code").map(|v| v.to_str().unwrap().to_owned());
+    let body: Value = response.json().await.unwrap();
+    let code = body["error"]["code"].as_str().unwrap().to_owned();
+    assert_eq!(header.as_deref(), Some(code.as_str()), "header and body name the same code");
+    (status, code, body["error"]["message"].as_str().unwrap().to_owned())
+}
+
+const GROUPS: &str = "/resourceGroups?api-version=2021-04-01";
+
+#[tokio::test]
+async fn tokens_are_looked_at() {
+    let lab = Lab::start().await;
+    assert_eq!(lab.get(GROUPS).await.status(), 200);
+
+    let url = lab.url(GROUPS);
+    let missing = lab.client.get(&url).send().await.unwrap();
+    assert!(missing.headers()["www-authenticate"].to_str().unwrap().starts_with("Bearer "));
+    let (status, code, message) = refusal(missing).await;
+    assert_eq!((status, code.as_str()), (401, "AuthenticationFailed"));
+    assert_eq!(message, "Authentication failed. The 'Authorization' header is missing.");
+
+    let with =
+        async |value: String| refusal(lab.client.get(&url).header("authorization", value).send().await.unwrap()).await;
+    assert_eq!(with("Basic abc".into()).await.1, "AuthenticationFailedInvalidHeader");
+    assert_eq!(with("Bearer nonsense".into()).await.1, "InvalidAuthenticationToken");
+
+    let token = lab.azure.token_for(lab.oid);
+    let (signed, _) = token.rsplit_once('.').unwrap();
+    assert_eq!(with(format!("Bearer {signed}.")).await.1, "InvalidAuthenticationToken", "unsigned");
+    let tampered = format!("Bearer {}x{}", &token[..40], &token[41..]);
+    assert_eq!(with(tampered).await.0, 401);
+
+    // A second fake of the same tenant signs with another key, one of another tenant is another issuer.
+    let stranger = FakeArm::builder().start().await.unwrap();
+    assert_eq!(with(format!("Bearer {}", stranger.token_for(lab.oid))).await.1, "InvalidAuthenticationToken");
+    let foreign = FakeArm::builder().tenant(Uuid::from_u128(99)).start().await.unwrap();
+    let (_, code, message) = with(format!("Bearer {}", foreign.token_for(lab.oid))).await;
+    assert_eq!(code, "InvalidAuthenticationTokenTenant");
+    assert!(message.contains(&Uuid::from_u128(99).to_string()), "{message}");
+
+    let unknown = lab.azure.token_for(Uuid::from_u128(77));
+    assert_eq!(with(format!("Bearer {unknown}")).await.1, "InvalidAuthenticationToken");
+
+    let secret = lab.azure.identity_header_for(lab.oid);
+    let vault = lab.azure.identity_endpoint().clone();
+    let other = lab
+        .client
+        .get(vault)
+        .query(&[("api-version", "2019-08-01"), ("resource", "https://vault.azure.net")])
+        .header("x-identity-header", &secret)
+        .send()
+        .await
+        .unwrap();
+    let other: Value = other.json().await.unwrap();
+    let (_, code, message) = with(format!("Bearer {}", other["access_token"].as_str().unwrap())).await;
+    assert_eq!(code, "InvalidAuthenticationTokenAudience");
+    assert!(message.contains("'https://vault.azure.net'"), "{message}");
+
+    lab.clock.0.store(24 * 60 * 60 + 1, Ordering::SeqCst);
+    let (status, code, message) = with(format!("Bearer {token}")).await;
+    assert_eq!((status, code.as_str()), (401, "ExpiredAuthenticationToken"));
+    assert!(message.starts_with("The access token expiry UTC time '"), "{message}");
+    assert_eq!(lab.get(GROUPS).await.status(), 200, "a new token is good");
+}
+
+#[tokio::test]
+async fn the_managed_identity_endpoint_gives_tokens_for_its_secret() {
+    let lab = Lab::start().await;
+    let endpoint = lab.azure.identity_endpoint().clone();
+    assert_eq!((endpoint.scheme(), endpoint.path()), ("http", "/msi/token"));
+    let audience = lab.azure.endpoint().as_str().trim_end_matches('/').to_owned();
+    let secret = lab.azure.identity_header_for(lab.oid);
+    assert_eq!(secret, lab.azure.identity_header_for(lab.oid));
+    let ask = async |secret: &str, query: &[(&str, &str)]| {
+        let request = lab.client.get(endpoint.clone()).query(query).header("X-Identity-Header", secret);
+        let response = request.send().await.unwrap();
+        (response.status().as_u16(), response.json::<Value>().await.unwrap())
+    };
+    let good = [("api-version", "2019-08-01"), ("resource", audience.as_str())];
+    let (status, body) = ask(&secret, &good).await;
+    assert_eq!((status, &body["token_type"], &body["resource"]), (200, &json!("Bearer"), &json!(audience)));
+    assert!(body["expires_on"].as_str().unwrap().parse::<i64>().unwrap() > Timestamp::now().as_second());
+    let token = body["access_token"].as_str().unwrap();
+    let response = lab.client.get(lab.url(GROUPS)).bearer_auth(token).send().await.unwrap();
+    assert_eq!(response.status(), 200);
+
+    assert_eq!(ask("wrong", &good).await.0, 401);
+    assert_eq!(ask(&secret, &good[..1]).await.0, 400);
+    assert_eq!(ask(&secret, &good[1..]).await.0, 400);
+    let other = Uuid::from_u128(5).to_string();
+    assert_eq!(ask(&secret, &[good[0], good[1], ("client_id", other.as_str())]).await.0, 400);
+    let own = Uuid::from_u128(2).to_string();
+    assert_eq!(ask(&secret, &[good[0], good[1], ("client_id", own.as_str())]).await.0, 200);
+
+    let entries = lab.azure.ledger().entries();
+    assert_eq!(entries[0].path, "/msi/token");
+    assert_eq!(entries[0].principal, Some(lab.oid));
+    assert_eq!(entries[2].status, 401);
+}
+
+#[tokio::test]
+async fn a_network_lives() {
+    let lab = Lab::start().await;
+    let mut events = lab.azure.subscribe();
+    assert_eq!(
+        lab.put("/resourceGroups/Net?api-version=2021-04-01", json!({"location": "eastus"})).await.status(),
+        201
+    );
+    let network = "/resourceGroups/Net/providers/Microsoft.Network";
+    let api = "api-version=2022-01-01";
+    let body = json!({"location": "eastus", "properties": {"addressSpace": {"addressPrefixes": ["10.0.0.0/16"]}}});
+    let made = lab.put(&format!("{network}/virtualNetworks/v?{api}"), body).await;
+    assert_eq!(made.status(), 201);
+    let ended = lab.finish(made).await;
+    assert_eq!(ended["status"], "Succeeded");
+
+    let subnet = json!({"properties": {"addressPrefix": "10.0.1.0/24"}});
+    let made = lab.put(&format!("{network}/virtualNetworks/v/subnets/s?{api}"), subnet).await;
+    let ended = lab.finish(made).await;
+    assert_eq!(ended["status"], "Succeeded");
+    let seen: Value = lab.get(&format!("{network}/virtualnetworks/V/SUBNETS/S?{api}")).await.json().await.unwrap();
+    assert_eq!((&seen["name"], &seen["properties"]["provisioningState"]), (&json!("s"), &json!("Succeeded")));
+
+    let nic = json!({"location": "eastus", "properties": {"ipConfigurations": [{"name": "aks-a", "properties": {
+        "primary": true, "privateIPAllocationMethod": "Dynamic", "subnet": {"id": seen["id"]}}}]}});
+    let made = lab.put(&format!("{network}/networkInterfaces/aks-a?{api}"), nic).await;
+    assert_eq!(made.status(), 201);
+    assert!(made.headers().get("azure-asyncoperation").is_none(), "an interface is done when it is answered");
+    let made: Value = made.json().await.unwrap();
+    assert!(made["id"].as_str().unwrap().ends_with("/networkInterfaces/aks-a"));
+    assert_eq!(made["properties"]["ipConfigurations"][0]["properties"]["privateIPAddress"], "10.0.1.4");
+
+    let (status, code, _) =
+        refusal(lab.call(Method::DELETE, &format!("{network}/virtualNetworks/v?{api}"), None).await).await;
+    assert_eq!((status, code.as_str()), (400, "InUseSubnetCannotBeDeleted"));
+
+    let gone = lab.call(Method::DELETE, "/resourceGroups/net?api-version=2021-04-01", None).await;
+    assert_eq!(gone.status(), 202);
+    assert!(gone.headers().contains_key("location"));
+    assert_eq!(lab.finish(gone).await["status"], "Succeeded");
+    let head = lab.call(Method::HEAD, "/resourceGroups/net?api-version=2021-04-01", None).await;
+    assert_eq!(head.status(), 404);
+
+    // What was told is what is in the ledger, in order.
+    let entries = lab.azure.ledger().entries();
+    for (index, entry) in entries.iter().enumerate() {
+        assert_eq!(entry.sequence, index as u64 + 1);
+        match events.try_recv().unwrap() {
+            ArmEvent::Request(told) => assert_eq!(told.sequence, entry.sequence),
+            ArmEvent::Vm(vm) => panic!("no machine was made: {vm:?}"),
+        }
+    }
+    assert_eq!(entries[0].operation, "Microsoft.Resources/subscriptions/resourceGroups/write");
+    assert!(
+        entries.iter().any(|e| e.operation == "Microsoft.Network/virtualNetworks/subnets/write" && e.status == 201)
+    );
+    let refused = entries.iter().find(|e| e.error_code.is_some()).unwrap();
+    assert_eq!(refused.operation, "Microsoft.Network/virtualNetworks/delete");
+    assert_eq!(refused.principal, Some(lab.oid));
+    assert!(lab.azure.ledger().unknown_routes().is_empty());
+}
+
+#[tokio::test]
+async fn an_operation_follows_the_movable_clock() {
+    let lab = Lab::start().await;
+    lab.azure.tune(|s| s.set_duration("Microsoft.Network/virtualNetworks/write", Duration::from_secs(3600)));
+    lab.put("/resourceGroups/rg?api-version=2021-04-01", json!({"location": "eastus"})).await;
+    let body = json!({"location": "eastus", "properties": {"addressSpace": {"addressPrefixes": ["10.0.0.0/16"]}}});
+    let path = "/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/v?api-version=2022-01-01";
+    let made = lab.put(path, body).await;
+    let seen: Value = lab.get(path).await.json().await.unwrap();
+    assert_eq!(seen["properties"]["provisioningState"], "Updating");
+    lab.clock.0.store(3601, Ordering::SeqCst);
+    assert_eq!(lab.finish(made).await["status"], "Succeeded");
+}
+
+#[tokio::test]
+async fn unknown_routes_are_answered_and_remembered() {
+    let lab = Lab::start().await;
+    let path = "/providers/Microsoft.Bananas/locations/eastus/bunches?api-version=2022-01-01";
+    let (status, code, message) = refusal(lab.get(path).await).await;
+    assert_eq!((status, code.as_str()), (404, "InvalidResourceNamespace"));
+    assert_eq!(message, "The resource namespace 'Microsoft.Bananas' is invalid.");
+    let gaps = lab.azure.ledger().unknown_routes();
+    assert_eq!(gaps.len(), 1);
+    assert!(gaps[0].path.ends_with("/providers/Microsoft.Bananas/locations/eastus/bunches"));
+
+    let response = lab.client.put(lab.url("/resourceGroups/x?api-version=2021-04-01"));
+    let response = response.bearer_auth(lab.azure.token_for(lab.oid)).body("{not json").send().await.unwrap();
+    assert_eq!(refusal(response).await.1, "InvalidRequestContent");
+}
+
+#[tokio::test]
+async fn several_live_side_by_side_and_stop() {
+    let one = FakeArm::builder().start().await.unwrap();
+    let two = FakeArm::builder().start().await.unwrap();
+    assert_ne!(one.endpoint(), two.endpoint());
+    let trusting_one = client(&one);
+    assert!(trusting_one.get(two.endpoint().clone()).send().await.is_err(), "each has its own authority");
+    let reached = trusting_one.get(one.endpoint().clone()).send().await.unwrap();
+    assert_eq!(reached.status(), 401);
+    let endpoint = one.endpoint().clone();
+    let address = format!("127.0.0.1:{}", endpoint.port().unwrap());
+    one.shutdown().await;
+    assert!(tokio::net::TcpStream::connect(&address).await.is_err(), "nobody listens any more");
+    drop(two);
+}
+
+#[tokio::test]
+async fn the_same_seed_gives_the_same_ids() {
+    let guid = async || {
+        let lab = Lab::start().await;
+        lab.put("/resourceGroups/rg?api-version=2021-04-01", json!({"location": "eastus"})).await;
+        let body = json!({"location": "eastus", "properties": {"addressSpace": {"addressPrefixes": ["10.0.0.0/16"]}}});
+        let path = "/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/v?api-version=2022-01-01";
+        let made: Value = lab.put(path, body).await.json().await.unwrap();
+        made["properties"]["resourceGuid"].clone()
+    };
+    assert_eq!(guid().await, guid().await);
+}

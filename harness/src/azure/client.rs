@@ -1,0 +1,239 @@
+//! Requests to Azure Resource Manager: bearer token, api-version, error bodies, long-running operations, paging.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::{Method, StatusCode, header::HeaderMap};
+use serde_json::Value;
+use url::Url;
+
+use super::error::{ArmError, ArmFault};
+
+/// Where a bearer token comes from; asked before each request, so that an expired one is replaced.
+pub trait Token: Send + Sync {
+    /// The token to send now.
+    fn token(&self) -> String;
+}
+
+impl<F: Fn() -> String + Send + Sync> Token for F {
+    fn token(&self) -> String {
+        self()
+    }
+}
+
+/// A client of Azure Resource Manager. Clones share the connection pool.
+#[derive(Clone)]
+pub struct ArmClient {
+    http: reqwest::Client,
+    endpoint: Url,
+    token: Arc<dyn Token>,
+    patience: Duration,
+}
+
+impl std::fmt::Debug for ArmClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ArmClient").field("endpoint", &self.endpoint.as_str()).finish_non_exhaustive()
+    }
+}
+
+impl ArmClient {
+    /// A client of the Resource Manager at `endpoint`, trusting `ca_pem` besides the system's roots.
+    ///
+    /// # Errors
+    /// When the certificate cannot be read.
+    pub fn new(endpoint: Url, ca_pem: Option<&str>, token: Arc<dyn Token>) -> Result<Self, reqwest::Error> {
+        let mut builder = reqwest::Client::builder().user_agent(concat!("catnap/", env!("CARGO_PKG_VERSION")));
+        if let Some(pem) = ca_pem {
+            builder = builder.tls_certs_only([reqwest::Certificate::from_pem(pem.as_bytes())?]);
+        }
+        Ok(Self { http: builder.no_proxy().build()?, endpoint, token, patience: Duration::from_secs(30 * 60) })
+    }
+
+    /// Base URL of the Resource Manager.
+    #[must_use]
+    pub fn endpoint(&self) -> &Url {
+        &self.endpoint
+    }
+
+    /// Reads a resource or a list page.
+    ///
+    /// # Errors
+    /// What Azure answers.
+    pub async fn get(&self, id: &str, api_version: &str) -> Result<Value, ArmError> {
+        let url = self.url(id, api_version);
+        Ok(self.send(Method::GET, &url, id, None).await?.body)
+    }
+
+    /// Reads a whole list, following `nextLink`.
+    ///
+    /// # Errors
+    /// What Azure answers.
+    pub async fn list(&self, id: &str, api_version: &str) -> Result<Vec<Value>, ArmError> {
+        let mut items = Vec::new();
+        let mut url = self.url(id, api_version);
+        loop {
+            let page = self.send(Method::GET, &url, id, None).await?.body;
+            items.extend(page["value"].as_array().into_iter().flatten().cloned());
+            match page["nextLink"].as_str() {
+                Some(next) => url = parse(next, "GET", id)?,
+                None => return Ok(items),
+            }
+        }
+    }
+
+    /// Creates or replaces a resource and waits until it is there.
+    ///
+    /// # Errors
+    /// What Azure answers, also at the end of a long-running operation.
+    pub async fn put(&self, id: &str, api_version: &str, body: &Value) -> Result<Value, ArmError> {
+        self.change(Method::PUT, id, api_version, Some(body)).await
+    }
+
+    /// Changes a resource in place and waits until it is done.
+    ///
+    /// # Errors
+    /// What Azure answers, also at the end of a long-running operation.
+    pub async fn patch(&self, id: &str, api_version: &str, body: &Value) -> Result<Value, ArmError> {
+        self.change(Method::PATCH, id, api_version, Some(body)).await
+    }
+
+    /// Deletes a resource and waits until it is gone. A resource that is not there is deleted already.
+    ///
+    /// # Errors
+    /// What Azure answers, also at the end of a long-running operation.
+    pub async fn delete(&self, id: &str, api_version: &str) -> Result<(), ArmError> {
+        match self.change(Method::DELETE, id, api_version, None).await {
+            Err(ArmError::Refused(fault)) if fault.status == 404 => Ok(()),
+            other => other.map(|_| ()),
+        }
+    }
+
+    /// Calls an action of a resource: `id` ends in the action's name.
+    ///
+    /// # Errors
+    /// What Azure answers.
+    pub async fn post(&self, id: &str, api_version: &str, body: &Value) -> Result<Value, ArmError> {
+        let url = self.url(id, api_version);
+        Ok(self.send(Method::POST, &url, id, Some(body)).await?.body)
+    }
+
+    async fn change(
+        &self,
+        method: Method,
+        id: &str,
+        api_version: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, ArmError> {
+        let url = self.url(id, api_version);
+        let answer = self.send(method.clone(), &url, id, body).await?;
+        let Some(operation) = answer.header("azure-asyncoperation").or_else(|| answer.header("location")) else {
+            return Ok(answer.body);
+        };
+        self.finish(method.as_str(), id, &operation, answer.pause()).await?;
+        if method == Method::DELETE {
+            return Ok(Value::Null);
+        }
+        Ok(self.send(Method::GET, &url, id, None).await?.body)
+    }
+
+    /// Follows a long-running operation to its end. Its pace is the one that the service asks for in `Retry-After`.
+    async fn finish(&self, method: &str, id: &str, operation: &str, mut pause: Duration) -> Result<(), ArmError> {
+        let url = parse(operation, method, id)?;
+        let give_up = tokio::time::Instant::now() + self.patience;
+        loop {
+            tokio::time::sleep(pause).await;
+            let answer = self.send(Method::GET, &url, id, None).await?;
+            let status = answer.body["status"].as_str().unwrap_or_default().to_owned();
+            match status.as_str() {
+                "Succeeded" => return Ok(()),
+                "Failed" | "Canceled" => {
+                    let fault =
+                        ArmFault::read(format!("{method} {id}"), answer.status.as_u16(), &answer.body.to_string());
+                    return Err(ArmError::OperationFailed {
+                        method: method.to_owned(),
+                        id: id.to_owned(),
+                        status,
+                        fault,
+                    });
+                }
+                "" if answer.status != StatusCode::ACCEPTED => return Ok(()),
+                _ => {}
+            }
+            if tokio::time::Instant::now() > give_up {
+                return Err(ArmError::Unexpected {
+                    method: method.to_owned(),
+                    id: id.to_owned(),
+                    what: format!("the operation {operation} has not ended after {:?}", self.patience),
+                });
+            }
+            pause = answer.pause();
+        }
+    }
+
+    async fn send(&self, method: Method, url: &Url, id: &str, body: Option<&Value>) -> Result<Answer, ArmError> {
+        let unreachable = |source: reqwest::Error| ArmError::Unreachable {
+            method: method.to_string(),
+            id: id.to_owned(),
+            endpoint: self.endpoint.to_string(),
+            source,
+        };
+        let mut request = self.http.request(method.clone(), url.clone()).bearer_auth(self.token.token());
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let response = request.send().await.map_err(unreachable)?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let text = response.text().await.map_err(unreachable)?;
+        if !status.is_success() {
+            return Err(ArmError::Refused(ArmFault::read(format!("{method} {id}"), status.as_u16(), &text)));
+        }
+        let body = if text.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_str(&text).map_err(|error| ArmError::Unexpected {
+                method: method.to_string(),
+                id: id.to_owned(),
+                what: format!("the answer is no JSON: {error}"),
+            })?
+        };
+        Ok(Answer { status, headers, body })
+    }
+
+    fn url(&self, id: &str, api_version: &str) -> Url {
+        let mut url = self.endpoint.clone();
+        let (path, query) = id.split_once('?').unwrap_or((id, ""));
+        url.set_path(path);
+        url.set_query((!query.is_empty()).then_some(query));
+        url.query_pairs_mut().append_pair("api-version", api_version);
+        url
+    }
+}
+
+fn parse(url: &str, method: &str, id: &str) -> Result<Url, ArmError> {
+    Url::parse(url).map_err(|error| ArmError::Unexpected {
+        method: method.to_owned(),
+        id: id.to_owned(),
+        what: format!("the answer leads on to {url:?}, which is no URL: {error}"),
+    })
+}
+
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Value,
+}
+
+impl Answer {
+    fn header(&self, name: &str) -> Option<String> {
+        self.headers.get(name)?.to_str().ok().map(str::to_owned)
+    }
+
+    /// How long the service asks to wait before the next poll; 5 s where it does not say.
+    fn pause(&self) -> Duration {
+        let number = |name| self.header(name).and_then(|text| text.parse::<u64>().ok());
+        number("retry-after-ms")
+            .map(Duration::from_millis)
+            .or_else(|| number("retry-after").map(Duration::from_secs))
+            .unwrap_or(Duration::from_secs(5))
+    }
+}

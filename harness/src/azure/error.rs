@@ -1,0 +1,133 @@
+//! What goes wrong between a scenario and Azure.
+
+use std::fmt;
+
+/// A request to Azure that did not succeed. The message names method, resource, status, code and Azure's own text.
+#[derive(Debug, thiserror::Error)]
+pub enum ArmError {
+    /// Azure answered with an error.
+    #[error("{0}")]
+    Refused(ArmFault),
+    /// A long-running operation ended in failure.
+    #[error("{method} {id}: the operation was accepted and then ended as {status}: {fault}")]
+    OperationFailed {
+        /// HTTP method of the first request.
+        method: String,
+        /// Resource.
+        id: String,
+        /// `Failed` or `Canceled`.
+        status: String,
+        /// Azure's error.
+        fault: ArmFault,
+    },
+    /// No answer came.
+    #[error("{method} {id}: no answer from {endpoint}: {source}")]
+    Unreachable {
+        /// HTTP method.
+        method: String,
+        /// Resource or path.
+        id: String,
+        /// Endpoint that was asked.
+        endpoint: String,
+        /// Cause.
+        source: reqwest::Error,
+    },
+    /// The answer was not what ARM answers.
+    #[error("{method} {id}: {what}")]
+    Unexpected {
+        /// HTTP method.
+        method: String,
+        /// Resource or path.
+        id: String,
+        /// What was wrong.
+        what: String,
+    },
+}
+
+impl ArmError {
+    /// Azure's error code, where Azure answered with one.
+    #[must_use]
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Refused(fault) | Self::OperationFailed { fault, .. } => Some(&fault.code),
+            Self::Unreachable { .. } | Self::Unexpected { .. } => None,
+        }
+    }
+
+    /// HTTP status, where Azure refused at once.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Refused(fault) => Some(fault.status),
+            _ => None,
+        }
+    }
+
+    /// Azure's message, where Azure answered with one.
+    #[must_use]
+    pub fn message(&self) -> Option<&str> {
+        match self {
+            Self::Refused(fault) | Self::OperationFailed { fault, .. } => Some(&fault.message),
+            Self::Unreachable { .. } | Self::Unexpected { .. } => None,
+        }
+    }
+}
+
+/// An ARM error body (`{"error":{"code":…,"message":…,"target":…}}`) and the request it answered.
+#[derive(Debug, Clone, Default)]
+pub struct ArmFault {
+    /// Method and path of the request.
+    pub request: String,
+    /// HTTP status.
+    pub status: u16,
+    /// `error.code`.
+    pub code: String,
+    /// `error.message`.
+    pub message: String,
+    /// `error.target`.
+    pub target: Option<String>,
+}
+
+impl ArmFault {
+    /// Reads an error body; a body that is none is kept as the message.
+    #[must_use]
+    pub fn read(request: String, status: u16, body: &str) -> Self {
+        let json: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
+        let error = json.get("error").unwrap_or(&json);
+        let text = |name: &str| error.get(name).and_then(|value| value.as_str()).map(str::to_owned);
+        Self {
+            request,
+            status,
+            code: text("code").unwrap_or_default(),
+            message: text("message").unwrap_or_else(|| body.to_owned()),
+            target: text("target"),
+        }
+    }
+}
+
+impl fmt::Display for ArmFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} {}: {}", self.request, self.status, self.code, self.message)?;
+        match &self.target {
+            Some(target) => write!(f, " (target {target})"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_reads_the_body_that_arm_sends() {
+        let fault = ArmFault::read("PUT /x".into(), 400, r#"{"error":{"code":"C","message":"m","target":"t"}}"#);
+        assert_eq!(fault.to_string(), "PUT /x: 400 C: m (target t)");
+    }
+
+    #[test]
+    fn a_body_that_is_no_json_is_kept_as_the_message() {
+        let fault = ArmFault::read("GET /x".into(), 502, "bad gateway");
+        assert_eq!((fault.code.as_str(), fault.message.as_str()), ("", "bad gateway"));
+    }
+}

@@ -1,0 +1,122 @@
+//! `catnap doctor`: what works on this machine, what does not, and what to do about it.
+
+use clap::Args;
+use owo_colors::{OwoColorize, Stream};
+use serde_json::json;
+
+use super::parts::PartsArgs;
+use crate::components::{ComponentError, Finding, State, Store, StoreOptions};
+use crate::process::probe_namespaces;
+
+/// Arguments of `catnap doctor`.
+#[derive(Debug, Clone, Default, Args)]
+#[command(after_help = "Exit status: 0 if a lab can be started here, 2 if something is in its way.
+
+Examples:
+  catnap doctor
+  catnap doctor --kubernetes 1.33.13
+  catnap doctor --provisioner ./my-karpenter
+  catnap doctor --json")]
+pub struct DoctorArgs {
+    #[command(flatten)]
+    parts: PartsArgs,
+    /// For programs.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs `catnap doctor`.
+///
+/// # Errors
+/// When there is no place for a cache.
+pub(super) async fn doctor(arguments: &DoctorArgs) -> Result<u8, ComponentError> {
+    let mut options = StoreOptions::from_environment();
+    if let Some(path) = &arguments.parts.provisioner {
+        options = options.provisioner(path);
+    }
+    let mut findings = Store::open(options)?.diagnose(&arguments.parts.versions()).await;
+    findings.push(service_account_files());
+    let embedded = embedded(&findings, std::env::consts::OS);
+    let works = embedded.state != State::Bad;
+    let targets = [embedded, kind(), azure()];
+    if arguments.json {
+        println!("{:#}", json!({ "findings": findings, "targets": targets }));
+    } else {
+        println!("Needed for a lab");
+        findings.iter().for_each(print);
+        println!("\nTargets");
+        targets.iter().for_each(print);
+    }
+    Ok(if works { 0 } else { 2 })
+}
+
+fn print(finding: &Finding) {
+    let mark = match finding.state {
+        State::Good => "ok  ".if_supports_color(Stream::Stdout, |text| text.green()).to_string(),
+        State::Note => "note".if_supports_color(Stream::Stdout, |text| text.yellow()).to_string(),
+        State::Bad => "no  ".if_supports_color(Stream::Stdout, |text| text.red()).to_string(),
+    };
+    let indent = " ".repeat(29);
+    println!("  {mark} {:<22} {}", finding.subject, finding.detail.replace('\n', &format!("\n{indent}")));
+    if let Some(remedy) = &finding.remedy {
+        println!("{indent}-> {}", remedy.replace('\n', &format!("\n{indent}   ")));
+    }
+}
+
+/// The `embedded` target needs everything that was looked at.
+fn embedded(findings: &[Finding], system: &str) -> Finding {
+    if system != "linux" {
+        return Finding::bad(
+            "embedded",
+            "the provisioner reads its token from /var/run/secrets/kubernetes.io/serviceaccount, and Go takes the lab's \
+             certificate authority from SSL_CERT_FILE, on Linux only",
+        )
+        .remedy("run catnap in a Linux virtual machine or container");
+    }
+    let in_the_way: Vec<_> =
+        findings.iter().filter(|finding| finding.state == State::Bad).map(|finding| finding.subject.as_str()).collect();
+    if in_the_way.is_empty() {
+        Finding::good("embedded", "works here")
+    } else {
+        Finding::bad("embedded", format!("cannot work here: see {}", in_the_way.join(", ")))
+    }
+}
+
+fn kind() -> Finding {
+    let missing: Vec<_> = ["docker", "kind"].into_iter().filter(|program| which::which(program).is_err()).collect();
+    let detail = if missing.is_empty() {
+        "docker and kind are here, but this version of catnap does not drive them yet".to_owned()
+    } else {
+        format!("this version of catnap does not drive it yet; not on PATH: {}", missing.join(", "))
+    };
+    Finding::note("kind", detail)
+}
+
+fn azure() -> Finding {
+    Finding::note("azure", "this version of catnap does not drive it yet")
+}
+
+/// Whether the provisioner can be given a service account token of its own. This is tried, not guessed from settings.
+fn service_account_files() -> Finding {
+    let subject = "service account file";
+    if std::env::consts::OS != "linux" {
+        return Finding::note(subject, "processes cannot be given files of their own on this system");
+    }
+    match probe_namespaces() {
+        Ok(()) => Finding::good(subject, "the provisioner can be given one of its own"),
+        Err(error) => Finding::bad(subject, error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_embedded_target_names_what_is_in_its_way() {
+        let findings = [Finding::good("cache", ""), Finding::bad("Go", "none"), Finding::note("machine", "")];
+        assert!(embedded(&findings, "linux").detail.contains("see Go"));
+        assert_eq!(embedded(&findings[..1], "linux").state, State::Good);
+        assert!(embedded(&findings[..1], "macos").detail.contains("SSL_CERT_FILE"));
+    }
+}

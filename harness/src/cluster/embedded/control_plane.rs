@@ -1,0 +1,343 @@
+//! A running control plane.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures::future::{join_all, select_all, try_join_all};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::Api;
+use kube::config::{Config, KubeConfigOptions, Kubeconfig};
+
+use super::authority::{Authority, Credential, signing_key};
+use super::flags::{self, Files};
+use super::kubeconfig::kubeconfig;
+use super::{BootstrapToken, ClusterError, ControlPlaneSpec, Identity, custom_resource, kwok, object};
+use crate::process::{Child, Exit, PortLease, Probe};
+
+/// How often a port is chosen anew when a stranger was quicker.
+const ATTEMPTS: usize = 5;
+
+/// A running control plane. Its processes belong to the [`Processes`](crate::process::Processes) it was started with
+/// and end with them at the latest.
+#[derive(Debug)]
+pub struct ControlPlane {
+    spec: ControlPlaneSpec,
+    authority: Authority,
+    credentials: HashMap<Identity, Credential>,
+    folder: PathBuf,
+    port: PortLease,
+    children: Vec<Child>,
+    start_up: StartUp,
+}
+
+/// How long a control plane took to come up, from the first line of its start.
+#[derive(Debug, Clone, Copy)]
+pub struct StartUp {
+    /// Until the API server was usable by a client in `system:masters`.
+    pub usable: Duration,
+    /// Until the custom resources were served and the objects of every cluster were there.
+    pub complete: Duration,
+}
+
+/// A process that ended by itself.
+#[derive(Debug, Clone)]
+pub struct Death {
+    /// Its name.
+    pub name: String,
+    /// How.
+    pub exit: Exit,
+    /// Its log.
+    pub log: PathBuf,
+    /// The end of it.
+    pub tail: String,
+}
+
+impl fmt::Display for Death {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} by itself; the end of {}:\n{}", self.name, self.exit, self.log.display(), self.tail)
+    }
+}
+
+/// Children of a start that is under way: they end when it fails.
+type Started = Arc<Mutex<Vec<Child>>>;
+
+impl ControlPlane {
+    /// Brings a control plane up: on return the API server serves, the provisioner's custom resources are established,
+    /// the Service kube-dns and the bootstrap token exist, and the controllers are on their way. What needs them to have
+    /// arrived waits for [`settled`](Self::settled).
+    ///
+    /// # Errors
+    /// When a program cannot be run or ends early, when a file or range is wrong, or when something does not come about
+    /// in time. Nothing of the attempt goes on running then.
+    pub async fn start(spec: ControlPlaneSpec) -> Result<Self, ClusterError> {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        for _ in 0..ATTEMPTS {
+            let started = Started::default();
+            let error = match Self::attempt(&spec, &started).await {
+                Ok(control_plane) => return Ok(control_plane),
+                Err(error) => error,
+            };
+            let children = std::mem::take(&mut *started.lock().unwrap_or_else(PoisonError::into_inner));
+            join_all(children.iter().map(Child::kill)).await;
+            if !error.is_port_taken() {
+                return Err(error);
+            }
+        }
+        Err(ClusterError::PortsTaken { attempts: ATTEMPTS })
+    }
+
+    async fn attempt(spec: &ControlPlaneSpec, started: &Started) -> Result<Self, ClusterError> {
+        let began = Instant::now();
+        let port = PortLease::take()?;
+        let folder = spec.processes.folder("control-plane")?;
+        let files = Files(&folder);
+        let authority = Authority::new()?;
+        let credentials = write_files(spec, &authority, &port, files)?;
+        let crds = spec.binaries.crds.clone();
+        let definitions = tokio::task::spawn_blocking(move || custom_resource::read(&crds));
+
+        let start = |child| async {
+            let child = spec.processes.start(child).await?;
+            started.lock().unwrap_or_else(PoisonError::into_inner).push(child);
+            Ok::<(), ClusterError>(())
+        };
+        let admin = &credentials[&Identity::Admin];
+        let ready = Probe::https(url(&port) + flags::READY_FOR_MASTERS, &authority.own().certificate)
+            .identity(&admin.certificate, &admin.key);
+        tokio::try_join!(start(flags::etcd(spec, files)), start(flags::kube_apiserver(spec, files, &port, ready)),)?;
+        let usable = began.elapsed();
+
+        let mut control_plane = Self {
+            spec: spec.clone(),
+            authority,
+            credentials,
+            folder: folder.clone(),
+            port,
+            children: Vec::new(),
+            start_up: StartUp { usable, complete: usable },
+        };
+        let client = control_plane.client(Identity::Admin).await?;
+        let definitions = definitions.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+        tokio::try_join!(
+            async {
+                for object in object::objects(spec) {
+                    object::create(&client, &object).await?;
+                }
+                Ok(())
+            },
+            try_join_all(definitions.iter().map(|definition| custom_resource::establish(&client, definition))),
+            start(flags::kube_controller_manager(spec, files)),
+            start(flags::kube_scheduler(spec, files)),
+            start(flags::kwok(spec, files)),
+        )?;
+        control_plane.start_up.complete = began.elapsed();
+        control_plane.children.clone_from(&started.lock().unwrap_or_else(PoisonError::into_inner));
+        Ok(control_plane)
+    }
+
+    /// Waits until the controllers work and what the API server writes for itself (bootstrap roles, priority classes)
+    /// is there, which takes a second or two after [`start`](Self::start).
+    ///
+    /// # Errors
+    /// When a process dies meanwhile, or after 30 seconds.
+    pub async fn settled(&self) -> Result<(), ClusterError> {
+        let within = Duration::from_secs(30);
+        let client = self.client(Identity::Admin).await?;
+        let maps: Api<ConfigMap> = Api::namespaced(client.clone(), "default");
+        let seen = Mutex::new(String::new());
+        let settling = async {
+            loop {
+                let missing = match hooks_and_controllers(&client, &maps).await {
+                    Ok(()) => return,
+                    Err(missing) => missing,
+                };
+                *seen.lock().unwrap_or_else(PoisonError::into_inner) = missing;
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::select! {
+            () = settling => Ok(()),
+            death = self.died() => Err(ClusterError::Died { death }),
+            () = tokio::time::sleep(within) => Err(ClusterError::NotInTime {
+                what: "the control plane did not settle".to_owned(),
+                within,
+                seen: seen.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            }),
+        }
+    }
+
+    /// Waits until one of the processes ends without having been stopped; for good where none does.
+    pub async fn died(&self) -> Death {
+        let deaths = self.children.iter().map(|child| {
+            Box::pin(async move {
+                let exit = child.exited().await;
+                if child.was_stopped() {
+                    return std::future::pending().await;
+                }
+                let (name, log, tail) = (child.name().to_owned(), child.log().to_owned(), child.log_tail(20));
+                Death { name, exit, log, tail }
+            })
+        });
+        select_all(deaths).await.0
+    }
+
+    /// A kubeconfig that needs no other file.
+    #[must_use]
+    pub fn kubeconfig(&self, identity: Identity) -> String {
+        kubeconfig(&self.url(), self.ca_pem(), identity.user(), &self.credentials[&identity])
+    }
+
+    /// The file that holds [`kubeconfig`](Self::kubeconfig), in the lab's temporary folder.
+    #[must_use]
+    pub fn kubeconfig_path(&self, identity: Identity) -> PathBuf {
+        self.folder.join(identity.file_name())
+    }
+
+    /// A kubeconfig for a new certificate: `user` in `group`.
+    ///
+    /// # Errors
+    /// When the certificate cannot be made.
+    pub fn kubeconfig_for(&self, user: &str, group: &str) -> Result<String, ClusterError> {
+        Ok(kubeconfig(&self.url(), self.ca_pem(), user, &self.authority.client(user, group)?))
+    }
+
+    /// A client. It belongs to the runtime it is made in.
+    ///
+    /// # Errors
+    /// When the client cannot be made.
+    pub async fn client(&self, identity: Identity) -> Result<kube::Client, ClusterError> {
+        let failed = |error: Box<dyn std::error::Error + Send + Sync>| ClusterError::Client(error);
+        let kubeconfig = Kubeconfig::from_yaml(&self.kubeconfig(identity)).map_err(|error| failed(error.into()))?;
+        let options = KubeConfigOptions::default();
+        let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
+        let config = config.map_err(|error| failed(error.into()))?;
+        kube::Client::try_from(config).map_err(|error| failed(error.into()))
+    }
+
+    /// Where the API server listens.
+    #[must_use]
+    pub fn url(&self) -> String {
+        url(&self.port)
+    }
+
+    /// The certificate of the cluster's authority.
+    #[must_use]
+    pub fn ca_pem(&self) -> &str {
+        &self.authority.own().certificate
+    }
+
+    /// What a new node authenticates with.
+    #[must_use]
+    pub fn bootstrap_token(&self) -> &BootstrapToken {
+        &self.spec.bootstrap_token
+    }
+
+    /// Version of the Kubernetes programs, without `v`.
+    #[must_use]
+    pub fn kubernetes_version(&self) -> &str {
+        &self.spec.kubernetes_version
+    }
+
+    /// What it was started from.
+    #[must_use]
+    pub fn spec(&self) -> &ControlPlaneSpec {
+        &self.spec
+    }
+
+    /// How long it took to come up.
+    #[must_use]
+    pub fn start_up(&self) -> StartUp {
+        self.start_up
+    }
+
+    /// Its processes.
+    #[must_use]
+    pub fn processes(&self) -> &[Child] {
+        &self.children
+    }
+
+    /// The process of this name, for example `kube-scheduler`.
+    #[must_use]
+    pub fn process(&self, name: &str) -> Option<&Child> {
+        self.children.iter().find(|child| child.name() == name)
+    }
+
+    /// The memory that each process holds, in bytes, where the system tells.
+    #[must_use]
+    pub fn memory(&self) -> Vec<(String, u64)> {
+        self.children.iter().filter_map(|child| Some((child.name().to_owned(), child.memory()?))).collect()
+    }
+
+    /// Takes it down: first those who use the API server, which are given a moment, then the API server and etcd, which
+    /// are not: what they would put in order on their way out is removed anyway.
+    pub async fn stop(&self) {
+        let is_base = |child: &&Child| child.name().starts_with("etcd") || child.name().starts_with("kube-apiserver");
+        let (base, users): (Vec<&Child>, Vec<&Child>) = self.children.iter().partition(is_base);
+        join_all(users.into_iter().map(Child::stop)).await;
+        join_all(base.into_iter().map(Child::kill)).await;
+    }
+}
+
+fn url(port: &PortLease) -> String {
+    format!("https://{}", port.address())
+}
+
+/// What is still missing of a settled control plane.
+async fn hooks_and_controllers(client: &kube::Client, maps: &Api<ConfigMap>) -> Result<(), String> {
+    let request = http_get("/readyz")?;
+    client.request_text(request).await.map_err(|error| format!("/readyz: {error}"))?;
+    // Published by kube-controller-manager.
+    match maps.get_opt("kube-root-ca.crt").await {
+        Ok(Some(_)) => Ok(()),
+        Ok(None) => Err("kube-controller-manager has not published the ConfigMap kube-root-ca.crt".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn http_get(path: &str) -> Result<http::Request<Vec<u8>>, String> {
+    http::Request::get(path).body(Vec::new()).map_err(|error| error.to_string())
+}
+
+/// Makes the certificates and writes what the processes read.
+fn write_files(
+    spec: &ControlPlaneSpec,
+    authority: &Authority,
+    port: &PortLease,
+    files: Files<'_>,
+) -> Result<HashMap<Identity, Credential>, ClusterError> {
+    let names = [
+        "localhost",
+        "kubernetes",
+        "kubernetes.default",
+        "kubernetes.default.svc",
+        "kubernetes.default.svc.cluster.local",
+        "127.0.0.1",
+    ];
+    let mut names = names.map(str::to_owned).to_vec();
+    names.push(spec.kubernetes_service_ip()?.to_string());
+    let server = authority.server("kube-apiserver", &names)?;
+    let (accounts_key, accounts) = signing_key()?;
+    write(files, Files::CA, &authority.own().certificate)?;
+    write(files, Files::CA_KEY, &authority.own().key)?;
+    write(files, Files::SERVER, &server.certificate)?;
+    write(files, Files::SERVER_KEY, &server.key)?;
+    write(files, Files::ACCOUNTS, &accounts)?;
+    write(files, Files::ACCOUNTS_KEY, &accounts_key)?;
+    write(files, Files::KWOK, &kwok::configuration(spec.pod_cidr.is_some()))?;
+    let mut credentials = HashMap::new();
+    for identity in Identity::ALL {
+        let credential = authority.client(identity.user(), identity.group())?;
+        let text = kubeconfig(&url(port), &authority.own().certificate, identity.user(), &credential);
+        write(files, identity.file_name(), &text)?;
+        credentials.insert(identity, credential);
+    }
+    Ok(credentials)
+}
+
+fn write(files: Files<'_>, name: &str, text: &str) -> Result<(), ClusterError> {
+    let path = files.0.join(name);
+    std::fs::write(&path, text).map_err(|source| ClusterError::File { path, source })
+}

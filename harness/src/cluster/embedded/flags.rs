@@ -1,0 +1,153 @@
+//! The command lines of etcd and of the Kubernetes components, each flag with its reason.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::ControlPlaneSpec;
+use super::kubeconfig::Identity;
+use crate::process::{ChildSpec, PortLease, Probe};
+
+/// Where the files of a control plane lie.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Files<'a>(pub(super) &'a Path);
+
+impl Files<'_> {
+    pub(super) const CA: &'static str = "ca.crt";
+    pub(super) const CA_KEY: &'static str = "ca.key";
+    pub(super) const SERVER: &'static str = "kube-apiserver.crt";
+    pub(super) const SERVER_KEY: &'static str = "kube-apiserver.key";
+    pub(super) const ACCOUNTS: &'static str = "service-accounts.pub";
+    pub(super) const ACCOUNTS_KEY: &'static str = "service-accounts.key";
+    pub(super) const KWOK: &'static str = "kwok.yaml";
+
+    pub(super) fn path(&self, name: &str) -> String {
+        self.0.join(name).display().to_string()
+    }
+}
+
+const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
+
+/// etcd on Unix sockets: no port to choose, nobody else can reach it.
+pub(super) fn etcd(spec: &ControlPlaneSpec, files: Files<'_>) -> ChildSpec {
+    // What it advertises must look like a TCP address, but it is alone, and nobody asks it where its members are.
+    let nowhere = "http://localhost:1";
+    ChildSpec::new("etcd", &spec.binaries.etcd)
+        .args([
+            "--name=catnap".to_owned(),
+            format!("--data-dir={}", files.path("etcd.data")),
+            format!("--listen-client-urls=unix://{}", files.path("etcd")),
+            format!("--advertise-client-urls={nowhere}"),
+            format!("--listen-peer-urls=unix://{}", files.path("peer")),
+            format!("--initial-advertise-peer-urls={nowhere}"),
+            format!("--initial-cluster=catnap={nowhere}"),
+            // One member needs no time to find out that it is alone; the default first election takes up to 0.7 s.
+            "--heartbeat-interval=5".to_owned(),
+            "--election-timeout=50".to_owned(),
+            // The data does not outlive the lab.
+            "--unsafe-no-fsync".to_owned(),
+            "--log-level=warn".to_owned(),
+            "--quota-backend-bytes=4294967296".to_owned(),
+        ])
+        .ready(Probe::Socket(files.0.join("etcd")))
+        .grace(Duration::from_secs(2))
+}
+
+/// kube-apiserver on a loopback port.
+pub(super) fn kube_apiserver(spec: &ControlPlaneSpec, files: Files<'_>, port: &PortLease, ready: Probe) -> ChildSpec {
+    ChildSpec::new("kube-apiserver", &spec.binaries.kube_apiserver)
+        .args([
+            format!("--etcd-servers=unix://{}", files.path("etcd")),
+            "--bind-address=127.0.0.1".to_owned(),
+            format!("--secure-port={}", port.port()),
+            // Without it the address of the default route is looked for, which not every machine has.
+            "--advertise-address=127.0.0.1".to_owned(),
+            // Nothing reaches the API server through its Service: there are no pods that run.
+            "--endpoint-reconciler-type=none".to_owned(),
+            format!("--cert-dir={}", files.path("certificates")),
+            format!("--tls-cert-file={}", files.path(Files::SERVER)),
+            format!("--tls-private-key-file={}", files.path(Files::SERVER_KEY)),
+            format!("--client-ca-file={}", files.path(Files::CA)),
+            "--authorization-mode=Node,RBAC".to_owned(),
+            // ServiceAccount and the others that are on by default stay on.
+            "--enable-admission-plugins=NodeRestriction".to_owned(),
+            "--enable-bootstrap-token-auth=true".to_owned(),
+            format!("--service-account-issuer={ISSUER}"),
+            format!("--service-account-key-file={}", files.path(Files::ACCOUNTS)),
+            format!("--service-account-signing-key-file={}", files.path(Files::ACCOUNTS_KEY)),
+            format!("--service-cluster-ip-range={}", spec.service_cidr),
+            "--allow-privileged=true".to_owned(),
+            // Hundreds of nodes come and go within seconds here.
+            "--max-requests-inflight=2000".to_owned(),
+            "--max-mutating-requests-inflight=1000".to_owned(),
+            "--profiling=false".to_owned(),
+        ])
+        // Fewer collections while it starts: 0.1 s for 90 MB.
+        .env("GOGC", "400")
+        .ready(ready)
+        .grace(Duration::from_secs(2))
+}
+
+/// Ready as soon as a client in `system:masters` can work. The two hooks that are not waited for sleep for one second
+/// before they write the bootstrap ClusterRoles and the `system-*-critical` priority classes.
+pub(super) const READY_FOR_MASTERS: &str = "/readyz?exclude=poststarthook/rbac/bootstrap-roles\
+     &exclude=poststarthook/scheduling/bootstrap-system-priority-classes";
+
+/// kube-controller-manager, all default controllers. It serves no port: its readiness shows in what it does.
+pub(super) fn kube_controller_manager(spec: &ControlPlaneSpec, files: Files<'_>) -> ChildSpec {
+    let child = ChildSpec::new("kube-controller-manager", &spec.binaries.kube_controller_manager).args([
+        format!("--kubeconfig={}", files.path(Identity::ControllerManager.file_name())),
+        "--leader-elect=false".to_owned(),
+        "--secure-port=0".to_owned(),
+        format!("--root-ca-file={}", files.path(Files::CA)),
+        format!("--service-account-private-key-file={}", files.path(Files::ACCOUNTS_KEY)),
+        // TLS bootstrap: csrapproving and csrsigning are among the default controllers.
+        format!("--cluster-signing-cert-file={}", files.path(Files::CA)),
+        format!("--cluster-signing-key-file={}", files.path(Files::CA_KEY)),
+        format!("--service-cluster-ip-range={}", spec.service_cidr),
+        "--kube-api-qps=500".to_owned(),
+        "--kube-api-burst=1000".to_owned(),
+        "--profiling=false".to_owned(),
+    ]);
+    let child = match spec.pod_cidr {
+        Some(pods) => child.args([
+            "--allocate-node-cidrs=true".to_owned(),
+            format!("--cluster-cidr={pods}"),
+            // As Azure CNI Overlay does.
+            "--node-cidr-mask-size=24".to_owned(),
+        ]),
+        None => child.arg("--allocate-node-cidrs=false"),
+    };
+    child.grace(Duration::from_secs(1))
+}
+
+/// kube-scheduler with its default profile.
+pub(super) fn kube_scheduler(spec: &ControlPlaneSpec, files: Files<'_>) -> ChildSpec {
+    ChildSpec::new("kube-scheduler", &spec.binaries.kube_scheduler)
+        .args([
+            format!("--kubeconfig={}", files.path(Identity::Scheduler.file_name())),
+            "--leader-elect=false".to_owned(),
+            "--secure-port=0".to_owned(),
+            // The default of 50 a second is what 5,000 pods would wait for.
+            "--kube-api-qps=1000".to_owned(),
+            "--kube-api-burst=2000".to_owned(),
+            "--profiling=false".to_owned(),
+        ])
+        .grace(Duration::from_secs(1))
+}
+
+/// KWOK, playing the stages of [`kwok`](super::kwok).
+pub(super) fn kwok(spec: &ControlPlaneSpec, files: Files<'_>) -> ChildSpec {
+    ChildSpec::new("kwok", &spec.binaries.kwok)
+        .args([
+            format!("--kubeconfig={}", files.path(Identity::Kwok.file_name())),
+            format!("--config={}", files.path(Files::KWOK)),
+            "--manage-all-nodes=false".to_owned(),
+            format!("--manage-nodes-with-annotation-selector={}=fake", super::NODE_ANNOTATION),
+            "--node-lease-duration-seconds=40".to_owned(),
+            // Where a node has no pod range of its own.
+            format!("--cidr={}", spec.pod_cidr.unwrap_or(spec.service_cidr)),
+        ])
+        // It reads ~/.kwok/kwok.yaml of whoever runs it otherwise.
+        .env("HOME", files.0)
+        .grace(Duration::from_secs(1))
+}

@@ -1,0 +1,54 @@
+//! KWOK in the kubelets' place: the stages that nodes and pods go through.
+//!
+//! KWOK looks after every Node with the annotation [`NODE_ANNOTATION`]` = fake`. It makes it Ready, holds and renews its
+//! Lease (so nobody else may create that), runs the pods bound to it with an address from its `spec.podCIDR`, completes
+//! Jobs and lets deleted pods go. It never touches addresses, capacity, allocatable or node info. Pods of a Node that
+//! is gone are left to the pod garbage collector of kube-controller-manager, as on a real cluster.
+
+/// Annotation of a Node that KWOK is to look after; its value is `fake`. Taking it away stops its Lease too, which is
+/// how a machine vanishes.
+pub const NODE_ANNOTATION: &str = "kwok.x-k8s.io/node";
+
+/// Annotation of a Node or a Pod that stays as it is while it is there, whatever its value: the node does not become
+/// ready and sends no heartbeats (its Lease is still renewed), the pod does not start or complete.
+pub const HOLD_ANNOTATION: &str = "catnap.dev/hold";
+
+/// Annotation of a Job's pod: how long it works, as `90s` or `1h`; one second where it is not given.
+pub const COMPLETE_AFTER_ANNOTATION: &str = "catnap.dev/complete-after";
+
+/// Annotation of a Pod that does not end at SIGTERM but when its grace is over, whatever its value.
+pub const IGNORE_SIGTERM_ANNOTATION: &str = "catnap.dev/ignore-sigterm";
+
+/// What a kubelet reports of a healthy node. Conditions that others wrote stay, and so does the time since when one has
+/// held.
+const CONDITIONS: &str = r"
+{{ $now := Now }}
+{{ $node := . }}
+conditions:
+{{ range NodeConditions }}
+{{ $condition := . }}
+{{ $since := $now }}
+{{ range $node.status.conditions }}
+{{ if and (eq .type $condition.type) (eq .status $condition.status) }}{{ $since = .lastTransitionTime }}{{ end }}
+{{ end }}
+- type: {{ .type | Quote }}
+  status: {{ .status | Quote }}
+  reason: {{ .reason | Quote }}
+  message: {{ .message | Quote }}
+  lastHeartbeatTime: {{ $now | Quote }}
+  lastTransitionTime: {{ $since | Quote }}
+{{ end }}
+";
+
+/// KWOK's configuration file. With `pod_ranges` a node is ready no earlier than it has a pod range, as with a real
+/// network plugin.
+pub(super) fn configuration(pod_ranges: bool) -> String {
+    let network = if pod_ranges { "- {key: .spec.podCIDR, operator: Exists}" } else { "" };
+    include_str!("stages.yaml")
+        // As a JSON string it is YAML on one line.
+        .replace("%CONDITIONS%", &serde_json::Value::from(CONDITIONS).to_string())
+        .replace("%NETWORK%", network)
+        .replace("%HOLD%", HOLD_ANNOTATION)
+        .replace("%COMPLETE_AFTER%", COMPLETE_AFTER_ANNOTATION)
+        .replace("%IGNORE_SIGTERM%", IGNORE_SIGTERM_ANNOTATION)
+}

@@ -1,0 +1,90 @@
+//! What a control plane is to be.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+
+use super::{BootstrapToken, ClusterError};
+use crate::process::Processes;
+
+/// The programs of a control plane.
+#[derive(Debug, Clone)]
+pub struct ControlPlaneBinaries {
+    /// etcd.
+    pub etcd: PathBuf,
+    /// kube-apiserver.
+    pub kube_apiserver: PathBuf,
+    /// kube-controller-manager.
+    pub kube_controller_manager: PathBuf,
+    /// kube-scheduler.
+    pub kube_scheduler: PathBuf,
+    /// KWOK's controller.
+    pub kwok: PathBuf,
+    /// Folder of the provisioner's custom resource definitions, `*.yaml`.
+    pub crds: PathBuf,
+}
+
+/// What a control plane is to be.
+#[derive(Debug, Clone)]
+pub struct ControlPlaneSpec {
+    /// The programs.
+    pub binaries: ControlPlaneBinaries,
+    /// Where its processes and files are to live; its history is written to.
+    pub processes: Processes,
+    /// Version of the Kubernetes programs, without `v`.
+    pub kubernetes_version: String,
+    /// Range of Services.
+    pub service_cidr: IpNet,
+    /// Range of pods, of which each node gets a /24 (overlay networking); none where pods get their addresses from the
+    /// nodes' subnet.
+    pub pod_cidr: Option<IpNet>,
+    /// Address of the Service kube-system/kube-dns, inside the service range.
+    pub dns_service_ip: IpAddr,
+    /// What new nodes authenticate with.
+    pub bootstrap_token: BootstrapToken,
+}
+
+impl ControlPlaneSpec {
+    /// The first address of the service range, that of the Service default/kubernetes.
+    pub(super) fn kubernetes_service_ip(&self) -> Result<IpAddr, ClusterError> {
+        first_service_ip(self.service_cidr, self.dns_service_ip)
+            .map_err(|problem| ClusterError::ServiceRange { service_cidr: self.service_cidr, problem })
+    }
+}
+
+fn first_service_ip(services: IpNet, dns: IpAddr) -> Result<IpAddr, String> {
+    if !services.contains(&dns) {
+        return Err(format!("the DNS service address {dns} is outside"));
+    }
+    // IPv6 counts the network itself among the hosts.
+    match services.hosts().find(|host| *host != services.network()) {
+        Some(first) if first == dns => {
+            Err(format!("{first}, its first address, belongs to the Service default/kubernetes and not to DNS"))
+        }
+        Some(first) => Ok(first),
+        None => Err("it has no addresses".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn first(services: &str, dns: &str) -> Result<String, String> {
+        first_service_ip(services.parse().unwrap(), dns.parse().unwrap()).map(|ip| ip.to_string())
+    }
+
+    #[test]
+    fn the_first_service_address_is_that_of_kubernetes() {
+        assert_eq!(first("10.0.0.0/16", "10.0.0.10"), Ok("10.0.0.1".to_owned()));
+        assert_eq!(first("fd00::/108", "fd00::a"), Ok("fd00::1".to_owned()));
+    }
+
+    #[test]
+    fn a_dns_address_outside_the_range_or_at_its_start_is_refused() {
+        assert_eq!(first("10.2.0.0/16", "10.0.0.10"), Err("the DNS service address 10.0.0.10 is outside".to_owned()));
+        let refused = first("10.2.0.0/16", "10.2.0.1").unwrap_err();
+        assert!(refused.starts_with("10.2.0.1, its first address, belongs to"), "{refused}");
+    }
+}

@@ -1,0 +1,308 @@
+//! With the real programs, from the folder that `CATNAP_TEST_BIN` names (the definitions in `../crds` beside it).
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use fake_arm::clock::SystemClock;
+use k8s_openapi::api::core::v1::{Node, Pod, Service};
+use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
+use kube::core::{ApiResource, GroupVersionKind};
+use kube::runtime::wait::await_condition;
+use rand::SeedableRng;
+use serde_json::json;
+
+use super::*;
+use crate::history::History;
+use crate::process::Processes;
+
+fn binaries() -> Option<ControlPlaneBinaries> {
+    let Some(bin) = std::env::var_os("CATNAP_TEST_BIN").map(PathBuf::from) else {
+        eprintln!("skipped: CATNAP_TEST_BIN names no folder with the programs of a control plane");
+        return None;
+    };
+    Some(ControlPlaneBinaries {
+        etcd: bin.join("etcd"),
+        kube_apiserver: bin.join("kube-apiserver"),
+        kube_controller_manager: bin.join("kube-controller-manager"),
+        kube_scheduler: bin.join("kube-scheduler"),
+        kwok: bin.join("kwok"),
+        crds: bin.join("../crds"),
+    })
+}
+
+struct Lab {
+    logs: tempfile::TempDir,
+    spec: ControlPlaneSpec,
+}
+
+fn lab() -> Option<Lab> {
+    let binaries = binaries()?;
+    let logs = tempfile::tempdir().unwrap();
+    let history = History::new(Arc::new(SystemClock), None).unwrap();
+    let processes = Processes::new(logs.path(), history).unwrap();
+    let spec = ControlPlaneSpec {
+        binaries,
+        processes,
+        kubernetes_version: "1.34.4".to_owned(),
+        service_cidr: "10.0.0.0/16".parse().unwrap(),
+        pod_cidr: Some("10.244.0.0/16".parse().unwrap()),
+        dns_service_ip: "10.0.0.10".parse().unwrap(),
+        bootstrap_token: BootstrapToken::draw(&mut rand_chacha::ChaCha8Rng::seed_from_u64(1)),
+    };
+    Some(Lab { logs, spec })
+}
+
+async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(Duration::from_secs(30), future).await {
+        Ok(done) => done,
+        Err(_) => panic!("not within 30 s: {what}"),
+    }
+}
+
+fn node(name: &str) -> Node {
+    serde_json::from_value(json!({
+        "apiVersion": "v1", "kind": "Node",
+        "metadata": {"name": name, "annotations": {NODE_ANNOTATION: "fake"}},
+        "spec": {"providerID": format!("azure:///subscriptions/s/{name}")},
+        "status": {
+            "capacity": {"cpu": "2", "memory": "8Gi", "pods": "110"},
+            "allocatable": {"cpu": "1900m", "memory": "6Gi", "pods": "110"},
+            "addresses": [{"type": "InternalIP", "address": "10.1.0.4"}],
+        },
+    }))
+    .unwrap()
+}
+
+fn pod(name: &str, annotations: serde_json::Value) -> Pod {
+    serde_json::from_value(json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "annotations": annotations},
+        "spec": {"containers": [{"name": "main", "image": "pause"}]},
+    }))
+    .unwrap()
+}
+
+fn is_ready(node: Option<&Node>) -> bool {
+    let conditions = node.and_then(|node| node.status.as_ref()).and_then(|status| status.conditions.as_ref());
+    conditions.is_some_and(|all| all.iter().any(|one| one.type_ == "Ready" && one.status == "True"))
+}
+
+fn phase(pod: Option<&Pod>) -> Option<&str> {
+    pod?.status.as_ref()?.phase.as_deref()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_control_plane_comes_up_serves_and_goes() {
+    let Some(Lab { logs, spec }) = lab() else { return };
+    let control_plane = ControlPlane::start(spec.clone()).await.unwrap();
+    let client = control_plane.client(Identity::Provisioner).await.unwrap();
+    assert_eq!(client.apiserver_version().await.unwrap().git_version, "v1.34.4");
+    let dns: Service = Api::namespaced(client.clone(), "kube-system").get("kube-dns").await.unwrap();
+    assert_eq!(dns.spec.unwrap().cluster_ip.unwrap(), "10.0.0.10");
+    for (group, version, kind) in [
+        ("karpenter.sh", "v1", "NodePool"),
+        ("karpenter.sh", "v1", "NodeClaim"),
+        ("karpenter.azure.com", "v1beta1", "AKSNodeClass"),
+    ] {
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
+        Api::<DynamicObject>::all_with(client.clone(), &resource).list(&Default::default()).await.unwrap();
+    }
+    control_plane.settled().await.unwrap();
+    let memory = control_plane.memory();
+    assert_eq!(memory.len(), 5, "{memory:?}");
+    println!("{:?}, memory {memory:?}", control_plane.start_up());
+
+    let began = Instant::now();
+    control_plane.stop().await;
+    println!("stopped after {:?}", began.elapsed());
+    for record in spec.processes.history().since(0) {
+        println!("{} {:?}", record.wall, record.event);
+    }
+    assert_eq!(spec.processes.running().len(), 0);
+    assert!(logs.path().join("kube-apiserver.log").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_is_scheduled_runs_and_goes() {
+    let Some(Lab { logs: _logs, spec }) = lab() else { return };
+    let control_plane = ControlPlane::start(spec).await.unwrap();
+    let client = control_plane.client(Identity::Admin).await.unwrap();
+    let nodes: Api<Node> = Api::all(client.clone());
+    let pods: Api<Pod> = Api::default_namespaced(client.clone());
+
+    nodes.create(&PostParams::default(), &node("one")).await.unwrap();
+    within("the node is ready", await_condition(nodes.clone(), "one", |n: Option<&Node>| is_ready(n))).await.unwrap();
+    let one = nodes.get("one").await.unwrap();
+    let status = one.status.unwrap();
+    assert_eq!(status.allocatable.unwrap()["cpu"].0, "1900m", "KWOK leaves what the registrar wrote");
+    assert_eq!(status.addresses.unwrap()[0].address, "10.1.0.4");
+    let range: ipnet::IpNet = one.spec.unwrap().pod_cidr.unwrap().parse().unwrap();
+    assert_eq!(range.prefix_len(), 24);
+
+    let running = |p: Option<&Pod>| phase(p) == Some("Running");
+    pods.create(&PostParams::default(), &pod("web", json!({}))).await.unwrap();
+    within("the pod runs", await_condition(pods.clone(), "web", running)).await.unwrap();
+    let web = pods.get("web").await.unwrap().status.unwrap();
+    assert!(range.contains(&web.pod_ip.unwrap().parse::<std::net::IpAddr>().unwrap()));
+    assert_eq!(web.host_ip.unwrap(), "10.1.0.4");
+
+    let job = json!({
+        "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "work"},
+        "spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "main", "image": "pause"}]}}},
+    });
+    let jobs: Api<k8s_openapi::api::batch::v1::Job> = Api::default_namespaced(client.clone());
+    jobs.create(&PostParams::default(), &serde_json::from_value(job).unwrap()).await.unwrap();
+    within("the job completes", await_condition(jobs, "work", kube::runtime::conditions::is_job_completed()))
+        .await
+        .unwrap();
+
+    pods.create(&PostParams::default(), &pod("held", json!({HOLD_ANNOTATION: ""}))).await.unwrap();
+    let bound = |p: Option<&Pod>| p.and_then(|p| p.spec.as_ref()).is_some_and(|spec| spec.node_name.is_some());
+    within("the held pod is bound", await_condition(pods.clone(), "held", bound)).await.unwrap();
+    let gone = |p: Option<&Pod>| p.is_none();
+    pods.delete("web", &DeleteParams::default()).await.unwrap();
+    within("the pod is gone", await_condition(pods.clone(), "web", gone)).await.unwrap();
+    // Deleted meanwhile: the other pod has had every chance to start.
+    assert_eq!(phase(Some(&pods.get("held").await.unwrap())), Some("Pending"));
+    let release = json!({"metadata": {"annotations": {HOLD_ANNOTATION: null}}});
+    pods.patch("held", &PatchParams::default(), &Patch::Merge(release)).await.unwrap();
+    within("the released pod runs", await_condition(pods.clone(), "held", running)).await.unwrap();
+
+    pods.create(&PostParams::default(), &pod("deaf", json!({IGNORE_SIGTERM_ANNOTATION: ""}))).await.unwrap();
+    within("the deaf pod runs", await_condition(pods.clone(), "deaf", running)).await.unwrap();
+    let began = Instant::now();
+    pods.delete("deaf", &DeleteParams::default().grace_period(2)).await.unwrap();
+    within("the deaf pod is gone", await_condition(pods.clone(), "deaf", gone)).await.unwrap();
+    assert!(began.elapsed() > Duration::from_millis(900), "it uses its grace: {:?}", began.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bootstrap_token_is_good_for_a_node_certificate_and_for_nothing_else() {
+    use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
+    let Some(Lab { logs: _logs, spec }) = lab() else { return };
+    let control_plane = ControlPlane::start(spec).await.unwrap();
+    control_plane.settled().await.unwrap();
+    let holder = |token: &str| {
+        let mut config = kube::Config::new(control_plane.url().parse().unwrap());
+        let ca = rustls_pem(control_plane.ca_pem());
+        config.root_cert = Some(vec![ca]);
+        config.auth_info.token = Some(token.to_owned().into());
+        kube::Client::try_from(config).unwrap()
+    };
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::default();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(rcgen::DnType::OrganizationName, "system:nodes");
+    params.distinguished_name.push(rcgen::DnType::CommonName, "system:node:aks-one");
+    let request = params.serialize_request(&key).unwrap().pem().unwrap();
+    let request: CertificateSigningRequest = serde_json::from_value(json!({
+        "apiVersion": "certificates.k8s.io/v1", "kind": "CertificateSigningRequest", "metadata": {"generateName": "csr-"},
+        "spec": {
+            "request": base64::Engine::encode(&base64::engine::general_purpose::STANDARD, request),
+            "signerName": "kubernetes.io/kube-apiserver-client-kubelet",
+            "usages": ["digital signature", "client auth"],
+        },
+    }))
+    .unwrap();
+
+    let requests: Api<CertificateSigningRequest> = Api::all(holder("abcdef.0123456789abcdef"));
+    let refused = requests.create(&PostParams::default(), &request).await.unwrap_err();
+    assert!(matches!(&refused, kube::Error::Api(status) if status.code == 401), "{refused}");
+
+    let client = holder(&control_plane.bootstrap_token().to_string());
+    let requests: Api<CertificateSigningRequest> = Api::all(client.clone());
+    let name = requests.create(&PostParams::default(), &request).await.unwrap().metadata.name.unwrap();
+    let signed = |r: Option<&CertificateSigningRequest>| {
+        r.is_some_and(|r| r.status.as_ref().is_some_and(|s| s.certificate.is_some()))
+    };
+    within("the request is approved and signed", await_condition(requests, &name, signed)).await.unwrap();
+    let nodes: Api<Node> = Api::all(client);
+    let refused = nodes.create(&PostParams::default(), &node("aks-one")).await.unwrap_err();
+    assert!(matches!(&refused, kube::Error::Api(status) if status.code == 403), "{refused}");
+}
+
+fn rustls_pem(pem: &str) -> Vec<u8> {
+    let body: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
+    base64::Engine::decode(&base64::engine::general_purpose::STANDARD, body).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_control_planes_live_side_by_side() {
+    let (Some(first), Some(second)) = (lab(), lab()) else { return };
+    let (one, two) = tokio::join!(ControlPlane::start(first.spec), ControlPlane::start(second.spec));
+    assert_ne!(one.unwrap().url(), two.unwrap().url());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_death_is_noticed_and_told_with_the_log() {
+    let Some(Lab { logs: _logs, spec }) = lab() else { return };
+    let control_plane = ControlPlane::start(spec).await.unwrap();
+    control_plane.process("kube-scheduler").unwrap().signal(nix::sys::signal::Signal::SIGKILL);
+    let death = within("the death is noticed", control_plane.died()).await;
+    assert!(death.to_string().starts_with("kube-scheduler was ended by SIGKILL by itself; the end of "), "{death}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_that_fails_leaves_nothing_running() {
+    let Some(Lab { logs: _logs, mut spec }) = lab() else { return };
+    let scheduler = std::mem::replace(&mut spec.binaries.kube_scheduler, "/nonexistent".into());
+    let error = ControlPlane::start(spec.clone()).await.unwrap_err().to_string();
+    assert!(error.starts_with("failed to start kube-scheduler: /nonexistent cannot be read"), "{error}");
+    spec.binaries.kube_scheduler = scheduler;
+    spec.binaries.etcd = "/bin/false".into();
+    let error = ControlPlane::start(spec.clone()).await.unwrap_err().to_string();
+    assert!(error.starts_with("etcd exited with status 1 before it was ready"), "{error}");
+    for child in spec.processes.running() {
+        within("what was started is gone", child.exited()).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_that_strangers_take_is_chosen_anew() {
+    use std::os::unix::fs::PermissionsExt;
+    let Some(Lab { logs, mut spec }) = lab() else { return };
+    // Meets a stranger the first two times.
+    let fake = logs.path().join("fake-apiserver");
+    let real = std::path::absolute(&spec.binaries.kube_apiserver).unwrap();
+    let script = format!(
+        "#!/bin/sh\n[ -e {0}.2 ] && exec {1} \"$@\"\n[ -e {0}.1 ] && : >{0}.2\n: >{0}.1\n\
+         echo 'listen tcp 127.0.0.1:1: bind: address already in use'; exit 1\n",
+        fake.display(),
+        real.display()
+    );
+    std::fs::write(&fake, script).unwrap();
+    std::fs::set_permissions(&fake, std::fs::Permissions::from_mode(0o755)).unwrap();
+    spec.binaries.kube_apiserver = fake.clone();
+    ControlPlane::start(spec.clone()).await.unwrap();
+    let etcds = spec.processes.running().iter().filter(|child| child.name().starts_with("etcd")).count();
+    assert_eq!(etcds, 1, "what belonged to the earlier attempts is gone");
+
+    std::fs::write(&fake, "#!/bin/sh\necho 'bind: address already in use'; exit 1\n").unwrap();
+    let error = ControlPlane::start(spec).await.unwrap_err().to_string();
+    assert!(error.starts_with("failed to start kube-apiserver: 5 ports were taken by other programs"), "{error}");
+}
+
+/// `CATNAP_TEST_BIN=… cargo test --release -p catnap --lib embedded::tests::start_up_time -- --ignored --nocapture`
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement"]
+async fn start_up_time() {
+    let mut rows: Vec<[Duration; 4]> = Vec::new();
+    for _ in 0..10 {
+        let Some(Lab { logs: _logs, spec }) = lab() else { return };
+        let began = Instant::now();
+        let control_plane = ControlPlane::start(spec).await.unwrap();
+        control_plane.settled().await.unwrap();
+        let settled = began.elapsed();
+        let StartUp { usable, complete } = control_plane.start_up();
+        let memory: u64 = control_plane.memory().iter().map(|(_, bytes)| bytes).sum();
+        let began = Instant::now();
+        control_plane.stop().await;
+        rows.push([usable, complete, settled, began.elapsed()]);
+        println!("usable {usable:?}, complete {complete:?}, settled {settled:?}, {} MB", memory >> 20);
+    }
+    for (column, what) in ["usable", "complete", "settled", "stop"].iter().enumerate() {
+        let mut times: Vec<Duration> = rows.iter().map(|row| row[column]).collect();
+        times.sort();
+        println!("{what}: median {:?}, worst {:?}", times[times.len() / 2], times[times.len() - 1]);
+    }
+}

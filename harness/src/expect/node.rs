@@ -1,0 +1,386 @@
+//! What is expected of nodes and of the node claims behind them.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde_json::Value;
+
+use super::expectation::{Expectation, Quantity, listed};
+use super::state::{State, condition, has_label, is_deleting, name};
+use crate::azure::Subnet;
+
+/// Taint that karpenter puts on a node that it is about to remove (`karpenter.sh/disrupted:NoSchedule`).
+const DISRUPTED: &str = "karpenter.sh/disrupted";
+
+/// All nodes of the cluster.
+#[must_use]
+pub fn nodes() -> NodeSelection {
+    NodeSelection { label: None, name: None }
+}
+
+/// Nodes, all or those with a label.
+#[derive(Debug, Clone)]
+pub struct NodeSelection {
+    label: Option<(&'static str, String)>,
+    name: Option<String>,
+}
+
+impl NodeSelection {
+    /// Those that node auto-provisioning made for this node pool.
+    #[must_use]
+    pub fn of_pool(self, pool: &str) -> Self {
+        Self { label: Some(("karpenter.sh/nodepool", pool.to_owned())), ..self }
+    }
+
+    /// Those of a fixed agent pool of the managed cluster.
+    #[must_use]
+    pub fn of_agent_pool(self, pool: &str) -> Self {
+        Self { label: Some(("kubernetes.azure.com/agentpool", pool.to_owned())), ..self }
+    }
+
+    /// The one of this name.
+    #[must_use]
+    pub fn named(self, name: &str) -> Self {
+        Self { name: Some(name.to_owned()), ..self }
+    }
+
+    /// So many exist.
+    pub fn count(self, number: usize) -> Expectation {
+        self.quantity(Quantity::Exactly(number))
+    }
+
+    /// At least so many exist.
+    pub fn at_least(self, number: usize) -> Expectation {
+        self.quantity(Quantity::AtLeast(number))
+    }
+
+    /// At most so many exist.
+    pub fn at_most(self, number: usize) -> Expectation {
+        self.quantity(Quantity::AtMost(number))
+    }
+
+    /// None exists.
+    pub fn none(self) -> Expectation {
+        self.quantity(Quantity::Exactly(0))
+    }
+
+    /// At least one exists, and each is Ready.
+    pub fn all_ready(self) -> Expectation {
+        self.each("ready", |_, node| {
+            let ready = condition(node, "Ready");
+            match ready.and_then(|ready| ready["status"].as_str()) {
+                Some("True") => Ok(()),
+                _ => Err(format!(
+                    "Ready is {}",
+                    ready.map_or("missing", |ready| ready["status"].as_str().unwrap_or("?"))
+                )),
+            }
+        })
+    }
+
+    /// At least one exists, and each is of one of these VM sizes.
+    pub fn all_of_size(self, sizes: &[&str]) -> Expectation {
+        let sizes: Vec<String> = sizes.iter().map(|&size| size.to_owned()).collect();
+        self.each(&format!("of size {}", sizes.join(" or ")), move |_, node| {
+            let size = node["metadata"]["labels"]["node.kubernetes.io/instance-type"].as_str().unwrap_or("?");
+            if sizes.iter().any(|wanted| wanted == size) { Ok(()) } else { Err(format!("is a {size}")) }
+        })
+    }
+
+    /// At least one exists, and each lives in this subnet: its NIC's `ipConfigurations[].properties.subnet.id` names
+    /// it, the NIC's address is the node's InternalIP and lies inside the subnet's prefix.
+    pub fn all_in_subnet(self, subnet: &Subnet) -> Expectation {
+        let (id, prefix, label) = (subnet.id().to_owned(), subnet.prefix(), subnet.name().to_owned());
+        self.each(&format!("in the subnet {label} {prefix}"), move |state, node| in_subnet(state, node, &id, prefix))
+    }
+
+    fn quantity(self, quantity: Quantity) -> Expectation {
+        Expectation::new(format!("{self}: {quantity}"), move |state| {
+            let names: Vec<_> = self.of(state).map(|node| name(node).to_owned()).collect();
+            if quantity.holds(names.len()) { Ok(()) } else { Err(format!("nodes: {}", listed(&names))) }
+        })
+    }
+
+    fn each(
+        self,
+        what: &str,
+        check: impl Fn(&State, &Value) -> Result<(), String> + Send + Sync + 'static,
+    ) -> Expectation {
+        Expectation::new(format!("{self}: all {what}"), move |state| {
+            let mut seen = 0;
+            let objections: Vec<_> = self
+                .of(state)
+                .inspect(|_| seen += 1)
+                .filter_map(|node| check(state, node).err().map(|why| format!("{} {why}", name(node))))
+                .collect();
+            match (seen, objections.is_empty()) {
+                (0, _) => Err("there is no such node".to_owned()),
+                (_, true) => Ok(()),
+                (_, false) => Err(objections.join("; ")),
+            }
+        })
+    }
+
+    fn of<'a>(&self, state: &'a State) -> impl Iterator<Item = &'a Value> + use<'a> {
+        let (label, wanted) = (self.label.clone(), self.name.clone());
+        state.objects("Node").filter(move |node| {
+            label.as_ref().is_none_or(|(key, value)| has_label(node, key, value))
+                && wanted.as_ref().is_none_or(|wanted| name(node) == wanted)
+        })
+    }
+}
+
+impl std::fmt::Display for NodeSelection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (&self.label, &self.name) {
+            (_, Some(name)) => write!(f, "node {name}"),
+            (Some((_, pool)), None) => write!(f, "nodes of {pool}"),
+            (None, None) => write!(f, "nodes"),
+        }
+    }
+}
+
+fn in_subnet(state: &State, node: &Value, subnet: &str, prefix: IpNet) -> Result<(), String> {
+    let address = internal_ip(node).ok_or("has no InternalIP")?;
+    if !prefix.contains(&address) {
+        return Err(format!("has the address {address}, outside of {prefix}"));
+    }
+    let configurations = ip_configurations(state, node);
+    let primary = configurations
+        .iter()
+        .find(|configuration| configuration["privateIPAddress"].as_str() == Some(&address.to_string()))
+        .ok_or_else(|| format!("has the address {address}, but no ip configuration of its machine does"))?;
+    let actual = primary["subnet"]["id"].as_str().unwrap_or("?");
+    if actual.eq_ignore_ascii_case(subnet) { Ok(()) } else { Err(format!("has its network interface in {actual}")) }
+}
+
+/// Properties of the ip configurations of the machine behind a node: of its NICs, or of its scale-set instance.
+fn ip_configurations<'a>(state: &'a State, node: &Value) -> Vec<&'a Value> {
+    let provider_id = node["spec"]["providerID"].as_str().unwrap_or_default();
+    let machine = provider_id.strip_prefix("azure://").unwrap_or(provider_id);
+    let types = [
+        "Microsoft.Network/networkInterfaces",
+        "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/networkInterfaces",
+    ];
+    let interfaces = types.iter().flat_map(|resource_type| state.resources(resource_type));
+    let of_machine = interfaces.filter_map(|interface| interface.body.as_ref()).filter(|interface| {
+        let owner = interface["properties"]["virtualMachine"]["id"].as_str();
+        owner.is_some_and(|id| id.eq_ignore_ascii_case(machine))
+    });
+    of_machine
+        .filter_map(|interface| interface["properties"]["ipConfigurations"].as_array())
+        .flatten()
+        .map(|configuration| &configuration["properties"])
+        .collect()
+}
+
+fn internal_ip(node: &Value) -> Option<IpAddr> {
+    node["status"]["addresses"].as_array()?.iter().find(|address| address["type"] == "InternalIP")?["address"]
+        .as_str()?
+        .parse()
+        .ok()
+}
+
+/// All node claims of the cluster.
+#[must_use]
+pub fn node_claims() -> NodeClaimSelection {
+    NodeClaimSelection { pool: None }
+}
+
+/// Node claims, all or those of a node pool.
+#[derive(Debug, Clone)]
+pub struct NodeClaimSelection {
+    pool: Option<String>,
+}
+
+impl NodeClaimSelection {
+    /// Those of a node pool.
+    #[must_use]
+    pub fn of_pool(self, pool: &str) -> Self {
+        Self { pool: Some(pool.to_owned()) }
+    }
+
+    /// So many exist.
+    pub fn count(self, number: usize) -> Expectation {
+        self.quantity(Quantity::Exactly(number))
+    }
+
+    /// At most so many exist.
+    pub fn at_most(self, number: usize) -> Expectation {
+        self.quantity(Quantity::AtMost(number))
+    }
+
+    /// None exists.
+    pub fn none(self) -> Expectation {
+        self.quantity(Quantity::Exactly(0))
+    }
+
+    /// At most so many are on their way out (deleting, or their node tainted `karpenter.sh/disrupted`) at once.
+    pub fn at_most_disrupted(self, number: usize) -> Expectation {
+        Expectation::new(format!("{self}: at most {number} disrupted at once"), move |state| {
+            let disrupted: Vec<_> =
+                self.of(state).filter(|claim| is_disrupted(state, claim)).map(|claim| name(claim).to_owned()).collect();
+            if disrupted.len() <= number { Ok(()) } else { Err(format!("disrupted: {}", listed(&disrupted))) }
+        })
+    }
+
+    /// At least one exists, and each has the condition `kind` with this status.
+    pub fn all_with_condition(self, kind: &str, status: &str) -> Expectation {
+        let (kind, status) = (kind.to_owned(), status.to_owned());
+        Expectation::new(format!("{self}: all {kind}={status}"), move |state| {
+            let others: Vec<_> = self
+                .of(state)
+                .filter(|claim| condition(claim, &kind).is_none_or(|found| found["status"] != status.as_str()))
+                .map(|claim| match condition(claim, &kind) {
+                    Some(found) => format!("{} {kind}={} ({})", name(claim), found["status"], found["reason"]),
+                    None => format!("{} has no condition {kind}", name(claim)),
+                })
+                .collect();
+            match (self.of(state).count(), others.is_empty()) {
+                (0, _) => Err("there is no such node claim".to_owned()),
+                (_, true) => Ok(()),
+                (_, false) => Err(others.join("; ")),
+            }
+        })
+    }
+
+    /// At least one exists, and each has the condition `kind`, not True, for this reason and with a message that holds
+    /// `text`.
+    pub fn all_with_reason(self, kind: &str, reason: &str, text: &str) -> Expectation {
+        let (kind, reason, text) = (kind.to_owned(), reason.to_owned(), text.to_owned());
+        Expectation::new(format!("{self}: all not {kind} for {reason} saying {text:?}"), move |state| {
+            let mut seen = 0;
+            for claim in self.of(state) {
+                seen += 1;
+                let found = condition(claim, &kind);
+                let message = found.and_then(|found| found["message"].as_str()).unwrap_or_default();
+                let holds = found.is_some_and(|found| found["status"] != "True" && found["reason"] == reason.as_str());
+                if !holds || !message.contains(&text) {
+                    let status = found.map_or("missing", |found| found["status"].as_str().unwrap_or("?"));
+                    let reason = found.and_then(|found| found["reason"].as_str()).unwrap_or_default();
+                    return Err(format!("{}: {kind} {status} {reason} {message:?}", name(claim)));
+                }
+            }
+            if seen == 0 { Err("there is no such node claim".to_owned()) } else { Ok(()) }
+        })
+    }
+
+    /// At least so many are Initialized and not on their way out.
+    pub fn at_least_in_service(self, number: usize) -> Expectation {
+        Expectation::new(format!("{self}: at least {number} in service"), move |state| {
+            let initialized = |claim: &&Value| condition(claim, "Initialized").is_some_and(|c| c["status"] == "True");
+            let serving = self.of(state).filter(initialized).filter(|claim| !is_deleting(claim)).count();
+            if serving >= number { Ok(()) } else { Err(format!("{serving} initialized and not being deleted")) }
+        })
+    }
+
+    /// None is Consolidatable earlier than `wait` after the last pod came to or went from its node
+    /// (`status.lastPodEventTime`, whole seconds).
+    pub fn none_consolidatable_before(self, wait: std::time::Duration) -> Expectation {
+        Expectation::new(format!("{self}: none Consolidatable before {}s after the last pod event", wait.as_secs()), move |state| {
+            for claim in self.of(state) {
+                let Some(found) = condition(claim, "Consolidatable").filter(|found| found["status"] == "True") else {
+                    continue;
+                };
+                let moment = |value: &Value| value.as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok());
+                let (Some(since), Some(event)) =
+                    (moment(&found["lastTransitionTime"]), moment(&claim["status"]["lastPodEventTime"]))
+                else {
+                    return Err(format!("{} is Consolidatable without a lastPodEventTime", name(claim)));
+                };
+                let waited = since.duration_since(event).as_secs_f64();
+                if waited < wait.as_secs_f64() - 1.0 {
+                    return Err(format!("{} became Consolidatable {waited:.0}s after its last pod event", name(claim)));
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// None has the condition `kind` as True.
+    pub fn none_with_condition(self, kind: &str) -> Expectation {
+        let kind = kind.to_owned();
+        Expectation::new(format!("{self}: none {kind}"), move |state| {
+            let those: Vec<_> = self
+                .of(state)
+                .filter(|claim| condition(claim, &kind).is_some_and(|found| found["status"] == "True"))
+                .map(|claim| {
+                    format!(
+                        "{} ({})",
+                        name(claim),
+                        condition(claim, &kind).map_or("?", |c| c["reason"].as_str().unwrap_or("?"))
+                    )
+                })
+                .collect();
+            if those.is_empty() { Ok(()) } else { Err(format!("{kind}: {}", listed(&those))) }
+        })
+    }
+
+    /// Exactly these (by uid) exist, none on its way out, no node of theirs tainted `karpenter.sh/disrupted`.
+    pub fn kept(self, uids: &[String]) -> Expectation {
+        let uids = uids.to_vec();
+        Expectation::new(format!("{self}: the same {} kept", uids.len()), move |state| {
+            let mut objections = Vec::new();
+            for uid in &uids {
+                match self.of(state).find(|claim| claim["metadata"]["uid"] == uid.as_str()) {
+                    None => objections.push(format!("the node claim with uid {uid} is gone")),
+                    Some(claim) if is_disrupted(state, claim) => {
+                        objections.push(format!("{} is being disrupted", name(claim)));
+                    }
+                    Some(_) => {}
+                }
+            }
+            objections.extend(
+                self.of(state)
+                    .filter(|claim| !uids.iter().any(|uid| claim["metadata"]["uid"] == uid.as_str()))
+                    .map(|claim| format!("{} is new", name(claim))),
+            );
+            if objections.is_empty() { Ok(()) } else { Err(objections.join("; ")) }
+        })
+    }
+
+    /// None of these (by uid) exists any more.
+    pub fn none_of(self, uids: &[String]) -> Expectation {
+        let uids = uids.to_vec();
+        Expectation::new(format!("{self}: none of the {} from before", uids.len()), move |state| {
+            let left: Vec<_> = self
+                .of(state)
+                .filter(|claim| uids.iter().any(|uid| claim["metadata"]["uid"] == uid.as_str()))
+                .map(|claim| name(claim).to_owned())
+                .collect();
+            if left.is_empty() { Ok(()) } else { Err(format!("still there: {}", listed(&left))) }
+        })
+    }
+
+    fn quantity(self, quantity: Quantity) -> Expectation {
+        Expectation::new(format!("{self}: {quantity}"), move |state| {
+            let names: Vec<_> = self.of(state).map(|claim| name(claim).to_owned()).collect();
+            if quantity.holds(names.len()) { Ok(()) } else { Err(format!("node claims: {}", listed(&names))) }
+        })
+    }
+
+    pub(crate) fn of<'a>(&self, state: &'a State) -> impl Iterator<Item = &'a Value> + use<'a> {
+        let pool = self.pool.clone();
+        state
+            .objects("NodeClaim")
+            .filter(move |claim| pool.as_ref().is_none_or(|pool| has_label(claim, "karpenter.sh/nodepool", pool)))
+    }
+}
+
+impl std::fmt::Display for NodeClaimSelection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.pool {
+            None => write!(f, "node claims"),
+            Some(pool) => write!(f, "node claims of {pool}"),
+        }
+    }
+}
+
+fn is_disrupted(state: &State, claim: &Value) -> bool {
+    let tainted = || {
+        let node = claim["status"]["nodeName"].as_str().and_then(|node| state.object("Node", node));
+        node.and_then(|node| node["spec"]["taints"].as_array())
+            .is_some_and(|taints| taints.iter().any(|taint| taint["key"] == DISRUPTED))
+    };
+    is_deleting(claim) || tainted()
+}

@@ -1,0 +1,117 @@
+//! What is expected of pods.
+
+use serde_json::Value;
+
+use super::expectation::{Expectation, Quantity, listed};
+use super::state::{State, condition, is_deleting, name};
+
+/// The pods labelled `app=<app>`.
+#[must_use]
+pub fn pods(app: &str) -> PodSelection {
+    PodSelection { app: app.to_owned() }
+}
+
+/// Pods of one workload.
+#[derive(Debug, Clone)]
+pub struct PodSelection {
+    app: String,
+}
+
+impl PodSelection {
+    /// As many pods as the deployment wants are Running and Ready, and no other is left over.
+    pub fn all_running(self) -> Expectation {
+        Expectation::new(format!("pods of {}: all running", self.app), move |state| {
+            let Some(wanted) =
+                state.object("Deployment", &self.app).and_then(|object| object["spec"]["replicas"].as_u64())
+            else {
+                return Err(format!("no deployment {} has been seen", self.app));
+            };
+            let pods: Vec<_> = self.of(state).filter(|pod| !is_deleting(pod)).collect();
+            let running = pods.iter().filter(|pod| is_ready(pod)).count();
+            if running as u64 == wanted && running == pods.len() && running > 0 {
+                return Ok(());
+            }
+            let others: Vec<_> = pods.iter().filter(|pod| !is_ready(pod)).map(|pod| situation(pod)).collect();
+            Err(format!("{running} of {wanted} running; not running: {}", listed(&others)))
+        })
+    }
+
+    /// So many pods are Running and Ready.
+    pub fn running(self, number: usize) -> Expectation {
+        self.ready(Quantity::Exactly(number))
+    }
+
+    /// At least so many pods are Running and Ready.
+    pub fn at_least_running(self, number: usize) -> Expectation {
+        self.ready(Quantity::AtLeast(number))
+    }
+
+    /// So many pods wait for a node.
+    pub fn pending(self, number: usize) -> Expectation {
+        Expectation::new(format!("pods of {}: exactly {number} pending", self.app), move |state| {
+            let pending: Vec<_> =
+                self.of(state).filter(|pod| pod["spec"]["nodeName"].is_null()).map(situation).collect();
+            if pending.len() == number { Ok(()) } else { Err(format!("pending: {}", listed(&pending))) }
+        })
+    }
+
+    fn ready(self, quantity: Quantity) -> Expectation {
+        Expectation::new(format!("pods of {}: {quantity} running", self.app), move |state| {
+            let ready = self.of(state).filter(|pod| !is_deleting(pod) && is_ready(pod)).count();
+            if quantity.holds(ready) {
+                return Ok(());
+            }
+            let all: Vec<_> = self.of(state).map(situation).collect();
+            Err(format!("{ready} running; all pods: {}", listed(&all)))
+        })
+    }
+
+    fn of<'a>(&self, state: &'a State) -> impl Iterator<Item = &'a Value> + use<'a> {
+        let app = self.app.clone();
+        state.objects("Pod").filter(move |pod| pod["metadata"]["labels"]["app"] == app.as_str())
+    }
+}
+
+fn is_ready(pod: &Value) -> bool {
+    pod["status"]["phase"] == "Running" && condition(pod, "Ready").is_some_and(|ready| ready["status"] == "True")
+}
+
+/// A pod and why it is where it is: `web-1 (Pending: 0/2 nodes are available …)`.
+fn situation(pod: &Value) -> String {
+    let phase = if is_deleting(pod) { "Terminating" } else { pod["status"]["phase"].as_str().unwrap_or("?") };
+    let why = condition(pod, "PodScheduled").and_then(|scheduled| scheduled["message"].as_str());
+    match (why, pod["spec"]["nodeName"].as_str()) {
+        (Some(why), _) => format!("{} ({phase}: {why})", name(pod)),
+        (None, Some(node)) => format!("{} ({phase} on {node})", name(pod)),
+        (None, None) => format!("{} ({phase})", name(pod)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::expect::state::tests::state_of;
+    use serde_json::json;
+
+    fn pod(name: &str, phase: &str, ready: &str) -> Value {
+        json!({"kind": "Pod", "metadata": {"uid": name, "name": name, "labels": {"app": "web"}},
+               "status": {"phase": phase, "conditions": [{"type": "Ready", "status": ready}]}})
+    }
+
+    fn wanted(replicas: u64) -> Value {
+        json!({"kind": "Deployment", "metadata": {"uid": "d", "name": "web"}, "spec": {"replicas": replicas}})
+    }
+
+    #[test]
+    fn all_running_means_as_many_as_the_deployment_wants() {
+        let state = state_of(&[wanted(2), pod("a", "Running", "True")]);
+        assert_eq!(pods("web").all_running().evaluate(&state).unwrap_err(), "1 of 2 running; not running: none");
+        let state = state_of(&[wanted(2), pod("a", "Running", "True"), pod("b", "Running", "True")]);
+        assert_eq!(pods("web").all_running().evaluate(&state), Ok(()));
+    }
+
+    #[test]
+    fn all_running_does_not_hold_where_no_pod_is_wanted() {
+        assert!(pods("web").all_running().evaluate(&state_of(&[wanted(0)])).is_err());
+    }
+}

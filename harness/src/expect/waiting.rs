@@ -1,0 +1,327 @@
+//! When an expectation is evaluated: now, within a time, throughout a time, at every instant since a moment.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::expectation::{Expectation, Verdict};
+use super::failure::{Failure, Outcome};
+use super::state::State;
+use crate::history::{Event, History, timeline};
+
+/// How long `now` lets observations arrive that are under way: watches of different kinds are not ordered among each
+/// other, so a pod may be seen Running a moment before its node is seen at all.
+const SETTLING: Duration = Duration::from_secs(3);
+
+/// Lines of the time line that a failure shows.
+const SHOWN: usize = 40;
+
+/// Evaluates expectations against a history. Clones share the state.
+#[derive(Debug, Clone)]
+pub struct Witness(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    history: History,
+    state: Mutex<State>,
+    evaluated: AtomicUsize,
+    fatal: OnceLock<String>,
+    epilogue: String,
+}
+
+/// A moment of the history.
+#[derive(Debug, Clone, Copy)]
+pub struct Mark(usize);
+
+impl Mark {
+    pub(crate) fn position(self) -> usize {
+        self.0
+    }
+}
+
+impl Witness {
+    /// A witness of `history`; `epilogue` closes each failure (where the artefacts are, how to run it again).
+    #[must_use]
+    pub fn new(history: History, epilogue: String) -> Self {
+        Self(Arc::new(Inner {
+            history,
+            state: Mutex::default(),
+            evaluated: AtomicUsize::new(0),
+            fatal: OnceLock::new(),
+            epilogue,
+        }))
+    }
+
+    /// The present moment.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        Mark(self.0.history.len())
+    }
+
+    /// The present state.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.catch_up(|_| {});
+        self.lock().clone()
+    }
+
+    /// Starts an assertion.
+    pub fn expect(&self, expectation: Expectation) -> Pending<'_> {
+        Pending { witness: self, expectation }
+    }
+
+    /// Asserts that a value is what it should be: `what` is its name in the history and in the failure.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn verify<T: PartialEq + std::fmt::Debug>(&self, what: &str, expected: T, seen: T) -> Outcome {
+        let verdict = if expected == seen { Ok(()) } else { Err(format!("{seen:?}")) };
+        self.conclude(&format!("{what} = {expected:?}"), verdict)
+    }
+
+    /// Number of assertions that were evaluated to their end.
+    #[must_use]
+    pub fn evaluated(&self) -> usize {
+        self.0.evaluated.load(Ordering::Relaxed)
+    }
+
+    /// Something the lab cannot go on without is gone; whoever waits fails at once with this reason.
+    pub fn give_up(&self, reason: String) {
+        if self.0.fatal.set(reason).is_ok() {
+            let reason = self.0.fatal.get().cloned().unwrap_or_default();
+            self.0.history.record(Event::Step { text: format!("the lab is broken: {reason}") });
+        }
+    }
+
+    /// Why the lab cannot go on, if so.
+    #[must_use]
+    pub fn fatal(&self) -> Option<&str> {
+        self.0.fatal.get().map(String::as_str)
+    }
+
+    /// A failure with the time line and the epilogue.
+    #[must_use]
+    pub fn failure(&self, headline: &str) -> Failure {
+        Failure::new(self.explain(headline))
+    }
+
+    /// `headline`, the last lines of the time line, and the epilogue.
+    #[must_use]
+    pub fn explain(&self, headline: &str) -> String {
+        let lines = timeline(&self.0.history.since(0));
+        let first = lines.len().saturating_sub(SHOWN);
+        let mut text = format!("{headline}\n\nlast of {} events:\n", lines.len());
+        for line in &lines[first..] {
+            text += &format!("  {line}\n");
+        }
+        text + "\n" + &self.0.epilogue
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Folds in what is new, calling `each` after every record that changed something.
+    fn catch_up(&self, mut each: impl FnMut(&State)) {
+        let mut state = self.lock();
+        for record in self.0.history.since(state.position()) {
+            if state.apply(&record) {
+                each(&state);
+            }
+        }
+    }
+
+    fn conclude(&self, expected: &str, verdict: Verdict) -> Outcome {
+        self.0.evaluated.fetch_add(1, Ordering::Relaxed);
+        let (held, seen) = match &verdict {
+            Ok(()) => (true, String::new()),
+            Err(seen) => (false, seen.clone()),
+        };
+        self.0.history.record(Event::Assertion { expected: expected.to_owned(), held, seen });
+        verdict.map_err(|seen| self.failure(&format!("expected: {expected}\n    seen: {seen}")))
+    }
+}
+
+/// An assertion whose time has not been said yet.
+#[derive(Debug)]
+#[must_use = "say when it shall hold: now(), within(…), throughout(…) or at_every_instant_since(…)"]
+pub struct Pending<'a> {
+    witness: &'a Witness,
+    expectation: Expectation,
+}
+
+impl Pending<'_> {
+    /// It holds now (observations under way may still arrive).
+    ///
+    /// # Errors
+    /// When it does not hold.
+    pub fn now(self) -> Outcome {
+        let description = format!("{} (now)", self.expectation.description());
+        let give_up = std::time::Instant::now() + SETTLING;
+        loop {
+            let seen = self.witness.0.history.len();
+            let verdict = self.expectation.evaluate(&self.witness.state());
+            if verdict.is_ok() || std::time::Instant::now() >= give_up || self.witness.fatal().is_some() {
+                return self.witness.conclude(&description, verdict);
+            }
+            while self.witness.0.history.len() == seen && std::time::Instant::now() < give_up {
+                std::thread::park_timeout(Duration::from_millis(5));
+            }
+        }
+    }
+
+    /// It comes to hold within this cluster time.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn within(self, patience: Duration) -> Outcome {
+        let description = format!("{} within {}", self.expectation.description(), readable(patience));
+        let history = &self.witness.0.history;
+        let deadline = after(history.now(), patience);
+        let mut changes = history.changes();
+        loop {
+            changes.borrow_and_update();
+            let verdict = self.expectation.evaluate(&self.witness.state());
+            if verdict.is_ok() {
+                return self.witness.conclude(&description, verdict);
+            }
+            let left = until(history.now(), deadline);
+            if let Some(reason) = self.witness.fatal() {
+                let seen = verdict.err().unwrap_or_default();
+                return self.witness.conclude(&description, Err(format!("{seen}\n   cause: {reason}")));
+            }
+            if left.is_zero() {
+                return self.witness.conclude(&description, verdict);
+            }
+            // The end of the wait, or whatever is recorded before it.
+            let _ = tokio::time::timeout(left, changes.changed()).await;
+        }
+    }
+
+    /// It holds now and at every instant of this cluster time.
+    ///
+    /// # Errors
+    /// At the first instant at which it does not hold.
+    pub async fn throughout(self, duration: Duration) -> Outcome {
+        let description = format!("{} throughout {}", self.expectation.description(), readable(duration));
+        let history = &self.witness.0.history;
+        let deadline = after(history.now(), duration);
+        let mut changes = history.changes();
+        let mut verdict = self.expectation.evaluate(&self.witness.state());
+        loop {
+            changes.borrow_and_update();
+            self.witness.catch_up(|state| {
+                if verdict.is_ok() {
+                    verdict = self.expectation.evaluate(state);
+                }
+            });
+            if let (Ok(()), Some(reason)) = (&verdict, self.witness.fatal()) {
+                verdict = Err(reason.to_owned());
+            }
+            let left = until(history.now(), deadline);
+            if verdict.is_err() || left.is_zero() {
+                return self.witness.conclude(&description, verdict);
+            }
+            let _ = tokio::time::timeout(left, changes.changed()).await;
+        }
+    }
+
+    /// It held at `mark` and at every instant from then until now.
+    ///
+    /// # Errors
+    /// When it did not hold at some instant; the message says when.
+    pub fn at_every_instant_since(self, mark: &Mark) -> Outcome {
+        let description = format!("{} at every instant", self.expectation.description());
+        let mut state = State::default();
+        let mut verdict = Ok(());
+        let start = self.witness.0.history.since(0).first().map_or(Timestamp::UNIX_EPOCH, |record| record.at);
+        for record in self.witness.0.history.since(0) {
+            let changed = state.apply(&record);
+            if state.position() == mark.0 || (changed && state.position() > mark.0) {
+                verdict = self.expectation.evaluate(&state);
+            }
+            if let Err(seen) = verdict {
+                let offset = until(start, record.at).as_secs_f64();
+                return self.witness.conclude(&description, Err(format!("at +{offset:.1}s: {seen}")));
+            }
+        }
+        self.witness.conclude(&description, verdict)
+    }
+}
+
+fn after(moment: Timestamp, duration: Duration) -> Timestamp {
+    jiff::SignedDuration::try_from(duration).ok().and_then(|by| moment.checked_add(by).ok()).unwrap_or(Timestamp::MAX)
+}
+
+fn until(from: Timestamp, to: Timestamp) -> Duration {
+    Duration::try_from(to.duration_since(from)).unwrap_or_default()
+}
+
+/// `90s`, `5m`, `1h`.
+fn readable(duration: Duration) -> String {
+    match duration.as_secs() {
+        0 => format!("{}ms", duration.as_millis()),
+        seconds if seconds % 3600 == 0 => format!("{}h", seconds / 3600),
+        seconds if seconds % 60 == 0 => format!("{}m", seconds / 60),
+        seconds => format!("{seconds}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::Change;
+    use fake_arm::clock::SystemClock;
+    use serde_json::json;
+
+    fn witness() -> (Witness, History) {
+        let history = History::new(Arc::new(SystemClock), None).unwrap();
+        (Witness::new(history.clone(), "again: …".into()), history)
+    }
+
+    fn see(history: &History, change: Change, name: &str) {
+        let object = json!({"metadata": {"uid": name, "name": name}});
+        history.record(Event::Kube { kind: "Node".into(), change, object: Box::new(object) });
+    }
+
+    #[tokio::test]
+    async fn within_ends_as_soon_as_it_holds() {
+        let (witness, history) = witness();
+        let wait = witness.expect(crate::expect::nodes().count(1)).within(Duration::from_secs(60));
+        let other = async { see(&history, Change::Applied, "a") };
+        let (outcome, ()) = tokio::join!(wait, other);
+        outcome.unwrap();
+        assert_eq!(witness.evaluated(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_failure_says_what_was_expected_and_seen_and_how_to_run_it_again() {
+        let (witness, history) = witness();
+        see(&history, Change::Applied, "a");
+        let failure = witness.expect(crate::expect::nodes().none()).within(Duration::from_millis(1)).await.unwrap_err();
+        assert!(failure.text().contains("expected: nodes: none within 1ms\n    seen: nodes: 1: a"), "{failure}");
+        assert!(failure.text().ends_with("again: …"), "{failure}");
+    }
+
+    #[test]
+    fn an_instant_in_between_is_not_overlooked() {
+        let (witness, history) = witness();
+        let mark = witness.mark();
+        see(&history, Change::Applied, "a");
+        see(&history, Change::Deleted, "a");
+        witness.expect(crate::expect::nodes().none()).now().unwrap();
+        let failure = witness.expect(crate::expect::nodes().none()).at_every_instant_since(&mark).unwrap_err();
+        assert!(failure.text().contains("seen: at +"), "{failure}");
+    }
+
+    #[tokio::test]
+    async fn a_broken_lab_ends_every_wait_at_once() {
+        let (witness, _history) = witness();
+        witness.give_up("the provisioner exited".into());
+        let failure =
+            witness.expect(crate::expect::nodes().count(1)).within(Duration::from_secs(600)).await.unwrap_err();
+        assert!(failure.text().contains("cause: the provisioner exited"), "{failure}");
+    }
+}

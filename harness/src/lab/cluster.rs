@@ -1,0 +1,341 @@
+//! A managed cluster that exists, as a scenario uses it.
+
+use std::time::Duration;
+
+use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, ValidationDirective};
+use kube::core::{ApiResource, GroupVersionKind, TypeMeta};
+use kube::discovery::{Scope, pinned_kind};
+use serde_json::{Value, json};
+
+use crate::expect::{Expectation, Mark, Pending, State, Witness};
+use crate::history::{Event, History};
+use crate::manifest::{Apply, ManifestError};
+
+/// Field manager of everything that scenarios apply.
+const MANAGER: &str = "catnap";
+
+/// Why the cluster did not do what a scenario asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// The manifest is none.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// The cluster does not know the kind.
+    #[error(
+        "cannot apply {name}: this cluster knows no kind {kind} in {api_version}; check spelling and version, and \
+         whether its CRD is installed (kubectl api-resources lists what is)"
+    )]
+    UnknownKind {
+        /// Object.
+        name: String,
+        /// Kind as given.
+        kind: String,
+        /// apiVersion as given.
+        api_version: String,
+    },
+    /// The API server refused.
+    #[error("the API server refused to {verb} {kind} {name}: {code} {reason}: {message}")]
+    Refused {
+        /// `apply`, `delete`, …
+        verb: &'static str,
+        /// Kind.
+        kind: String,
+        /// Name.
+        name: String,
+        /// HTTP status.
+        code: u16,
+        /// Kubernetes' reason, for example `Invalid`.
+        reason: String,
+        /// Kubernetes' message.
+        message: String,
+    },
+    /// The API server did not answer.
+    #[error("cannot {verb} {kind} {name}: {source}")]
+    Client {
+        /// `apply`, `delete`, …
+        verb: &'static str,
+        /// Kind.
+        kind: String,
+        /// Name.
+        name: String,
+        /// Cause.
+        source: kube::Error,
+    },
+}
+
+impl ClusterError {
+    /// HTTP status of a refusal.
+    #[must_use]
+    pub fn code(&self) -> Option<u16> {
+        match self {
+            Self::Refused { code, .. } => Some(*code),
+            _ => None,
+        }
+    }
+
+    fn from_kube(verb: &'static str, kind: &str, name: &str, error: kube::Error) -> Self {
+        let (kind, name) = (kind.to_owned(), name.to_owned());
+        match error {
+            kube::Error::Api(status) => Self::Refused {
+                verb,
+                kind,
+                name,
+                code: status.code,
+                reason: status.reason.clone(),
+                message: status.message.clone(),
+            },
+            source => Self::Client { verb, kind, name, source },
+        }
+    }
+}
+
+/// A managed cluster: where scenarios apply manifests and state expectations. Clones speak to the same cluster.
+#[derive(Clone)]
+pub struct Cluster {
+    client: kube::Client,
+    witness: Witness,
+    history: History,
+    resource: Value,
+}
+
+impl std::fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cluster").field("id", &self.id()).finish_non_exhaustive()
+    }
+}
+
+impl Cluster {
+    pub(super) fn new(client: kube::Client, witness: Witness, history: History, resource: Value) -> Self {
+        Self { client, witness, history, resource }
+    }
+
+    /// ARM id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        self.resource["id"].as_str().unwrap_or_default()
+    }
+
+    /// The managed cluster as ARM showed it after its creation.
+    #[must_use]
+    pub fn resource(&self) -> &Value {
+        &self.resource
+    }
+
+    /// Resource group of its machines.
+    #[must_use]
+    pub fn node_resource_group(&self) -> &str {
+        self.resource["properties"]["nodeResourceGroup"].as_str().unwrap_or_default()
+    }
+
+    /// The Kubernetes client, for what no method covers.
+    #[must_use]
+    pub fn client(&self) -> &kube::Client {
+        &self.client
+    }
+
+    /// Starts an assertion.
+    pub fn expect(&self, expectation: Expectation) -> Pending<'_> {
+        self.witness.expect(expectation)
+    }
+
+    /// The present moment, for assertions about everything since.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        self.witness.mark()
+    }
+
+    /// The present state.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.witness.state()
+    }
+
+    /// Tells whenever something new was recorded.
+    #[must_use]
+    pub fn changes(&self) -> tokio::sync::watch::Receiver<usize> {
+        self.history.changes()
+    }
+
+    /// Names of the nodes of a node pool, in order.
+    #[must_use]
+    pub fn nodes_of_pool(&self, pool: &str) -> Vec<String> {
+        let state = self.state();
+        let mut names: Vec<_> = state
+            .objects("Node")
+            .filter(|node| node["metadata"]["labels"]["karpenter.sh/nodepool"] == pool)
+            .filter_map(|node| node["metadata"]["name"].as_str().map(str::to_owned))
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// Names of the pods labelled `app=<app>`, in order.
+    #[must_use]
+    pub fn pods_of(&self, app: &str) -> Vec<String> {
+        let state = self.state();
+        let pods = state.objects("Pod").filter(|pod| pod["metadata"]["labels"]["app"] == app);
+        let mut names: Vec<_> = pods.filter_map(|pod| pod["metadata"]["name"].as_str().map(str::to_owned)).collect();
+        names.sort();
+        names
+    }
+
+    /// Uids of the node claims of a node pool, for [`kept`](crate::expect::NodeClaimSelection::kept).
+    #[must_use]
+    pub fn claims_of_pool(&self, pool: &str) -> Vec<String> {
+        let state = self.state();
+        let claims = crate::expect::node_claims().of_pool(pool);
+        claims.of(&state).filter_map(|claim| claim["metadata"]["uid"].as_str().map(str::to_owned)).collect()
+    }
+
+    /// Creates or changes objects: server-side apply with strict field validation, so that a field that does not exist
+    /// is an error and not silence.
+    ///
+    /// # Errors
+    /// When the manifest cannot be read, names an unknown kind, or is refused.
+    pub async fn apply(&self, what: impl Apply) -> Result<(), ClusterError> {
+        for object in what.objects()? {
+            self.apply_one(&object).await?;
+        }
+        Ok(())
+    }
+
+    /// Sets the number of replicas of a deployment.
+    ///
+    /// # Errors
+    /// When the API server refuses.
+    pub async fn scale(&self, deployment: &str, replicas: u32) -> Result<(), ClusterError> {
+        self.step(format!("scale {deployment} to {replicas}"));
+        self.merge("apps/v1", "Deployment", deployment, &json!({ "spec": { "replicas": replicas } })).await
+    }
+
+    /// Changes fields of an object (JSON merge patch).
+    ///
+    /// # Errors
+    /// When the kind is unknown or the API server refuses.
+    pub async fn patch(
+        &self,
+        api_version: &str,
+        kind: &str,
+        name: &str,
+        patch: &Value,
+    ) -> Result<(), ClusterError> {
+        self.step(format!("patch {kind} {name}: {patch}"));
+        self.merge(api_version, kind, name, patch).await
+    }
+
+    /// Sets an annotation of an object, or removes it with `None`.
+    ///
+    /// # Errors
+    /// When the kind is unknown or the API server refuses.
+    pub async fn annotate(
+        &self,
+        api_version: &str,
+        kind: &str,
+        name: &str,
+        key: &str,
+        value: Option<&str>,
+    ) -> Result<(), ClusterError> {
+        self.patch(api_version, kind, name, &json!({ "metadata": { "annotations": { key: value } } })).await
+    }
+
+    /// Deletes an object, as `kubectl delete --wait=false` does.
+    ///
+    /// # Errors
+    /// When the kind is unknown or the API server refuses.
+    pub async fn delete(&self, api_version: &str, kind: &str, name: &str) -> Result<(), ClusterError> {
+        self.step(format!("delete {kind} {name}"));
+        let api = self.api(api_version, kind, name).await?;
+        api.delete(name, &DeleteParams::default())
+            .await
+            .map(|_| ())
+            .map_err(|error| ClusterError::from_kube("delete", kind, name, error))
+    }
+
+    /// Reads an object from the API server.
+    ///
+    /// # Errors
+    /// When the kind is unknown or there is no such object.
+    pub async fn get(&self, api_version: &str, kind: &str, name: &str) -> Result<Value, ClusterError> {
+        let api = self.api(api_version, kind, name).await?;
+        let object = api.get(name).await.map_err(|error| ClusterError::from_kube("get", kind, name, error))?;
+        Ok(serde_json::to_value(object).unwrap_or_default())
+    }
+
+    async fn apply_one(&self, object: &Value) -> Result<(), ClusterError> {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let (api_version, kind) = (text(&object["apiVersion"]), text(&object["kind"]));
+        let name = text(&object["metadata"]["name"]);
+        self.step(format!("apply {kind} {name}"));
+        let namespace = object["metadata"]["namespace"].as_str().unwrap_or("default");
+        let api = self.api_in(namespace, &api_version, &kind, &name).await?;
+        let parameters = PatchParams {
+            field_manager: Some(MANAGER.into()),
+            field_validation: Some(ValidationDirective::Strict),
+            force: true,
+            dry_run: false,
+        };
+        let mut dynamic: DynamicObject = serde_json::from_value(object.clone()).map_err(|error| {
+            ClusterError::Client { verb: "apply", kind: kind.clone(), name: name.clone(), source: kube::Error::SerdeError(error) }
+        })?;
+        dynamic.types = Some(TypeMeta { api_version, kind: kind.clone() });
+        api.patch(&name, &parameters, &Patch::Apply(&dynamic))
+            .await
+            .map(|_| ())
+            .map_err(|error| ClusterError::from_kube("apply", &kind, &name, error))
+    }
+
+    async fn merge(&self, api_version: &str, kind: &str, name: &str, patch: &Value) -> Result<(), ClusterError> {
+        let api = self.api(api_version, kind, name).await?;
+        let parameters = PatchParams { field_validation: Some(ValidationDirective::Strict), ..PatchParams::default() };
+        api.patch(name, &parameters, &Patch::Merge(patch))
+            .await
+            .map(|_| ())
+            .map_err(|error| ClusterError::from_kube("patch", kind, name, error))
+    }
+
+    async fn api(&self, api_version: &str, kind: &str, name: &str) -> Result<Api<DynamicObject>, ClusterError> {
+        self.api_in("default", api_version, kind, name).await
+    }
+
+    /// Where objects of this kind live: the namespace, or none for those that live in none.
+    async fn api_in(
+        &self,
+        namespace: &str,
+        api_version: &str,
+        kind: &str,
+        name: &str,
+    ) -> Result<Api<DynamicObject>, ClusterError> {
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        let wanted = GroupVersionKind::gvk(group, version, kind);
+        let (resource, capabilities): (ApiResource, _) =
+            pinned_kind(&self.client, &wanted).await.map_err(|error| match error {
+                kube::Error::Discovery(_) => ClusterError::UnknownKind {
+                    name: name.to_owned(),
+                    kind: kind.to_owned(),
+                    api_version: api_version.to_owned(),
+                },
+                kube::Error::Api(status) if status.code == 404 => ClusterError::UnknownKind {
+                    name: name.to_owned(),
+                    kind: kind.to_owned(),
+                    api_version: api_version.to_owned(),
+                },
+                error => ClusterError::from_kube("find the kind of", kind, name, error),
+            })?;
+        Ok(match capabilities.scope {
+            Scope::Cluster => Api::all_with(self.client.clone(), &resource),
+            Scope::Namespaced => Api::namespaced_with(self.client.clone(), namespace, &resource),
+        })
+    }
+
+    fn step(&self, text: String) {
+        self.history.record(Event::Step { text });
+    }
+
+    /// Lets cluster time pass while `expectation` holds all along: short for an assertion about the absence of change.
+    ///
+    /// # Errors
+    /// At the first instant at which it does not hold.
+    pub async fn steady(&self, expectation: Expectation, duration: Duration) -> crate::expect::Outcome {
+        self.expect(expectation).throughout(duration).await
+    }
+}

@@ -1,0 +1,320 @@
+//! The embedded target's clusters: what fake-arm asks for when a managed cluster is created, changed or deleted.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use fake_arm::FakeArm;
+use fake_arm::engine::{ClusterAccess, ClusterEngine, EngineError, ManagedCluster};
+use fake_arm::events::ArmEvent;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use url::Url;
+use uuid::Uuid;
+
+use super::cluster::Cluster;
+use crate::cluster::embedded::{BootstrapToken, ControlPlane, ControlPlaneBinaries, ControlPlaneSpec, Identity};
+use crate::components::Binaries;
+use crate::expect::Witness;
+use crate::history::{Event, History};
+use crate::manifest::Manifests;
+use crate::node::{BootSettings, NodeCluster, NodeRunner};
+use crate::process::Processes;
+use crate::provisioner::{Provisioner, ProvisionerSettings, ProvisionerWorld};
+
+/// What the provisioner is started with besides what its managed cluster says. Clones share the knobs.
+#[derive(Debug, Clone, Default)]
+pub struct ProvisionerKnobs(Arc<Mutex<Knobs>>);
+
+#[derive(Debug, Clone, Default)]
+struct Knobs {
+    environment: BTreeMap<String, Option<String>>,
+    flags: Vec<String>,
+}
+
+impl ProvisionerKnobs {
+    /// Sets an environment variable, also one that the managed cluster would set.
+    pub fn env(&self, name: &str, value: &str) -> &Self {
+        self.lock().environment.insert(name.to_owned(), Some(value.to_owned()));
+        self
+    }
+
+    /// Adds a command line flag with its value.
+    pub fn flag(&self, name: &str, value: &str) -> &Self {
+        self.lock().flags.push(format!("{name}={value}"));
+        self
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Knobs> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Clusters made of child processes on this machine.
+#[derive(Debug)]
+pub struct EmbeddedEngine {
+    azure: AzureAccess,
+    processes: Processes,
+    binaries: Binaries,
+    history: History,
+    witness: Witness,
+    knobs: ProvisionerKnobs,
+    nodes: NodeRunner,
+    clusters: Mutex<BTreeMap<String, Running>>,
+    seed: u64,
+}
+
+/// How the provisioner reaches Azure, and where its identity comes from.
+pub struct AzureAccess {
+    /// Azure Resource Manager.
+    pub endpoint: Url,
+    /// Token endpoint of managed identities.
+    pub identity_endpoint: Url,
+    /// File with the certificate authority of the endpoint.
+    pub ca: PathBuf,
+    /// The secret with which a principal (by object id) gets its tokens.
+    pub identity_header: Box<dyn Fn(Uuid) -> String + Send + Sync>,
+}
+
+impl std::fmt::Debug for AzureAccess {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AzureAccess").field("endpoint", &self.endpoint.as_str()).finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug)]
+struct Running {
+    control_plane: Arc<ControlPlane>,
+    provisioner: Option<Provisioner>,
+    facts: ManagedCluster,
+}
+
+impl EmbeddedEngine {
+    /// An engine without clusters. Its processes live in `processes`.
+    #[must_use]
+    pub fn new(
+        azure: AzureAccess,
+        processes: Processes,
+        binaries: Binaries,
+        history: History,
+        witness: Witness,
+        knobs: ProvisionerKnobs,
+        seed: u64,
+    ) -> Self {
+        let nodes = NodeRunner::new(history.clone(), BootSettings::default());
+        Self { azure, processes, binaries, history, witness, knobs, nodes, clusters: Mutex::default(), seed }
+    }
+
+    /// Records what fake-arm tells, and lets its machines boot. Must be called in the runtime that shall do it.
+    pub fn follow(&self, fake: &FakeArm) {
+        let mut events = fake.subscribe();
+        let (history, nodes) = (self.history.clone(), self.nodes.clone());
+        tokio::spawn(async move {
+            while let Some(event) = events.recv().await {
+                history.record(Event::Azure { what: event.clone() });
+                if let ArmEvent::Vm(event) = event {
+                    nodes.handle(event);
+                }
+            }
+        });
+    }
+
+    /// Memory of all processes in bytes, by name.
+    #[must_use]
+    pub fn memory(&self) -> Vec<(String, u64)> {
+        let running = self.processes.running();
+        running.iter().filter_map(|child| Some((child.name().to_owned(), child.memory()?))).collect()
+    }
+
+    /// How long the API server of the first cluster took to be usable; none before there is one.
+    #[must_use]
+    pub fn api_server_start(&self) -> Option<Duration> {
+        self.lock().values().next().map(|running| running.control_plane.start_up().usable)
+    }
+
+    /// File with the certificate authority of the ARM endpoint.
+    #[must_use]
+    pub fn azure_ca(&self) -> &Path {
+        &self.azure.ca
+    }
+
+    /// The kubectl of the cluster's version, where there is one.
+    #[must_use]
+    pub fn kubectl(&self) -> Option<&Path> {
+        self.binaries.kubectl.as_deref()
+    }
+
+    /// Ends all processes now, without asking them.
+    pub fn stop_now(&self) {
+        self.lock().clear();
+        self.processes.end_now();
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Running>> {
+        self.clusters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn bring_up(&self, facts: ManagedCluster) -> Result<ClusterAccess, EngineError> {
+        let token = BootstrapToken::draw(&mut ChaCha8Rng::seed_from_u64(self.seed));
+        let spec = ControlPlaneSpec {
+            binaries: ControlPlaneBinaries {
+                etcd: self.binaries.etcd.clone(),
+                kube_apiserver: self.binaries.kube_apiserver.clone(),
+                kube_controller_manager: self.binaries.kube_controller_manager.clone(),
+                kube_scheduler: self.binaries.kube_scheduler.clone(),
+                kwok: self.binaries.kwok.clone(),
+                crds: self.binaries.crds.clone(),
+            },
+            processes: self.processes.clone(),
+            kubernetes_version: facts.kubernetes_version.clone(),
+            service_cidr: facts.network.service_cidr,
+            pod_cidr: facts.network.pod_cidr,
+            dns_service_ip: facts.network.dns_service_ip,
+            bootstrap_token: token.clone(),
+        };
+        let control_plane = Arc::new(ControlPlane::start(spec).await.map_err(|error| failed("control plane", &error))?);
+        self.watch_control_plane(&control_plane);
+        let admin = control_plane.client(Identity::Admin).await.map_err(|error| failed("admin client", &error))?;
+        self.nodes.connect(NodeCluster {
+            server: control_plane.url(),
+            ca_pem: control_plane.ca_pem().to_owned(),
+            tls_server_name: None,
+            admin,
+            facts: facts.clone(),
+            bootstrap_token: token.to_string(),
+        });
+        let access = ClusterAccess {
+            admin_kubeconfig: control_plane.kubeconfig(Identity::Admin),
+            user_kubeconfig: control_plane.kubeconfig(Identity::User),
+        };
+        let id = facts.id.to_lowercase();
+        self.lock().insert(id, Running { control_plane: control_plane.clone(), provisioner: None, facts: facts.clone() });
+        if facts.node_provisioning {
+            self.start_provisioner(&control_plane, facts).await?;
+        }
+        Ok(access)
+    }
+
+    /// Starts the provisioner under the identity of the managed cluster, as AKS does, and applies the node pools of AKS
+    /// where they are asked for.
+    async fn start_provisioner(&self, control_plane: &Arc<ControlPlane>, facts: ManagedCluster) -> Result<(), EngineError> {
+        let knobs = self.knobs.lock().clone();
+        let version = self.binaries.versions.provisioner.parse().map_err(|error| failed("provisioner", &error))?;
+        let mut settings = ProvisionerSettings::new(&self.binaries.karpenter, version);
+        settings.environment = knobs.environment;
+        settings.arguments = knobs.flags;
+        let api_server = control_plane.url().parse().map_err(|error| failed("API server's URL", &error))?;
+        let world = ProvisionerWorld {
+            arm_endpoint: self.azure.endpoint.clone(),
+            arm_ca: self.azure.ca.clone(),
+            identity_endpoint: self.azure.identity_endpoint.clone(),
+            identity_header: (self.azure.identity_header)(facts.cluster_identity.object_id),
+            api_server,
+            api_server_ca: control_plane.ca_pem().to_owned(),
+            kubeconfig: control_plane.kubeconfig_path(Identity::Provisioner),
+            bootstrap_token: control_plane.bootstrap_token().to_string(),
+            cluster: facts.clone(),
+        };
+        let provisioner = Provisioner::start(&self.processes, world, settings)
+            .await
+            .map_err(|error| failed("provisioner", &error))?;
+        self.watch_provisioner(&provisioner);
+        if let Some(running) = self.lock().get_mut(&facts.id.to_lowercase()) {
+            running.provisioner = Some(provisioner);
+        }
+        if facts.default_node_pools {
+            self.apply_default_node_pools(control_plane).await?;
+        }
+        Ok(())
+    }
+
+    async fn apply_default_node_pools(&self, control_plane: &ControlPlane) -> Result<(), EngineError> {
+        let client = control_plane.client(Identity::Admin).await.map_err(|error| failed("admin client", &error))?;
+        let pools = Manifests::named("aks-default-node-pools.yaml").map_err(|error| failed("default node pools", &error))?;
+        let cluster = Cluster::new(client, self.witness.clone(), self.history.clone(), serde_json::Value::Null);
+        cluster.apply(pools).await.map_err(|error| failed("default node pools", &error))
+    }
+
+    /// A lab whose control plane dies is broken; whoever waits in it learns so at once.
+    fn watch_control_plane(&self, control_plane: &Arc<ControlPlane>) {
+        let (witness, control_plane) = (self.witness.clone(), control_plane.clone());
+        tokio::spawn(async move {
+            witness.give_up(control_plane.died().await.to_string());
+        });
+    }
+
+    fn watch_provisioner(&self, provisioner: &Provisioner) {
+        let (witness, provisioner) = (self.witness.clone(), provisioner.clone());
+        tokio::spawn(async move {
+            let Some(child) = provisioner.child().await else { return };
+            drop(provisioner);
+            let exit = child.exited().await;
+            if !child.was_stopped() {
+                witness.give_up(format!("the provisioner ended by itself: {exit}; its log is {}", child.log().display()));
+            }
+        });
+    }
+}
+
+#[async_trait]
+impl ClusterEngine for EmbeddedEngine {
+    async fn create(&self, cluster: ManagedCluster) -> Result<ClusterAccess, EngineError> {
+        self.bring_up(cluster).await
+    }
+
+    async fn update(&self, cluster: ManagedCluster) -> Result<ClusterAccess, EngineError> {
+        let id = cluster.id.to_lowercase();
+        let known = self.lock().get(&id).map(|running| {
+            (running.control_plane.clone(), running.provisioner.clone(), running.facts.kubernetes_version.clone())
+        });
+        let Some((control_plane, provisioner, version)) = known else { return self.bring_up(cluster).await };
+        if version != cluster.kubernetes_version {
+            return Err(EngineError {
+                code: "OperationNotAllowed".into(),
+                message: format!(
+                    "the embedded target cannot upgrade a cluster in place ({version} to {}); create one of that version",
+                    cluster.kubernetes_version
+                ),
+            });
+        }
+        match (cluster.node_provisioning, provisioner) {
+            (true, None) => self.start_provisioner(&control_plane, cluster).await?,
+            (false, Some(provisioner)) => {
+                provisioner.stop().await;
+                if let Some(running) = self.lock().get_mut(&id) {
+                    running.provisioner = None;
+                }
+            }
+            _ => {}
+        }
+        Ok(ClusterAccess {
+            admin_kubeconfig: control_plane.kubeconfig(Identity::Admin),
+            user_kubeconfig: control_plane.kubeconfig(Identity::User),
+        })
+    }
+
+    async fn delete(&self, id: &str) -> Result<(), EngineError> {
+        let running = self.lock().remove(&id.to_lowercase());
+        self.nodes.disconnect(id);
+        if let Some(Running { control_plane, provisioner, .. }) = running {
+            if let Some(provisioner) = provisioner {
+                provisioner.stop().await;
+            }
+            control_plane.stop().await;
+        }
+        Ok(())
+    }
+}
+
+/// AKS's code for a control plane that does not come up, with the cause and the remedy that the error names.
+fn failed(what: &str, error: &(dyn std::error::Error + 'static)) -> EngineError {
+    let mut message = format!("the {what} of the managed cluster could not be brought up: {error}");
+    let mut source = error.source();
+    while let Some(cause) = source {
+        message += &format!(": {cause}");
+        source = cause.source();
+    }
+    EngineError { code: "CreateControlPlaneError".into(), message }
+}

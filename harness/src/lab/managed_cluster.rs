@@ -1,0 +1,208 @@
+//! A managed cluster to be created.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use ipnet::IpNet;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use serde_json::{Value, json};
+
+use super::{Cluster, Lab};
+use crate::azure::{ArmClient, ArmError, Azure, Subnet, api_version};
+
+/// `nodeProvisioningProfile.mode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NodeProvisioning {
+    /// Node auto-provisioning makes nodes.
+    Auto,
+    /// Nodes come from agent pools only.
+    Manual,
+}
+
+/// Why a managed cluster could not be created.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateError {
+    /// Azure refused.
+    #[error(transparent)]
+    Arm(#[from] ArmError),
+    /// The credentials that Azure handed out cannot be used.
+    #[error("the kubeconfig of the managed cluster {id} cannot be used: {reason}")]
+    Kubeconfig {
+        /// Cluster.
+        id: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// A managed cluster to be created: Azure CNI overlay with the Cilium data plane (what the documents recommend for node
+/// auto-provisioning), one system node, and no node pools but those that the scenario applies.
+#[must_use = "nothing is created before `create`"]
+pub struct ManagedClusterBuilder<'a> {
+    lab: &'a Lab,
+    azure: Azure,
+    name: String,
+    properties: Value,
+    service_cidr: Option<String>,
+    subnet: Option<String>,
+}
+
+impl std::fmt::Debug for ManagedClusterBuilder<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ManagedClusterBuilder").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl<'a> ManagedClusterBuilder<'a> {
+    pub(super) fn new(lab: &'a Lab) -> Self {
+        let properties = json!({
+            "dnsPrefix": "my-aks-cluster-dns",
+            "kubernetesVersion": lab.kubernetes_version(),
+            "agentPoolProfiles": [{
+                "name": "nodepool1",
+                "count": 1,
+                "mode": "System",
+                "osType": "Linux",
+                "type": "VirtualMachineScaleSets",
+                "vmSize": "Standard_D2s_v5",
+            }],
+            "networkProfile": {
+                "networkPlugin": "azure",
+                "networkPluginMode": "overlay",
+                "networkDataplane": "cilium",
+                "networkPolicy": "cilium",
+                "loadBalancerSku": "standard",
+            },
+            "nodeProvisioningProfile": { "mode": "Manual", "defaultNodePools": "None" },
+            "linuxProfile": {
+                "adminUsername": "azureuser",
+                "ssh": { "publicKeys": [{ "keyData": "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQ catnap" }] },
+            },
+        });
+        Self {
+            lab,
+            azure: lab.azure().clone(),
+            name: "my-aks-cluster".into(),
+            properties,
+            service_cidr: None,
+            subnet: None,
+        }
+    }
+
+    /// Its name; `my-aks-cluster` unless said.
+    pub fn name(mut self, name: &str) -> Self {
+        self.properties["dnsPrefix"] = json!(format!("{name}-dns"));
+        self.name = name.to_owned();
+        self
+    }
+
+    /// `nodeProvisioningProfile.mode`.
+    pub fn node_provisioning(mut self, mode: NodeProvisioning) -> Self {
+        self.properties["nodeProvisioningProfile"]["mode"] = json!(match mode {
+            NodeProvisioning::Auto => "Auto",
+            NodeProvisioning::Manual => "Manual",
+        });
+        self
+    }
+
+    /// `nodeProvisioningProfile.defaultNodePools: Auto`: AKS applies its own node pools `default` and `system-surge`.
+    pub fn default_node_pools(mut self) -> Self {
+        self.properties["nodeProvisioningProfile"]["defaultNodePools"] = json!("Auto");
+        self
+    }
+
+    /// The subnet of the system pool, which is also the default subnet of node auto-provisioning
+    /// (`az aks create --vnet-subnet-id`).
+    pub fn subnet(self, subnet: &Subnet) -> Self {
+        self.subnet_id(subnet.id())
+    }
+
+    /// The same by id, for example one that does not exist.
+    pub fn subnet_id(mut self, id: &str) -> Self {
+        self.subnet = Some(id.to_owned());
+        self
+    }
+
+    /// `networkProfile.serviceCidr`; the DNS service address becomes the tenth of it.
+    pub fn service_cidr(mut self, prefix: &str) -> Self {
+        self.service_cidr = Some(prefix.to_owned());
+        self
+    }
+
+    /// `networkProfile.podCidr`.
+    pub fn pod_cidr(mut self, prefix: &str) -> Self {
+        self.properties["networkProfile"]["podCidr"] = json!(prefix);
+        self
+    }
+
+    /// Node subnet networking: pods take their addresses from the nodes' subnet (`--network-plugin azure` without a
+    /// plugin mode and data plane, as the custom VNet document creates its cluster).
+    pub fn node_subnet_networking(mut self) -> Self {
+        self.properties["networkProfile"] = json!({
+            "networkPlugin": "azure",
+            "networkDataplane": "azure",
+            "loadBalancerSku": "standard",
+        });
+        self
+    }
+
+    /// Number of fixed system nodes.
+    pub fn node_count(mut self, count: u32) -> Self {
+        self.properties["agentPoolProfiles"][0]["count"] = json!(count);
+        self
+    }
+
+    /// Sets any other property.
+    pub fn property(mut self, name: &str, value: Value) -> Self {
+        self.properties[name] = value;
+        self
+    }
+
+    /// Creates it through Azure Resource Manager and waits until it is there, then opens its API server with the
+    /// credentials that `listClusterAdminCredential` hands out.
+    ///
+    /// # Errors
+    /// What Azure answers, and why the cluster could not be brought up.
+    pub async fn create(mut self) -> Result<Cluster, CreateError> {
+        self.azure.ensure_group().await?;
+        if let Some(prefix) = &self.service_cidr {
+            self.properties["networkProfile"]["serviceCidr"] = json!(prefix);
+            if let Ok(IpNet::V4(range)) = prefix.parse() {
+                let address = std::net::Ipv4Addr::from(u32::from(range.network()).wrapping_add(10));
+                self.properties["networkProfile"]["dnsServiceIP"] = json!(address.to_string());
+            }
+        }
+        if let Some(id) = &self.subnet {
+            self.properties["agentPoolProfiles"][0]["vnetSubnetID"] = json!(id);
+        }
+        self.azure.step(format!("create the managed cluster {}", self.name));
+        let id = self.azure.id(&format!("Microsoft.ContainerService/managedClusters/{}", self.name));
+        let body = json!({
+            "location": self.azure.location(),
+            "identity": { "type": "SystemAssigned" },
+            "properties": self.properties,
+        });
+        let client = self.azure.client();
+        let resource = client.put(&id, api_version::CONTAINER_SERVICE, &body).await?;
+        let text = admin_kubeconfig(client, &id).await?;
+        let unusable = |reason: String| CreateError::Kubeconfig { id: id.clone(), reason };
+        let kubeconfig = Kubeconfig::from_yaml(&text).map_err(|error| unusable(error.to_string()))?;
+        self.lab.open(resource, kubeconfig).await.map_err(unusable)
+    }
+}
+
+/// What `listClusterAdminCredential` of a managed cluster hands out, as YAML.
+pub(super) async fn admin_kubeconfig(client: &ArmClient, id: &str) -> Result<String, CreateError> {
+    let unusable = |reason: String| CreateError::Kubeconfig { id: id.to_owned(), reason };
+    let action = format!("{id}/listClusterAdminCredential");
+    let credential = client.post(&action, api_version::CONTAINER_SERVICE, &Value::Null).await?;
+    let encoded = credential["kubeconfigs"][0]["value"].as_str().unwrap_or_default();
+    let bytes = BASE64_STANDARD.decode(encoded).map_err(|error| unusable(error.to_string()))?;
+    String::from_utf8(bytes).map_err(|error| unusable(error.to_string()))
+}
+
+/// A client configuration from a kubeconfig's current context.
+pub(super) async fn client_config(kubeconfig: Kubeconfig) -> Result<kube::Config, String> {
+    kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+        .await
+        .map_err(|error| error.to_string())
+}

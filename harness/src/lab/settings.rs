@@ -1,0 +1,89 @@
+//! What a lab is told from outside: by the runner, or by whoever starts `cargo test`.
+
+use std::path::PathBuf;
+
+use crate::components::Versions;
+
+/// Settings of one lab, read from `CATNAP_*` variables.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `<suite>::<scenario>`.
+    pub scenario: String,
+    /// Where everything random comes from. `CATNAP_SEED`, else drawn.
+    pub seed: u64,
+    /// Folder for what the scenario leaves behind. `CATNAP_ARTEFACTS`, else none is kept after success.
+    pub artefacts: Option<PathBuf>,
+    /// Keep the lab's folder. `CATNAP_KEEP`.
+    pub keep: bool,
+    /// A provisioner of one's own. `CATNAP_PROVISIONER`.
+    pub provisioner: Option<PathBuf>,
+    /// Versions of the real parts. `CATNAP_KUBERNETES_VERSION`, `CATNAP_PROVISIONER_VERSION`.
+    pub versions: Versions,
+    /// Folder for a JUnit file where no runner writes one. `CATNAP_JUNIT`.
+    pub junit: Option<PathBuf>,
+    /// Labs that may run on this machine at once. `CATNAP_LABS`, else by its cores.
+    pub slots: usize,
+}
+
+impl Settings {
+    /// Reads the environment of the running test.
+    ///
+    /// # Errors
+    /// A sentence that names the variable whose value makes no sense.
+    pub fn from_env() -> Result<Self, String> {
+        let seed = match var("CATNAP_SEED") {
+            Some(text) => {
+                text.parse().map_err(|_| format!("CATNAP_SEED={text}: a seed is a whole number from 0 to {}", u64::MAX))?
+            }
+            None => rand::random_range(0..1_000_000_000),
+        };
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let slots = match var("CATNAP_LABS") {
+            Some(text) => text
+                .parse()
+                .ok()
+                .filter(|&labs| labs > 0)
+                .ok_or_else(|| format!("CATNAP_LABS={text}: give the number of labs that may run at once, at least 1"))?,
+            None => cores,
+        };
+        let mut versions = Versions::default();
+        if let Some(version) = var("CATNAP_KUBERNETES_VERSION") {
+            versions.kubernetes = version;
+        }
+        if let Some(version) = var("CATNAP_PROVISIONER_VERSION") {
+            versions.provisioner = version;
+        }
+        Ok(Self {
+            scenario: var("CATNAP_SCENARIO").unwrap_or_else(running_test),
+            seed,
+            artefacts: var("CATNAP_ARTEFACTS").map(PathBuf::from),
+            keep: var("CATNAP_KEEP").is_some_and(|text| text != "0"),
+            provisioner: var("CATNAP_PROVISIONER").map(PathBuf::from),
+            versions,
+            junit: var("CATNAP_JUNIT").map(PathBuf::from),
+            slots,
+        })
+    }
+
+    /// The command that runs this scenario again in the same way.
+    #[must_use]
+    pub fn again(&self) -> String {
+        format!("cargo run --release -- run {} --seed {}", self.scenario, self.seed)
+    }
+}
+
+fn var(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// `<suite>::<scenario>` of the test that runs on this thread: libtest names its threads after the tests, and cargo its
+/// executables after the suites (`custom_vnet-1a2b3c4d5e6f7890`).
+fn running_test() -> String {
+    let exe = std::env::current_exe().ok();
+    let stem = exe.as_ref().and_then(|exe| exe.file_stem()).and_then(|stem| stem.to_str()).unwrap_or("suite");
+    let suite = match stem.rsplit_once('-') {
+        Some((suite, hash)) if hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) => suite,
+        _ => stem,
+    };
+    format!("{suite}::{}", std::thread::current().name().unwrap_or("scenario"))
+}

@@ -1,0 +1,201 @@
+//! Standing up a lab.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, Once};
+
+use fake_arm::FakeArm;
+use fake_arm::clock::{Clock, SystemClock};
+use fake_arm::entra::{Principal, PrincipalKind};
+use uuid::Uuid;
+
+use super::engine::{AzureAccess, EmbeddedEngine, ProvisionerKnobs};
+use super::slot::Slot;
+use super::{Lab, Settings, tell_progress};
+use crate::azure::{ArmClient, Azure};
+use crate::components::{ComponentError, FetchDisplay, Store, StoreOptions};
+use crate::expect::{Failure, Witness};
+use crate::history::{Event, History};
+use crate::process::{NamespaceError, ProcessError, Processes, probe_namespaces};
+use crate::report::ProgressWriter;
+
+/// Region of a scenario's resources, that of the documents.
+const LOCATION: &str = "eastus";
+
+/// Resource group of a scenario's resources, that of the documents.
+const RESOURCE_GROUP: &str = "my-aks-rg";
+
+/// Why no lab could be stood up: a reason why scenarios cannot be run, not one why they fail.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting makes no sense.
+    #[error("{0}")]
+    Settings(String),
+    /// A real part is missing.
+    #[error(transparent)]
+    Component(#[from] ComponentError),
+    /// The provisioner cannot be given its service account.
+    #[error(transparent)]
+    Namespace(#[from] NamespaceError),
+    /// The lab's folder or its guardian could not be had.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// A folder, file or thread could not be had.
+    #[error("cannot {what}: {source}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// Cause.
+        source: std::io::Error,
+    },
+    /// fake-arm did not start.
+    #[error("fake-arm does not start: {0}")]
+    FakeArm(String),
+}
+
+impl StartError {
+    /// The error and its causes in one text.
+    #[must_use]
+    pub fn explain(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = std::error::Error::source(self);
+        while let Some(cause) = source {
+            let cause_text = cause.to_string();
+            if !text.contains(&cause_text) {
+                text += &format!(": {cause_text}");
+            }
+            source = cause.source();
+        }
+        text
+    }
+}
+
+impl Lab {
+    /// Stands up a lab: finds (or builds) the real parts, waits for a place on the machine, starts fake-arm. Clusters
+    /// come later, through [`Lab::managed_cluster`].
+    ///
+    /// # Errors
+    /// [`StartError`], with the remedy.
+    pub async fn start(settings: Settings, progress: ProgressWriter) -> Result<Self, StartError> {
+        static PROVIDER: Once = Once::new();
+        PROVIDER.call_once(|| {
+            // Whoever installed one before has chosen.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+        });
+        Failure::forget_last();
+
+        progress.step("find the real parts");
+        let display = FetchDisplay::new();
+        let mut options = StoreOptions::from_environment();
+        if let Some(path) = &settings.provisioner {
+            options = options.provisioner(path);
+        }
+        let store = Store::open(options)?;
+        let binaries = store.resolve(&settings.versions, |progress| display.report(progress)).await?;
+        probe_namespaces()?;
+        progress.step("wait for a place on this machine");
+        let slot = Slot::take(settings.slots).await.map_err(|source| io("take a place on this machine", source))?;
+        progress.step("start fake-arm");
+
+        let folder = folder(&settings)?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let history = History::new(clock.clone(), Some(&folder.join("history.jsonl")))
+            .map_err(|source| io(&format!("write the history in {}", folder.display()), source))?;
+        history.record(Event::Step { text: format!("{} with seed {}", settings.scenario, settings.seed) });
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("lab")
+            .enable_all()
+            .build()
+            .map_err(|source| io("start the lab's threads", source))?;
+
+        let seed = settings.seed;
+        let fake = runtime
+            .spawn(async move { FakeArm::builder().clock(clock).seed(seed).start().await })
+            .await
+            .map_err(|error| StartError::FakeArm(error.to_string()))?
+            .map_err(|error| StartError::FakeArm(error.to_string()))?;
+        let epilogue =
+            format!("artefacts: {}\n    again: {}\n", folder.display(), settings.again());
+        let witness = Witness::new(history.clone(), epilogue);
+        let knobs = ProvisionerKnobs::default();
+        let guard = runtime.enter();
+        let processes = Processes::new(folder.join("logs"), history.clone())?;
+        let ca = processes.scratch().join("azure-ca.pem");
+        std::fs::write(&ca, fake.ca_pem()).map_err(|source| io(&format!("write {}", ca.display()), source))?;
+        let fake = Arc::new(fake);
+        let secrets = fake.clone();
+        let access = AzureAccess {
+            endpoint: fake.endpoint().clone(),
+            identity_endpoint: fake.identity_endpoint().clone(),
+            ca,
+            identity_header: Box::new(move |principal| secrets.identity_header_for(principal)),
+        };
+        let engine = Arc::new(EmbeddedEngine::new(
+            access,
+            processes,
+            binaries,
+            history.clone(),
+            witness.clone(),
+            knobs.clone(),
+            settings.seed,
+        ));
+        engine.follow(&fake);
+        fake.set_engine(engine.clone());
+        tokio::spawn(tell_progress(history.clone(), witness.clone(), progress.clone()));
+        drop(guard);
+
+        progress.fact("target", "embedded");
+        progress.fact("kubernetes", &settings.versions.kubernetes);
+        progress.fact("karpenter-azure", &settings.versions.provisioner);
+        progress.attachment(&folder.join("history.jsonl"));
+        let azure = azure(&fake, &history, settings.seed)?;
+        Ok(Self {
+            settings,
+            folder,
+            history,
+            witness,
+            azure,
+            knobs,
+            engine,
+            watches: Mutex::default(),
+            progress,
+            judged: true,
+            fake: Some(fake),
+            runtime: Some(runtime),
+            _slot: slot,
+        })
+    }
+}
+
+/// The scenario's own Azure: the client of a user who owns the subscription.
+fn azure(fake: &Arc<FakeArm>, history: &History, seed: u64) -> Result<Azure, StartError> {
+    let user = Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("scenario {seed}").as_bytes());
+    fake.add_principal(Principal {
+        object_id: user,
+        client_id: Uuid::new_v5(&user, b"client"),
+        kind: PrincipalKind::User,
+        display_name: "the scenario".into(),
+    });
+    let issuer = fake.clone();
+    let tokens = move || issuer.token_for(user);
+    let client = ArmClient::new(fake.endpoint().clone(), Some(fake.ca_pem()), Arc::new(tokens))
+        .map_err(|error| StartError::FakeArm(format!("no client for it: {error}")))?;
+    Ok(Azure::new(client, history.clone(), &fake.subscription_id().to_string(), LOCATION, RESOURCE_GROUP))
+}
+
+/// Where the lab writes logs and history: the artefacts of the scenario, or a new folder for temporary files.
+fn folder(settings: &Settings) -> Result<PathBuf, StartError> {
+    let path = match &settings.artefacts {
+        Some(path) => path.clone(),
+        None => {
+            let name = format!("catnap-run-{:08x}", rand::random::<u32>());
+            std::env::temp_dir().join(name)
+        }
+    };
+    std::fs::create_dir_all(&path).map_err(|source| io(&format!("make the folder {}", path.display()), source))?;
+    Ok(path)
+}
+
+fn io(what: &str, source: std::io::Error) -> StartError {
+    StartError::Io { what: what.to_owned(), source }
+}

@@ -1,0 +1,100 @@
+//! Watches the cluster and records what is seen.
+
+use std::collections::HashMap;
+
+use futures::StreamExt;
+use kube::api::{Api, DynamicObject};
+use kube::core::{ApiResource, GroupVersionKind};
+use kube::runtime::{WatchStreamExt, watcher};
+use serde_json::Value;
+use tokio::task::JoinSet;
+
+use crate::history::{Change, Event, History};
+
+/// Kinds whose every change is recorded, with group and version.
+const WATCHED: [(&str, &str, &str, &str); 9] = [
+    ("", "v1", "Node", "nodes"),
+    ("", "v1", "Pod", "pods"),
+    ("", "v1", "Event", "events"),
+    ("apps", "v1", "Deployment", "deployments"),
+    ("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets"),
+    ("coordination.k8s.io", "v1", "Lease", "leases"),
+    ("karpenter.sh", "v1", "NodeClaim", "nodeclaims"),
+    ("karpenter.sh", "v1", "NodePool", "nodepools"),
+    ("karpenter.azure.com", "v1beta1", "AKSNodeClass", "aksnodeclasses"),
+];
+
+/// Watches of one cluster. They end when this is dropped.
+#[derive(Debug)]
+pub(super) struct Watches {
+    _tasks: JoinSet<()>,
+}
+
+impl Watches {
+    /// Starts watching; must be called in the runtime that shall do it.
+    #[must_use]
+    pub(super) fn start(client: &kube::Client, history: &History) -> Self {
+        let mut tasks = JoinSet::new();
+        for (group, version, kind, plural) in WATCHED {
+            let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural);
+            let api = Api::all_with(client.clone(), &resource);
+            tasks.spawn(watch(api, kind, history.clone()));
+        }
+        Self { _tasks: tasks }
+    }
+}
+
+async fn watch(api: Api<DynamicObject>, kind: &'static str, history: History) {
+    // What is known to exist, so that a list after a broken watch tells what has gone meanwhile.
+    let mut known: HashMap<String, Value> = HashMap::new();
+    let mut listed: HashMap<String, Value> = HashMap::new();
+    let mut stream = watcher(api, watcher::Config::default()).default_backoff().boxed();
+    let record = |change, object: &Value| {
+        history.record(Event::Kube { kind: kind.to_owned(), change, object: Box::new(object.clone()) });
+    };
+    while let Some(event) = stream.next().await {
+        match event {
+            Ok(watcher::Event::Init) => listed.clear(),
+            Ok(watcher::Event::InitApply(object)) => {
+                let (uid, object) = plain(object, kind);
+                listed.insert(uid, object);
+            }
+            Ok(watcher::Event::InitDone) => {
+                for (uid, object) in &known {
+                    if !listed.contains_key(uid) {
+                        record(Change::Deleted, object);
+                    }
+                }
+                for (uid, object) in &listed {
+                    let version = &object["metadata"]["resourceVersion"];
+                    if known.get(uid).is_none_or(|before| &before["metadata"]["resourceVersion"] != version) {
+                        record(Change::Applied, object);
+                    }
+                }
+                known = std::mem::take(&mut listed);
+            }
+            Ok(watcher::Event::Apply(object)) => {
+                let (uid, object) = plain(object, kind);
+                record(Change::Applied, &object);
+                known.insert(uid, object);
+            }
+            Ok(watcher::Event::Delete(object)) => {
+                let (uid, object) = plain(object, kind);
+                record(Change::Deleted, &object);
+                known.remove(&uid);
+            }
+            Err(error) => tracing::debug!(kind, %error, "the watch broke and is started again"),
+        }
+    }
+}
+
+/// The object as JSON with its kind and without what only the API server's bookkeeping needs.
+fn plain(object: DynamicObject, kind: &str) -> (String, Value) {
+    let uid = object.metadata.uid.clone().unwrap_or_default();
+    let mut object = serde_json::to_value(object).unwrap_or_default();
+    if let Some(metadata) = object["metadata"].as_object_mut() {
+        metadata.remove("managedFields");
+    }
+    object["kind"] = kind.into();
+    (uid, object)
+}

@@ -1,0 +1,29 @@
+//! Kubernetes objects that scenarios apply: builders for those that node auto-provisioning is about, and YAML for
+//! everything else.
+
+mod node_class;
+mod node_pool;
+mod workload;
+mod yaml;
+
+pub use node_class::{NodeClass, node_class};
+pub use node_pool::{Budget, NodePool, node_pool};
+pub use workload::{Deployment, DisruptionBudget, deployment, disruption_budget};
+pub use yaml::{ManifestError, Manifests};
+
+use serde_json::Value;
+
+/// Something that can be applied to a cluster: one Kubernetes object or several.
+pub trait Apply {
+    /// The objects, in the order in which they shall be applied.
+    ///
+    /// # Errors
+    /// When the text that they come from cannot be read.
+    fn objects(self) -> Result<Vec<Value>, ManifestError>;
+}
+
+impl Apply for Value {
+    fn objects(self) -> Result<Vec<Value>, ManifestError> {
+        Ok(vec![self])
+    }
+}

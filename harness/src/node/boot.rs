@@ -1,0 +1,62 @@
+//! How machines boot in the modelled world: when their kubelet comes up, and when pods get a network.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fake_arm::events::VirtualMachine;
+
+/// Decides how each machine boots. A fault plan is another implementation.
+pub trait BootPlan: std::fmt::Debug + Send + Sync + 'static {
+    /// How this machine boots.
+    fn boot(&self, machine: &VirtualMachine) -> Boot;
+}
+
+/// How one machine boots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Boot {
+    /// Time from the machine's start until its kubelet runs; none: never.
+    pub kubelet_after: Option<Duration>,
+    /// Time from registration until the node is Ready; none: never.
+    pub network_after: Option<Duration>,
+}
+
+/// Every machine boots alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EvenBoot(pub Boot);
+
+impl BootPlan for EvenBoot {
+    fn boot(&self, _machine: &VirtualMachine) -> Boot {
+        self.0
+    }
+}
+
+/// What holds for all machines of a lab.
+#[derive(Debug, Clone)]
+pub struct BootSettings {
+    /// How machines boot.
+    pub plan: Arc<dyn BootPlan>,
+    /// Time from a machine's end until the cloud node lifecycle controller removes its Node. On AKS that takes about
+    /// a minute (the node must turn NotReady first); the provisioner does not wait for it.
+    pub removal_after: Duration,
+    /// GPU nodes run a device plugin.
+    pub device_plugin: bool,
+}
+
+impl Default for BootSettings {
+    /// Kubelets run 200 ms after the start, nodes are Ready at once and removed at once.
+    fn default() -> Self {
+        Self::after(Duration::from_millis(200))
+    }
+}
+
+impl BootSettings {
+    /// Every machine takes this long from its start to its kubelet's; nodes are Ready as they register.
+    #[must_use]
+    pub fn after(boot: Duration) -> Self {
+        Self {
+            plan: Arc::new(EvenBoot(Boot { kubelet_after: Some(boot), network_after: Some(Duration::ZERO) })),
+            removal_after: Duration::ZERO,
+            device_plugin: false,
+        }
+    }
+}

@@ -1,0 +1,387 @@
+//! The life of each machine: it boots, joins its cluster, and when it is deleted its Node goes.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use fake_arm::events::{VirtualMachine, VmEvent};
+use k8s_openapi::api::core::v1::Node;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use super::boot::BootSettings;
+use super::cluster::NodeCluster;
+use super::join::{JoinError, Joiner, Removal, backoff, complete, remove};
+use crate::history::{BootStage, Event, History};
+
+/// Turns virtual machines into nodes. Clones share the machines.
+///
+/// Machines may start before their cluster is known: they wait for [`NodeRunner::connect`]. Each machine lives in a
+/// task of its own, so any number of them boot side by side; with the last clone all of them stop where they are.
+#[derive(Debug, Clone)]
+pub struct NodeRunner(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    world: Arc<World>,
+    machines: Mutex<Machines>,
+}
+
+/// What the machines' lives take place in.
+#[derive(Debug)]
+struct World {
+    history: History,
+    settings: BootSettings,
+    clusters: watch::Sender<Vec<Arc<NodeCluster>>>,
+}
+
+#[derive(Debug, Default)]
+struct Machines {
+    /// By id in lower case: tells the machine's task that the machine is gone.
+    running: HashMap<String, watch::Sender<bool>>,
+    tasks: JoinSet<()>,
+}
+
+/// What happened to a machine that ends its task before the machine itself ends.
+enum End {
+    Deleted,
+    Refused(String),
+}
+
+impl NodeRunner {
+    /// A runner without clusters.
+    #[must_use]
+    pub fn new(history: History, settings: BootSettings) -> Self {
+        let world = World { history, settings, clusters: watch::Sender::new(Vec::new()) };
+        Self(Arc::new(Inner { world: world.into(), machines: Mutex::default() }))
+    }
+
+    /// Makes a cluster known. Machines that wait for it go on; a cluster of the same id is replaced.
+    pub fn connect(&self, cluster: NodeCluster) {
+        let id = cluster.facts.id.clone();
+        self.0.world.clusters.send_modify(|clusters| {
+            clusters.retain(|known| !known.facts.id.eq_ignore_ascii_case(&id));
+            clusters.push(Arc::new(cluster));
+        });
+    }
+
+    /// Forgets a cluster that is going away: its machines' Nodes vanish with it and are not removed one by one.
+    pub fn disconnect(&self, id: &str) {
+        self.0.world.clusters.send_modify(|clusters| clusters.retain(|known| !known.facts.id.eq_ignore_ascii_case(id)));
+    }
+
+    /// Takes note of a change. Must be called within a tokio runtime.
+    pub fn handle(&self, event: VmEvent) {
+        match event {
+            VmEvent::Started(machine) => self.start(machine),
+            VmEvent::Deleted { id } => {
+                let mut machines = self.machines();
+                if let Some(gone) = machines.running.remove(&id.to_lowercase()) {
+                    gone.send_replace(true);
+                }
+            }
+        }
+    }
+
+    /// Handles every event of a channel until it closes.
+    pub async fn run(&self, mut events: mpsc::UnboundedReceiver<VmEvent>) {
+        while let Some(event) = events.recv().await {
+            self.handle(event);
+        }
+    }
+
+    /// Number of machines that are running, nodes or not.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.machines().running.len()
+    }
+
+    /// Stops all machines where they are and leaves their Nodes, for the end of a lab.
+    pub async fn stop(&self) {
+        let mut tasks = {
+            let mut machines = self.machines();
+            machines.running.clear();
+            std::mem::take(&mut machines.tasks)
+        };
+        tasks.shutdown().await;
+    }
+
+    fn machines(&self) -> std::sync::MutexGuard<'_, Machines> {
+        self.0.machines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn start(&self, machine: Arc<VirtualMachine>) {
+        let (gone, deleted) = watch::channel(false);
+        let mut machines = self.machines();
+        while machines.tasks.try_join_next().is_some() {}
+        // A machine that starts again under the same id (a PUT on an existing one) runs already.
+        if machines.running.contains_key(&machine.id.to_lowercase()) {
+            return;
+        }
+        machines.running.insert(machine.id.to_lowercase(), gone);
+        let life = Life { world: self.0.world.clone(), machine, deleted };
+        machines.tasks.spawn(life.live());
+    }
+}
+
+/// One machine from its start to its end.
+struct Life {
+    world: Arc<World>,
+    machine: Arc<VirtualMachine>,
+    deleted: watch::Receiver<bool>,
+}
+
+impl Life {
+    async fn live(mut self) {
+        match self.boot().await {
+            Ok((cluster, node)) => {
+                self.deletion().await;
+                tokio::time::sleep(self.world.settings.removal_after).await;
+                self.remove(&cluster, &node).await;
+            }
+            Err(End::Refused(reason)) => self.record(BootStage::Refused, reason),
+            Err(End::Deleted) => {}
+        }
+    }
+
+    /// Boots up to a completed Node. Every wait ends when the machine is deleted; only the registration itself is not
+    /// torn off, because a Node could come of it that nobody would remove.
+    async fn boot(&mut self) -> Result<(Arc<NodeCluster>, Node), End> {
+        let boot = self.world.settings.plan.boot(&self.machine);
+        self.record(BootStage::Booting, String::new());
+        let started = Instant::now();
+        let Some(kubelet_after) = boot.kubelet_after else {
+            self.deletion().await;
+            return Err(End::Deleted);
+        };
+        self.unless_deleted(tokio::time::sleep(kubelet_after)).await?;
+        let mut clusters = self.world.clusters.subscribe();
+        let machine = self.machine.clone();
+        let found = async {
+            let known = clusters.wait_for(|known| known.iter().any(|cluster| cluster.owns(&machine))).await;
+            known.ok().and_then(|known| known.iter().find(|cluster| cluster.owns(&machine)).cloned())
+        };
+        let Some(cluster) = self.unless_deleted(found).await? else { return Err(End::Deleted) };
+
+        let network_now = boot.network_after.is_some_and(|after| after.is_zero());
+        let (joiner, node) = self.join(&cluster, network_now).await?;
+        self.complete(&cluster, &node).await;
+        let took = started.elapsed().as_millis();
+        let name = node.metadata.name.as_deref().unwrap_or_default();
+        self.record(BootStage::Registered, format!("as node {name}, {took} ms after the machine's start"));
+        if let Some(after) = boot.network_after.filter(|_| !network_now) {
+            self.bring_up_network(&joiner, after).await;
+        }
+        Ok((cluster, node))
+    }
+
+    async fn join(&mut self, cluster: &Arc<NodeCluster>, network_now: bool) -> Result<(Joiner, Node), End> {
+        let mut refused_since = None;
+        let mut waits = backoff();
+        loop {
+            let bootstrap = Joiner::bootstrap(self.machine.clone(), cluster.clone());
+            let attempt = match self.unless_deleted(bootstrap).await? {
+                Ok(joiner) => {
+                    let device_plugin = self.world.settings.device_plugin;
+                    let registered = joiner.register(self.world.history.now(), network_now, device_plugin).await;
+                    registered.map(|node| (joiner, node))
+                }
+                Err(error) => Err(error),
+            };
+            let error = match attempt {
+                Ok(joined) => return Ok(joined),
+                Err(error) => error,
+            };
+            match error.patience() {
+                // The API server was away; when it is back, it is new to it all.
+                Some(Duration::MAX) => refused_since = None,
+                Some(patience) if refused_since.get_or_insert_with(Instant::now).elapsed() < patience => {}
+                _ => return Err(End::Refused(error.to_string())),
+            }
+            tracing::debug!(machine = self.machine.name, %error, "joining failed, trying again");
+            self.unless_deleted(tokio::time::sleep(waits.next().unwrap_or_default())).await?;
+        }
+    }
+
+    /// The cloud node manager's part. It ends early when the machine is deleted; its Node is removed next.
+    async fn complete(&mut self, cluster: &NodeCluster, node: &Node) {
+        let machine = self.machine.clone();
+        let work = persist(&machine.name, || complete(cluster, &machine, node.clone()));
+        let _ = self.unless_deleted(work).await;
+    }
+
+    async fn bring_up_network(&mut self, joiner: &Joiner, after: Duration) {
+        let machine = self.machine.clone();
+        let work = async {
+            tokio::time::sleep(after).await;
+            persist(&machine.name, || joiner.release()).await;
+        };
+        let _ = self.unless_deleted(work).await;
+    }
+
+    async fn remove(&self, cluster: &Arc<NodeCluster>, node: &Node) {
+        for wait in backoff() {
+            let known = self.world.clusters.borrow().iter().any(|known| known.facts.id == cluster.facts.id);
+            if !known {
+                return;
+            }
+            match remove(cluster, node).await {
+                Ok(how) => {
+                    let message = match how {
+                        Removal::Deleted => "the cloud node lifecycle controller deleted the node",
+                        Removal::UnderWay => "the node was being deleted already",
+                        Removal::Gone => "the node was gone already",
+                    };
+                    return self.record(BootStage::Removed, message.into());
+                }
+                Err(error) => tracing::debug!(machine = self.machine.name, %error, "removing the node failed"),
+            }
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Returns when the machine is deleted.
+    async fn deletion(&mut self) {
+        if self.deleted.wait_for(|deleted| *deleted).await.is_err() {
+            // The runner was stopped: nothing is told any more.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    async fn unless_deleted<T>(&mut self, work: impl Future<Output = T>) -> Result<T, End> {
+        tokio::select! {
+            biased;
+            () = self.deletion() => Err(End::Deleted),
+            done = work => Ok(done),
+        }
+    }
+
+    fn record(&self, stage: BootStage, message: String) {
+        self.world.history.record(Event::Boot { machine: self.machine.name.clone(), stage, message });
+    }
+}
+
+/// Repeats work until it is done or trying again is of no use.
+async fn persist<F: Future<Output = Result<(), JoinError>>>(machine: &str, work: impl Fn() -> F) {
+    for wait in backoff() {
+        match work().await {
+            Ok(()) => return,
+            Err(error) if error.patience().is_some() => tracing::debug!(machine, %error, "trying again"),
+            Err(error) => return tracing::warn!(machine, %error, "the node stays incomplete"),
+        }
+        tokio::time::sleep(wait).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fake_arm::events::AgentPoolMembership;
+
+    use super::super::boot::{Boot, EvenBoot};
+    use super::super::custom_data::tests::script;
+    use super::super::machine::tests::machine;
+    use super::super::trial::{FQDN, TOKEN, authority, boots, encoded, facts, history, reached, started};
+    use super::*;
+
+    /// A cluster whose API server does not answer.
+    fn silent_cluster(ca_pem: String) -> NodeCluster {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let server = "https://127.0.0.1:9".to_owned();
+        NodeCluster {
+            admin: kube::Client::try_from(kube::Config::new(server.parse().expect("url"))).expect("client"),
+            server,
+            ca_pem,
+            tls_server_name: None,
+            facts: facts(),
+            bootstrap_token: TOKEN.into(),
+        }
+    }
+
+    fn runner(history: &History) -> NodeRunner {
+        NodeRunner::new(history.clone(), BootSettings::after(Duration::ZERO))
+    }
+
+    fn stages(history: &History, machine: &str) -> Vec<BootStage> {
+        boots(history, machine).into_iter().map(|(stage, _)| stage).collect()
+    }
+
+    #[tokio::test]
+    async fn what_a_machine_was_given_is_checked_before_anyone_is_asked() {
+        let history = history();
+        let runner = runner(&history);
+        let ca = authority();
+        runner.connect(silent_cluster(ca.clone()));
+        let right = script(&ca, TOKEN, FQDN);
+        for (name, custom_data, reason) in [
+            ("aks-none", None, "no custom data"),
+            ("aks-garbled", Some("%%%".into()), "not base64"),
+            ("aks-server", encoded(&script(&ca, TOKEN, "other.example")), "names the API server other.example"),
+            ("aks-authority", encoded(&script(&authority(), TOKEN, FQDN)), "not the certificate authority"),
+            ("aks-flags", encoded(&right.replace("--max-pods=250", "--max-pods=many")), "no value for --max-pods"),
+        ] {
+            runner.handle(started(machine(name, custom_data)).0);
+            let refused = reached(&history, name, BootStage::Refused).await;
+            assert!(refused.contains(reason), "{name}: {refused}");
+        }
+        runner.stop().await;
+    }
+
+    #[tokio::test]
+    async fn a_taint_of_an_agent_pool_that_is_none_is_refused() {
+        let history = history();
+        let runner = runner(&history);
+        runner.connect(silent_cluster(authority()));
+        let pool = AgentPoolMembership {
+            cluster_id: facts().id,
+            pool: "nodepool1".into(),
+            mode: "System".into(),
+            labels: [].into(),
+            taints: vec!["nonsense".into()],
+            max_pods: 30,
+        };
+        runner.handle(started(VirtualMachine { agent_pool: Some(pool), ..machine("aks-pool", None) }).0);
+        assert!(reached(&history, "aks-pool", BootStage::Refused).await.contains("nonsense"));
+    }
+
+    #[tokio::test]
+    async fn a_machine_waits_for_an_api_server_that_is_away_and_its_deletion_ends_the_wait() {
+        let history = history();
+        let runner = runner(&history);
+        let ca = authority();
+        let (start, gone) = started(machine("aks-patient", encoded(&script(&ca, TOKEN, FQDN))));
+        runner.connect(silent_cluster(ca));
+        runner.handle(start);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert_eq!(stages(&history, "aks-patient"), [BootStage::Booting]);
+        runner.handle(gone);
+        assert_eq!(runner.running(), 0);
+        let tasks = std::mem::take(&mut runner.machines().tasks);
+        tokio::time::timeout(Duration::from_secs(5), tasks.join_all()).await.expect("its life is over");
+        assert_eq!(stages(&history, "aks-patient"), [BootStage::Booting]);
+    }
+
+    #[tokio::test]
+    async fn a_machine_outside_of_any_cluster_and_one_that_never_boots_stay_what_they_are() {
+        let history = history();
+        let never = EvenBoot(Boot { kubelet_after: None, network_after: None });
+        let dead = NodeRunner::new(history.clone(), BootSettings { plan: Arc::new(never), ..BootSettings::default() });
+        let living = runner(&history);
+        let ca = authority();
+        let stranger = machine("aks-stranger", encoded(&script(&ca, TOKEN, "other.example")));
+        let stranger = VirtualMachine { id: stranger.id.replace("MC_lab_lab_eastus", "elsewhere"), ..stranger };
+        for (runner, machine) in [(&dead, machine("aks-dead", None)), (&living, stranger)] {
+            runner.connect(silent_cluster(ca.clone()));
+            let name = machine.name.clone();
+            let (start, gone) = started(machine);
+            runner.handle(start.clone());
+            runner.handle(start);
+            assert_eq!(runner.running(), 1, "a second start of a running machine is none");
+            reached(&history, &name, BootStage::Booting).await;
+            runner.handle(gone);
+            let tasks = std::mem::take(&mut runner.machines().tasks);
+            tokio::time::timeout(Duration::from_secs(5), tasks.join_all()).await.expect("its life is over");
+        }
+        assert_eq!(stages(&history, "aks-dead"), [BootStage::Booting]);
+        assert_eq!(stages(&history, "aks-stranger"), [BootStage::Booting]);
+    }
+}

@@ -1,0 +1,296 @@
+//! All child processes of one lab.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::guardian::Guardian;
+use super::scratch::{self, Scratch};
+use super::{Child, ChildSpec, ProcessError, launch, namespace};
+use crate::history::{Event, History};
+
+/// Lines of a log that an error shows.
+const TAIL: usize = 20;
+
+/// Between two questions of a probe.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// The child processes of a lab and its temporary folder. Clones share them; with the last clone all processes are
+/// killed and the folder is removed, which is waited for. The same happens through the guardian and the kernel when
+/// the harness ends without dropping anything: by Ctrl-C or SIGTERM (whose default action is left in place), by a
+/// panic that aborts, by `kill -9`.
+///
+/// ```no_run
+/// # async fn example(history: catnap::history::History) -> Result<(), catnap::process::ProcessError> {
+/// use catnap::process::{ChildSpec, PortLease, Probe, Processes};
+///
+/// let processes = Processes::new("artefacts/lab", history)?;
+/// let spec = ChildSpec::new("web", "/usr/bin/python3").args(["-m", "http.server", "18080"]);
+/// let web = processes.start(spec.ready(Probe::http("http://127.0.0.1:18080/"))).await?;
+/// web.stop().await;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Processes(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    logs: PathBuf,
+    history: History,
+    // Dropped before the guardian's pipe is closed, see `Drop`.
+    scratch: Scratch,
+    guardian: Arc<Guardian>,
+    family: Mutex<Family>,
+}
+
+#[derive(Debug, Default)]
+struct Family {
+    children: Vec<Child>,
+    folders: HashMap<String, u32>,
+    stopping: bool,
+}
+
+impl Processes {
+    /// Processes whose logs go to `logs` (made if it is not there) as `<name>.log` and whose coming and going goes to
+    /// `history`.
+    ///
+    /// # Errors
+    /// When one of the folders cannot be made, or the guardian cannot be started.
+    pub fn new(logs: impl Into<PathBuf>, history: History) -> Result<Self, ProcessError> {
+        let logs = logs.into();
+        std::fs::create_dir_all(&logs).map_err(|source| ProcessError::Log { path: logs.clone(), source })?;
+        let logs = std::path::absolute(&logs).map_err(|source| ProcessError::Log { path: logs.clone(), source })?;
+        scratch::sweep();
+        let path = scratch::choose();
+        // The guardian first, so that the folder is never without one.
+        let guardian = Guardian::over(&path)
+            .map_err(|source| ProcessError::Spawn { name: "the guardian, /bin/sh".to_owned(), source })?;
+        let scratch = Scratch::create(&path).map_err(|source| {
+            guardian.dismiss();
+            ProcessError::Scratch { path, source }
+        })?;
+        let family = Mutex::default();
+        Ok(Self(Arc::new(Inner { logs, history, scratch, guardian: Arc::new(guardian), family })))
+    }
+
+    /// The folder of the logs.
+    #[must_use]
+    pub fn logs(&self) -> &Path {
+        &self.0.logs
+    }
+
+    /// The record that the processes' coming and going is written to.
+    #[must_use]
+    pub fn history(&self) -> &History {
+        &self.0.history
+    }
+
+    /// The lab's temporary folder: short enough for Unix sockets, readable by its owner only, gone with the lab.
+    #[must_use]
+    pub fn scratch(&self) -> &Path {
+        self.0.scratch.path()
+    }
+
+    /// A new folder in the temporary one, named `name` or, where that is taken, `name-2` and so on.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn folder(&self, name: &str) -> Result<PathBuf, ProcessError> {
+        let path = self.scratch().join(self.free_folder(name));
+        std::fs::create_dir(&path).map_err(|source| ProcessError::Scratch { path: path.clone(), source })?;
+        Ok(path)
+    }
+
+    /// Starts a process and waits until it is ready. One that does not become ready is killed, also when the caller
+    /// loses its patience and drops the future.
+    ///
+    /// # Errors
+    /// When it cannot be run, ends before it is ready, or is not ready in time.
+    pub async fn start(&self, spec: ChildSpec) -> Result<Child, ProcessError> {
+        let began = Instant::now();
+        let (probe, within) = (spec.probe.clone(), spec.ready_within);
+        let question = probe.question().map_err(|problem| ProcessError::Probe { name: spec.name.clone(), problem })?;
+        let child = self.spawn(spec)?;
+        let unready = Unready(Some(&child));
+
+        let answer = Mutex::new("it was not asked".to_owned());
+        let asked = async {
+            while let Err(said) = question().await {
+                *answer.lock().unwrap_or_else(PoisonError::into_inner) = said;
+                tokio::time::sleep(PAUSE).await;
+            }
+        };
+        let outcome = tokio::select! {
+            biased;
+            exit = child.exited() => Err(ProcessError::ExitedEarly {
+                name: child.name().to_owned(),
+                exit,
+                log: child.log().to_owned(),
+                tail: child.log_tail(TAIL),
+            }),
+            () = asked => {
+                self.record(child.name(), format!("ready after {} ms", began.elapsed().as_millis()));
+                Ok(child.clone())
+            }
+            () = tokio::time::sleep(within) => {
+                child.kill().await;
+                Err(ProcessError::NotReady {
+                    name: child.name().to_owned(),
+                    within,
+                    answer: answer.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+                    log: child.log().to_owned(),
+                    tail: child.log_tail(TAIL),
+                })
+            }
+        };
+        unready.disarm();
+        outcome
+    }
+
+    fn spawn(&self, spec: ChildSpec) -> Result<Child, ProcessError> {
+        check_executable(&spec)?;
+        let name = self.free_name(&spec.name);
+        let wrapper = match &spec.service_account {
+            Some(files) => {
+                let folder = self.folder(&format!("{name}-mounts"))?;
+                namespace::wrapper(files, &folder)
+                    .map_err(|source| ProcessError::Namespaces { name: name.clone(), source })?
+            }
+            None => Vec::new(),
+        };
+        let log = self.0.logs.join(format!("{name}.log"));
+        let output = open_log(&log)?;
+        let failed = |source| ProcessError::Spawn { name: name.clone(), source };
+
+        // From birth until it is in the family, so that whoever ends the family ends all of it.
+        let mut family = self.family();
+        if family.stopping {
+            return Err(ProcessError::Stopping { name });
+        }
+        let gated = launch::launch(&spec, &wrapper, &output, self.scratch()).map_err(failed)?;
+        if let Err(source) = self.0.guardian.start(gated.pid()) {
+            gated.abandon();
+            return Err(failed(source));
+        }
+        self.record(&name, format!("started as {}", gated.pid()));
+        let process = gated.open().map_err(failed)?;
+        let about = (name.clone(), log, spec.grace, spec.ports);
+        let child = Child::watch(process, about, self.0.history.clone(), self.0.guardian.clone()).map_err(failed)?;
+        family.children.retain(|child| child.exit().is_none());
+        family.children.push(child.clone());
+        Ok(child)
+    }
+
+    /// The running processes, in the order of their start.
+    #[must_use]
+    pub fn running(&self) -> Vec<Child> {
+        self.family().children.iter().filter(|child| child.exit().is_none()).cloned().collect()
+    }
+
+    /// Asks all to end, the last started first, each with its grace. What is started later still ends with the lab.
+    pub async fn stop(&self) {
+        for child in self.running().iter().rev() {
+            child.stop().await;
+        }
+    }
+
+    /// Ends all at once and for good, without asking them, and removes the temporary folder: what dropping the last
+    /// clone does, for an owner who cannot wait for that. Blocks until they are gone.
+    pub fn end_now(&self) {
+        self.0.end_now();
+    }
+
+    fn record(&self, name: &str, message: String) {
+        self.0.history.record(Event::Process { name: name.to_owned(), message });
+    }
+
+    /// `name`, or `name-2` and so on while another process of that name runs: one that is started again goes by the
+    /// same name and appends to the same log.
+    fn free_name(&self, name: &str) -> String {
+        let running = self.running();
+        let taken = |name: &String| running.iter().any(|child| child.name() == name);
+        let numbered = (2..).map(|number| format!("{name}-{number}"));
+        std::iter::once(name.to_owned()).chain(numbered).find(|name| !taken(name)).unwrap_or_default()
+    }
+
+    fn free_folder(&self, name: &str) -> String {
+        let mut family = self.family();
+        let count = family.folders.entry(name.to_owned()).or_default();
+        *count += 1;
+        if *count == 1 { name.to_owned() } else { format!("{name}-{count}") }
+    }
+
+    fn family(&self) -> std::sync::MutexGuard<'_, Family> {
+        self.0.family.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A process that nobody was told of yet.
+struct Unready<'a>(Option<&'a Child>);
+
+impl Unready<'_> {
+    fn disarm(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unready<'_> {
+    fn drop(&mut self) {
+        if let Some(child) = self.0 {
+            child.kill_now();
+        }
+    }
+}
+
+impl Inner {
+    /// Kills and reaps all, removes the folder. A second time there is nothing left to do.
+    fn end_now(&self) {
+        let children = {
+            let mut family = self.family.lock().unwrap_or_else(PoisonError::into_inner);
+            family.stopping = true;
+            family.children.clone()
+        };
+        for child in children.iter().rev() {
+            child.kill_now();
+        }
+        for child in &children {
+            // SIGKILL is late only for a process that the kernel itself keeps waiting.
+            child.block_until_gone(Duration::from_secs(10));
+        }
+        // The guardian removes the folder, so that there is one way to do it and each run tries it.
+        self.guardian.dismiss();
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.end_now();
+    }
+}
+
+fn open_log(path: &Path) -> Result<File, ProcessError> {
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .map_err(|source| ProcessError::Log { path: path.to_owned(), source })
+}
+
+fn check_executable(spec: &ChildSpec) -> Result<(), ProcessError> {
+    let problem = match std::fs::metadata(&spec.program) {
+        Err(error) => Some(format!("cannot be read ({error})")),
+        Ok(found) if !found.is_file() => Some("is not a file".to_owned()),
+        Ok(found) if found.permissions().mode() & 0o111 == 0 => Some("is not executable".to_owned()),
+        Ok(_) => None,
+    };
+    match problem {
+        Some(problem) => {
+            Err(ProcessError::NotExecutable { name: spec.name.clone(), path: spec.program.clone(), problem })
+        }
+        None => Ok(()),
+    }
+}
