@@ -39,7 +39,7 @@ impl OutputTail {
     pub fn of_text(text: &str) -> Self {
         let lines: Vec<&str> = text.lines().collect();
         let lines = without_backtraces(without_closing(&lines));
-        let lines: Vec<&str> = lines.into_iter().filter(|line| !is_libtest(line)).collect();
+        let lines: Vec<&str> = lines.into_iter().filter(|line| !is_libtest(line)).map(without_name).collect();
         let end = lines.iter().rposition(|line| !line.trim().is_empty()).map_or(0, |last| last + 1);
         let lines = &lines[..end];
         let start = lines.iter().position(|line| !line.trim().is_empty()).unwrap_or(0);
@@ -100,6 +100,14 @@ fn is_frame(line: &str) -> bool {
             || text.split_once(": ").is_some_and(|(number, _)| number.bytes().all(|byte| byte.is_ascii_digit())))
 }
 
+/// libtest writes `test <name> ... ` and leaves it to the test to go on in that line.
+fn without_name(line: &str) -> &str {
+    match line.strip_prefix("test ").and_then(|line| line.split_once(" ... ")) {
+        Some((name, rest)) if !name.contains(' ') => rest,
+        _ => line,
+    }
+}
+
 /// Lines in which libtest speaks of a run of one test; to our reader they are noise.
 fn is_libtest(line: &str) -> bool {
     let line = line.trim_end();
@@ -145,6 +153,13 @@ test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 3 filtered out; 
         let tail = OutputTail::of_text(PANICKED);
         assert!(tail.text().starts_with("creating the network"), "{}", tail.text());
         assert!(tail.text().ends_with("to display a backtrace"), "{}", tail.text());
+    }
+
+    #[test]
+    fn what_a_test_prints_behind_its_name_is_kept() {
+        let text = "\nrunning 1 test\ntest drift::a ... Error: no node\nFAILED\n\nfailures:\n\nfailures:\n    a\n\ntest result: FAILED.\n";
+        assert_eq!(OutputTail::of_text(text).text(), "Error: no node");
+        assert_eq!(OutputTail::of_text("test of time ... passed\n").text(), "test of time ... passed");
     }
 
     #[test]

@@ -7,6 +7,9 @@ use super::palette::{Palette, elapsed};
 use super::scenario::ScenarioReport;
 use super::summary::first_line;
 
+/// More of a message would hide the other scenarios; the summary has all of it.
+const LONGEST: usize = 200;
+
 /// Shows a run as lines.
 #[derive(Debug)]
 pub struct Plain<W> {
@@ -59,7 +62,10 @@ pub(super) fn finished(palette: Palette, report: &ScenarioReport, number: usize,
     let message = first_line(report.verdict.message());
     if !message.is_empty() {
         line.push_str("\n                         ");
-        line.push_str(message);
+        line.extend(message.chars().take(LONGEST));
+        if message.chars().count() > LONGEST {
+            line.push('…');
+        }
     }
     line
 }
