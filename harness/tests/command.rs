@@ -15,13 +15,27 @@ fn fixtures() -> PathBuf {
 
 /// The command in an empty folder, without any variable that would steer it.
 fn catnap(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_catnap"));
+    let mut command = steered(Path::new(env!("CARGO_BIN_EXE_catnap")));
+    command.args(arguments).current_dir(folder).stdin(Stdio::null());
+    command
+}
+
+/// Real parts are made ready before a run. Scenarios that are none do not need them, so all are given, and nothing is
+/// built.
+fn steered(executable: &Path) -> Command {
+    let mut command = Command::new(executable);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("CATNAP_") || name == "CARGO_PKG_NAME" {
             command.env_remove(name);
         }
     }
-    command.args(arguments).current_dir(folder).stdin(Stdio::null());
+    for part in
+        ["KARPENTER_AZURE", "KUBE_APISERVER", "KUBE_CONTROLLER_MANAGER", "KUBE_SCHEDULER", "KUBECTL", "ETCD", "KWOK"]
+    {
+        command.env(format!("CATNAP_{part}"), "/bin/sh");
+    }
+    let parts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/parts");
+    command.env("CATNAP_CRDS", parts).env("CATNAP_CACHE", env!("CARGO_TARGET_TMPDIR"));
     command
 }
 
@@ -75,7 +89,8 @@ fn a_failure_is_told_in_full_with_the_command_that_repeats_it() {
 
     // The command is fit to be pasted.
     let line = text.lines().find_map(|line| line.trim().strip_prefix("again:")).unwrap().trim().to_owned();
-    let again = Command::new("sh").args(["-c", &line]).current_dir(folder.path()).output().unwrap();
+    let mut shell = steered(Path::new("sh"));
+    let again = shell.args(["-c", &line]).current_dir(folder.path()).output().unwrap();
     assert_eq!(again.status.code(), Some(1), "{again:?}");
     assert!(out(&again).contains("seed 42"), "{again:?}");
 }
@@ -154,7 +169,7 @@ fn a_copy_of_catnap_uses_the_suites_beside_it_and_says_so_when_there_are_none() 
     // moment would inherit it, and it could not be executed.
     let copied = Command::new("cp").args([env!("CARGO_BIN_EXE_catnap"), copy.to_str().unwrap()]).status().unwrap();
     assert!(copied.success());
-    let start = || Command::new(&copy).args(["run", "passes"]).current_dir(folder.path()).output().unwrap();
+    let start = || steered(&copy).args(["run", "passes"]).current_dir(folder.path()).output().unwrap();
 
     let output = start();
     assert_eq!(output.status.code(), Some(2), "{output:?}");

@@ -153,6 +153,7 @@ async fn prepare(args: RunArgs) -> Result<Option<(Plan, Palette)>> {
     };
     let mut options = parts.options();
     options.extend(args.suites.iter().map(|path| format!("--suites {}", quoted(&path.to_string_lossy()))));
+    options.extend(args.no_build.then(|| "--no-build".to_owned()));
     let plan = Plan {
         scenarios,
         jobs: args.jobs.unwrap_or_else(default_jobs),
@@ -203,8 +204,10 @@ async fn find_suites(
 fn show_list(scenarios: &[Scenario], palette: Palette) {
     let mut out = std::io::stdout().lock();
     let people = out.is_terminal();
-    for scenario in scenarios {
-        let doc = scenario.doc.as_deref().unwrap_or_default();
+    for (at, scenario) in scenarios.iter().enumerate() {
+        // The cases of one function share what is said of it; a person need not read it below each.
+        let follower = scenarios.get(at + 1).filter(|next| people && next.doc == scenario.doc);
+        let doc = if follower.is_some() { "" } else { scenario.doc.as_deref().unwrap_or_default() };
         let written = match (people, doc) {
             (_, "") => writeln!(out, "{}", scenario.id),
             (true, doc) => writeln!(out, "{}\n    {}", scenario.id, palette.faint(doc)),

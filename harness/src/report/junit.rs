@@ -12,6 +12,8 @@ use super::scenario::{ScenarioId, ScenarioReport, Verdict};
 
 /// Azure Pipelines refuses longer names.
 const LONGEST_NAME: usize = 512;
+/// Messages stand in lists of failures, where more would be in the way; bodies hold all of it.
+const LONGEST_MESSAGE: usize = 1000;
 
 /// A JUnit file that could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -72,7 +74,7 @@ fn render(report: &ScenarioReport, hostname: &str, root: &Path) -> String {
     let started = stamp(report.started);
     let properties = report.facts.iter().map(|(name, value)| Property::new(clean(name), clean(value)));
 
-    let mut case = TestCase::new(shortened(report.id.name()), status(&report.verdict));
+    let mut case = TestCase::new(shortened(report.id.name(), LONGEST_NAME), status(&report.verdict));
     case.set_classname(report.id.suite());
     case.set_timestamp(started);
     case.set_time(report.took);
@@ -101,12 +103,17 @@ fn status(verdict: &Verdict) -> TestCaseStatus {
     let non_success = |kind, message: &str, what: &str, body: &str| {
         // Readers show the message, the body or both; none may be empty.
         let message = if message.trim().is_empty() { what } else { message };
-        let body = if body.trim().is_empty() { message } else { body };
+        let mut body = if body.trim().is_empty() { message.to_owned() } else { body.to_owned() };
+        let line = one_line(message);
+        let shown = shortened(&line, LONGEST_MESSAGE);
+        if shown != line && !body.contains(message) {
+            body = format!("{message}\n\n{body}");
+        }
         let mut status = match kind {
             Some(kind) => TestCaseStatus::non_success(kind),
             None => TestCaseStatus::skipped(),
         };
-        status.set_message(one_line(message)).set_type(what).set_description(clean(body));
+        status.set_message(shown).set_type(what).set_description(clean(&body));
         status
     };
     match verdict {
@@ -152,11 +159,11 @@ fn one_line(text: &str) -> String {
     clean(text).lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-fn shortened(name: &str) -> String {
-    if name.chars().count() <= LONGEST_NAME {
-        return name.to_owned();
+fn shortened(text: &str, longest: usize) -> String {
+    if text.chars().count() <= longest {
+        return text.to_owned();
     }
-    name.chars().take(LONGEST_NAME - 1).chain(['…']).collect()
+    text.chars().take(longest - 1).chain(['…']).collect()
 }
 
 #[cfg(test)]
@@ -244,8 +251,16 @@ mod tests {
 
     #[test]
     fn names_are_kept_within_what_azure_pipelines_takes() {
-        assert_eq!(shortened("short"), "short");
-        assert_eq!(shortened(&"é".repeat(600)).chars().count(), 512);
+        assert_eq!(shortened("short", LONGEST_NAME), "short");
+        assert_eq!(shortened(&"é".repeat(600), LONGEST_NAME).chars().count(), 512);
+    }
+
+    #[test]
+    fn a_long_message_is_cut_and_stands_whole_in_the_body() {
+        let message = "word ".repeat(500);
+        let text = rendered(Verdict::Failed { message: message.clone(), body: "the story".into() });
+        assert!(text.contains("word…\"") || text.contains("wor…\""), "{text}");
+        assert!(text.contains(&format!("{message}\n\nthe story")), "{text}");
     }
 
     #[test]

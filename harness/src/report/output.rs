@@ -37,7 +37,9 @@ impl OutputTail {
     /// The end of `text`.
     #[must_use]
     pub fn of_text(text: &str) -> Self {
-        let lines: Vec<&str> = text.lines().filter(|line| !is_libtest(line)).collect();
+        let lines: Vec<&str> = text.lines().collect();
+        let lines = without_backtraces(without_closing(&lines));
+        let lines: Vec<&str> = lines.into_iter().filter(|line| !is_libtest(line)).map(without_name).collect();
         let end = lines.iter().rposition(|line| !line.trim().is_empty()).map_or(0, |last| last + 1);
         let lines = &lines[..end];
         let start = lines.iter().position(|line| !line.trim().is_empty()).unwrap_or(0);
@@ -68,15 +70,50 @@ impl OutputTail {
     }
 }
 
+/// Without libtest's list of failures, which comes last: `failures:`, the test's name, `test result: …`.
+fn without_closing<'l, 't>(lines: &'l [&'t str]) -> &'l [&'t str] {
+    let result = lines.iter().rposition(|line| line.starts_with("test result: "));
+    let end = result.and_then(|result| lines[..result].iter().rposition(|line| *line == "failures:").or(Some(result)));
+    &lines[..end.unwrap_or(lines.len())]
+}
+
+/// Without the frames of backtraces: most are of the runtime, and the file has them. Where a panic came from stands
+/// above them.
+fn without_backtraces<'t>(lines: &[&'t str]) -> Vec<&'t str> {
+    let mut kept = Vec::new();
+    let mut within = false;
+    for line in lines {
+        if within && is_frame(line) {
+            continue;
+        }
+        within = *line == "stack backtrace:";
+        kept.push(if within { "stack backtrace: only in the file" } else { *line });
+    }
+    kept
+}
+
+/// `  12: module::function` or `             at /path/file.rs:1:2`.
+fn is_frame(line: &str) -> bool {
+    let text = line.trim_start();
+    line.starts_with(' ')
+        && (text.starts_with("at ")
+            || text.split_once(": ").is_some_and(|(number, _)| number.bytes().all(|byte| byte.is_ascii_digit())))
+}
+
+/// libtest writes `test <name> ... ` and leaves it to the test to go on in that line.
+fn without_name(line: &str) -> &str {
+    match line.strip_prefix("test ").and_then(|line| line.split_once(" ... ")) {
+        Some((name, rest)) if !name.contains(' ') => rest,
+        _ => line,
+    }
+}
+
 /// Lines in which libtest speaks of a run of one test; to our reader they are noise.
 fn is_libtest(line: &str) -> bool {
-    let line = line.trim();
-    line == "running 1 test"
-        || line == "failures:"
-        || line == "error: test failed"
-        || line.starts_with("test result: ")
+    let line = line.trim_end();
+    matches!(line, "running 1 test" | "failures:" | "FAILED" | "ok")
         || (line.starts_with("test ")
-            && (line.ends_with(" ...") || line.contains(" ... FAILED") || line.ends_with("ok")))
+            && (line.ends_with(" ...") || line.ends_with(" ... FAILED") || line.ends_with(" ... ok")))
 }
 
 #[cfg(test)]
@@ -115,7 +152,24 @@ test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 3 filtered out; 
     fn what_libtest_says_is_left_out() {
         let tail = OutputTail::of_text(PANICKED);
         assert!(tail.text().starts_with("creating the network"), "{}", tail.text());
-        assert!(!tail.text().contains("test result"), "{}", tail.text());
+        assert!(tail.text().ends_with("to display a backtrace"), "{}", tail.text());
+    }
+
+    #[test]
+    fn what_a_test_prints_behind_its_name_is_kept() {
+        let text = "\nrunning 1 test\ntest drift::a ... Error: no node\nFAILED\n\nfailures:\n\nfailures:\n    a\n\ntest result: FAILED.\n";
+        assert_eq!(OutputTail::of_text(text).text(), "Error: no node");
+        assert_eq!(OutputTail::of_text("test of time ... passed\n").text(), "test of time ... passed");
+    }
+
+    #[test]
+    fn frames_of_a_backtrace_are_left_out_and_what_comes_after_them_is_not() {
+        let text = "thread 'a' panicked at a.rs:1:1:\nboom\nstack backtrace:\n   0: f\n             at /a.rs:1:2\n  \
+                    12: g\nnote: Some details are omitted\n  3 nodes\n";
+        assert_eq!(
+            OutputTail::of_text(text).text(),
+            "thread 'a' panicked at a.rs:1:1:\nboom\nstack backtrace: only in the file\nnote: Some details are omitted\n  3 nodes"
+        );
     }
 
     #[test]

@@ -7,6 +7,9 @@ use super::palette::{Palette, elapsed};
 use super::scenario::ScenarioReport;
 use super::summary::first_line;
 
+/// More of a message would hide the other scenarios; the summary has all of it.
+const LONGEST: usize = 200;
+
 /// Shows a run as lines.
 #[derive(Debug)]
 pub struct Plain<W> {
@@ -35,7 +38,7 @@ impl<W: Write + Send> Display for Plain<W> {
                 self.scenarios = scenarios;
                 self.line(&planned(scenarios, jobs, seed));
             }
-            RunEvent::Started(id) => self.line(&format!("{} {:>7}  {id}", self.palette.faint("start"), "")),
+            RunEvent::Started(id) => self.line(&format!("{} {:>17}  {id}", self.palette.faint("start"), "")),
             RunEvent::Told(..) | RunEvent::Ended => {}
             RunEvent::Finished(report) => {
                 self.finished += 1;
@@ -54,12 +57,15 @@ pub(super) fn planned(scenarios: usize, jobs: usize, seed: u64) -> String {
 
 /// The line that a scenario leaves behind.
 pub(super) fn finished(palette: Palette, report: &ScenarioReport, number: usize, of: usize) -> String {
-    let count = palette.faint(&format!("({number}/{of})"));
-    let mut line = format!("{} {:>7}  {} {count}", palette.verdict(&report.verdict), elapsed(report.took), report.id);
+    let count = palette.faint(&format!("{:>9}", format!("({number}/{of})")));
+    let mut line = format!("{} {:>7} {count}  {}", palette.verdict(&report.verdict), elapsed(report.took), report.id);
     let message = first_line(report.verdict.message());
     if !message.is_empty() {
-        line.push_str("\n               ");
-        line.push_str(message);
+        line.push_str("\n                         ");
+        line.extend(message.chars().take(LONGEST));
+        if message.chars().count() > LONGEST {
+            line.push('…');
+        }
     }
     line
 }
@@ -94,10 +100,10 @@ mod tests {
         plain.show(RunEvent::Finished(&report));
         insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r"
         running 2 scenarios, 1 at a time, seed 7
-        start          drift::a
-        PASS    12.3s  drift::a (1/2)
-        FAIL    12.3s  drift::a (2/2)
-                       no node came
+        start                    drift::a
+        PASS    12.3s     (1/2)  drift::a
+        FAIL    12.3s     (2/2)  drift::a
+                                 no node came
         ");
     }
 }

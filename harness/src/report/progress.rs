@@ -277,6 +277,41 @@ mod tests {
         assert!(reader.read().is_empty());
     }
 
+    /// Not a test by itself: what the next one starts as a process of its own.
+    #[test]
+    fn a_process_with_a_runner() {
+        if std::env::var_os("CATNAP_TEST_RUNNER").is_some() {
+            let progress = ProgressWriter::from_env();
+            progress.step("wait for the end of the runner");
+            std::thread::sleep(std::time::Duration::from_secs(60));
+        }
+    }
+
+    #[test]
+    fn a_process_whose_runner_is_gone_is_told_to_end() {
+        use std::os::unix::process::ExitStatusExt;
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("progress.jsonl");
+        let mut process = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "report::progress::tests::a_process_with_a_runner", "--test-threads=1"])
+            .env("CATNAP_TEST_RUNNER", "1")
+            .env(environment::PROGRESS, &file)
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut reader = ProgressReader::new(file);
+        let patience = Instant::now();
+        while reader.read().is_empty() {
+            assert!(patience.elapsed().as_secs() < 30, "it does not start");
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        assert_eq!(process.try_wait().unwrap(), None, "it lives as long as its runner");
+        // What the system does when a runner ends, however it ends.
+        drop(process.stdin.take());
+        assert_eq!(process.wait().unwrap().signal(), Some(15));
+    }
+
     #[test]
     fn half_a_line_waits_for_its_other_half_and_nonsense_is_left_out() {
         let folder = tempfile::tempdir().unwrap();

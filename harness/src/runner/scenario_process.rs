@@ -60,7 +60,8 @@ pub(super) async fn run(
     let verdict = judge(&ending, listener.verdict, listener.step.as_deref(), &tail);
     let useful = match &verdict {
         Verdict::Passed { .. } | Verdict::Skipped { .. } => false,
-        Verdict::Failed { body, .. } => !body.contains(tail.text()),
+        // A test that returns an error has it printed by libtest.
+        Verdict::Failed { body, .. } => !body.contains(tail.text().trim_start_matches("Error: ")),
         Verdict::CouldNotRun { .. } => true,
     };
     let mut attachments: Vec<PathBuf> = vec![output];
@@ -130,12 +131,8 @@ impl Drop for ScenarioProcess {
 
 fn start(plan: &Plan, scenario: &Scenario, folder: &Path, output: &Path) -> Result<ScenarioProcess, String> {
     let progress = folder.join("progress.jsonl");
-    let file = std::fs::create_dir_all(folder)
-        .and_then(|()| match std::fs::remove_file(&progress) {
-            // What an earlier run left in a folder that the user names again is not ours.
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-            _ => File::create(output),
-        })
+    let file = empty(folder)
+        .and_then(|()| File::create(output))
         .and_then(|file| Ok((file.try_clone()?, file)))
         .map_err(|error| format!("failed to prepare the scenario's folder {}: {error}", folder.display()))?;
 
@@ -165,6 +162,15 @@ fn start(plan: &Plan, scenario: &Scenario, folder: &Path, output: &Path) -> Resu
     let number = child.id().and_then(|id| i32::try_from(id).ok()).ok_or("the scenario's process has no number")?;
     let lifeline = child.stdin.take();
     Ok(ScenarioProcess { child, group: Pid::from_raw(number), _lifeline: lifeline })
+}
+
+/// Makes the scenario's folder. What an earlier run recorded there, in artefacts that the user names again, goes: nobody
+/// could tell its logs from the new ones. A folder that no run of ours made is left as it is.
+fn empty(folder: &Path) -> std::io::Result<()> {
+    if folder.join("output.log").is_file() {
+        std::fs::remove_dir_all(folder)?;
+    }
+    std::fs::create_dir_all(folder)
 }
 
 impl ScenarioProcess {

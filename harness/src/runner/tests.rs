@@ -152,6 +152,20 @@ async fn every_way_of_ending_has_its_verdict_and_its_junit_file() {
 }
 
 #[tokio::test]
+async fn what_an_earlier_run_recorded_is_gone_and_what_is_not_ours_is_not() {
+    let mut trial = Trial::new();
+    trial.run(&["passes"]).await;
+    let stale = trial.artefact("passes", "old.log");
+    std::fs::write(&stale, "").unwrap();
+    let foreign = trial.artefact("fails", "notes");
+    std::fs::create_dir_all(foreign.parent().unwrap()).unwrap();
+    std::fs::write(&foreign, "").unwrap();
+    let outcome = trial.run(&["passes", "fails"]).await;
+    assert_eq!(outcome.exit_code(), 1);
+    assert!(!stale.exists() && foreign.exists());
+}
+
+#[tokio::test]
 async fn exit_codes_tell_failure_from_what_could_not_run() {
     for (names, code) in [
         (&["passes", "skipped"][..], 0),
