@@ -158,22 +158,20 @@ fn in_subnet(state: &State, node: &Value, subnet: &str, prefix: IpNet) -> Result
 fn ip_configurations<'a>(state: &'a State, node: &Value) -> Vec<&'a Value> {
     let provider_id = node["spec"]["providerID"].as_str().unwrap_or_default();
     let machine = provider_id.strip_prefix("azure://").unwrap_or(provider_id);
-    let of_nics = state.resources("Microsoft.Network/networkInterfaces").filter(|nic| {
-        nic.body.as_ref().is_some_and(|nic| {
-            nic["properties"]["virtualMachine"]["id"].as_str().is_some_and(|id| id.eq_ignore_ascii_case(machine))
-        })
+    let types = [
+        "Microsoft.Network/networkInterfaces",
+        "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/networkInterfaces",
+    ];
+    let interfaces = types.iter().flat_map(|resource_type| state.resources(resource_type));
+    let of_machine = interfaces.filter_map(|interface| interface.body.as_ref()).filter(|interface| {
+        let owner = interface["properties"]["virtualMachine"]["id"].as_str();
+        owner.is_some_and(|id| id.eq_ignore_ascii_case(machine))
     });
-    let of_instances = state
-        .resources("Microsoft.Compute/virtualMachineScaleSets/virtualMachines")
-        .filter(|instance| instance.id.eq_ignore_ascii_case(machine));
-    let arrays = of_nics.filter_map(|nic| nic.body.as_ref()?["properties"]["ipConfigurations"].as_array()).chain(
-        of_instances.filter_map(|instance| {
-            instance.body.as_ref()?["properties"]["networkProfileConfiguration"]["networkInterfaceConfigurations"][0]
-                ["properties"]["ipConfigurations"]
-                .as_array()
-        }),
-    );
-    arrays.flatten().map(|configuration| &configuration["properties"]).collect()
+    of_machine
+        .filter_map(|interface| interface["properties"]["ipConfigurations"].as_array())
+        .flatten()
+        .map(|configuration| &configuration["properties"])
+        .collect()
 }
 
 fn internal_ip(node: &Value) -> Option<IpAddr> {

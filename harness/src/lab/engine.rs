@@ -212,6 +212,7 @@ impl EmbeddedEngine {
             identity_endpoint: self.azure.identity_endpoint.clone(),
             identity_header: (self.azure.identity_header)(facts.cluster_identity.object_id),
             api_server,
+            api_server_ca: control_plane.ca_pem().to_owned(),
             kubeconfig: control_plane.kubeconfig_path(Identity::Provisioner),
             bootstrap_token: control_plane.bootstrap_token().to_string(),
             cluster: facts.clone(),

@@ -160,8 +160,8 @@ impl Joiner {
         Ok(Self { machine, intent, nodes: Api::all(client) })
     }
 
-    /// Creates the Node as the kubelet does. A Node of this name that is there already, left by a machine of the same
-    /// name that was deleted a moment ago, makes this fail until it is gone.
+    /// Creates the Node as the kubelet does. One that is there already is its own, if this machine made it (and never
+    /// heard the answer); if a machine of the same name left it behind, this fails until it is gone.
     ///
     /// # Errors
     /// [`JoinError`] with the API server's answer, for example that NodeRestriction forbids a label.
@@ -180,8 +180,19 @@ impl Joiner {
             at,
         }
         .node();
-        let post = PostParams::default();
-        self.nodes.create(&post, &node).await.map_err(|error| JoinError::Api { step: "registering the node", error })
+        let fail = |error| JoinError::Api { step: "registering the node", error };
+        match self.nodes.create(&PostParams::default(), &node).await {
+            Err(kube::Error::Api(status)) if status.code == 409 => {
+                let there = self.nodes.get(&self.machine.computer_name).await.map_err(fail)?;
+                let hardware = |node: &Node| {
+                    let info = node.status.as_ref().and_then(|status| status.node_info.as_ref());
+                    info.map(|info| info.system_uuid.clone())
+                };
+                let own = hardware(&there) == hardware(&node) && there.metadata.deletion_timestamp.is_none();
+                if own { Ok(there) } else { Err(fail(kube::Error::Api(status))) }
+            }
+            created => created.map_err(fail),
+        }
     }
 
     /// Lets a node that registered without a network turn Ready: KWOK, which was told to hold it, reports for it now.

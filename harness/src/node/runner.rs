@@ -17,16 +17,22 @@ use crate::history::{BootStage, Event, History};
 /// Turns virtual machines into nodes. Clones share the machines.
 ///
 /// Machines may start before their cluster is known: they wait for [`NodeRunner::connect`]. Each machine lives in a
-/// task of its own, so any number of them boot side by side.
+/// task of its own, so any number of them boot side by side; with the last clone all of them stop where they are.
 #[derive(Debug, Clone)]
 pub struct NodeRunner(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
+    world: Arc<World>,
+    machines: Mutex<Machines>,
+}
+
+/// What the machines' lives take place in.
+#[derive(Debug)]
+struct World {
     history: History,
     settings: BootSettings,
     clusters: watch::Sender<Vec<Arc<NodeCluster>>>,
-    machines: Mutex<Machines>,
 }
 
 #[derive(Debug, Default)]
@@ -46,18 +52,14 @@ impl NodeRunner {
     /// A runner without clusters.
     #[must_use]
     pub fn new(history: History, settings: BootSettings) -> Self {
-        Self(Arc::new(Inner {
-            history,
-            settings,
-            clusters: watch::Sender::new(Vec::new()),
-            machines: Mutex::new(Machines::default()),
-        }))
+        let world = World { history, settings, clusters: watch::Sender::new(Vec::new()) };
+        Self(Arc::new(Inner { world: world.into(), machines: Mutex::default() }))
     }
 
     /// Makes a cluster known. Machines that wait for it go on; a cluster of the same id is replaced.
     pub fn connect(&self, cluster: NodeCluster) {
         let id = cluster.facts.id.clone();
-        self.0.clusters.send_modify(|clusters| {
+        self.0.world.clusters.send_modify(|clusters| {
             clusters.retain(|known| !known.facts.id.eq_ignore_ascii_case(&id));
             clusters.push(Arc::new(cluster));
         });
@@ -65,7 +67,7 @@ impl NodeRunner {
 
     /// Forgets a cluster that is going away: its machines' Nodes vanish with it and are not removed one by one.
     pub fn disconnect(&self, id: &str) {
-        self.0.clusters.send_modify(|clusters| clusters.retain(|known| !known.facts.id.eq_ignore_ascii_case(id)));
+        self.0.world.clusters.send_modify(|clusters| clusters.retain(|known| !known.facts.id.eq_ignore_ascii_case(id)));
     }
 
     /// Takes note of a change. Must be called within a tokio runtime.
@@ -117,14 +119,14 @@ impl NodeRunner {
             return;
         }
         machines.running.insert(machine.id.to_lowercase(), gone);
-        let life = Life { runner: self.0.clone(), machine, deleted };
+        let life = Life { world: self.0.world.clone(), machine, deleted };
         machines.tasks.spawn(life.live());
     }
 }
 
 /// One machine from its start to its end.
 struct Life {
-    runner: Arc<Inner>,
+    world: Arc<World>,
     machine: Arc<VirtualMachine>,
     deleted: watch::Receiver<bool>,
 }
@@ -134,7 +136,7 @@ impl Life {
         match self.boot().await {
             Ok((cluster, node)) => {
                 self.deletion().await;
-                tokio::time::sleep(self.runner.settings.removal_after).await;
+                tokio::time::sleep(self.world.settings.removal_after).await;
                 self.remove(&cluster, &node).await;
             }
             Err(End::Refused(reason)) => self.record(BootStage::Refused, reason),
@@ -145,7 +147,7 @@ impl Life {
     /// Boots up to a completed Node. Every wait ends when the machine is deleted; only the registration itself is not
     /// torn off, because a Node could come of it that nobody would remove.
     async fn boot(&mut self) -> Result<(Arc<NodeCluster>, Node), End> {
-        let boot = self.runner.settings.plan.boot(&self.machine);
+        let boot = self.world.settings.plan.boot(&self.machine);
         self.record(BootStage::Booting, String::new());
         let started = Instant::now();
         let Some(kubelet_after) = boot.kubelet_after else {
@@ -153,7 +155,7 @@ impl Life {
             return Err(End::Deleted);
         };
         self.unless_deleted(tokio::time::sleep(kubelet_after)).await?;
-        let mut clusters = self.runner.clusters.subscribe();
+        let mut clusters = self.world.clusters.subscribe();
         let machine = self.machine.clone();
         let found = async {
             let known = clusters.wait_for(|known| known.iter().any(|cluster| cluster.owns(&machine))).await;
@@ -174,14 +176,14 @@ impl Life {
     }
 
     async fn join(&mut self, cluster: &Arc<NodeCluster>, network_now: bool) -> Result<(Joiner, Node), End> {
-        let began = Instant::now();
+        let mut refused_since = None;
         let mut waits = backoff();
         loop {
             let bootstrap = Joiner::bootstrap(self.machine.clone(), cluster.clone());
             let attempt = match self.unless_deleted(bootstrap).await? {
                 Ok(joiner) => {
-                    let device_plugin = self.runner.settings.device_plugin;
-                    let registered = joiner.register(self.runner.history.now(), network_now, device_plugin).await;
+                    let device_plugin = self.world.settings.device_plugin;
+                    let registered = joiner.register(self.world.history.now(), network_now, device_plugin).await;
                     registered.map(|node| (joiner, node))
                 }
                 Err(error) => Err(error),
@@ -190,8 +192,11 @@ impl Life {
                 Ok(joined) => return Ok(joined),
                 Err(error) => error,
             };
-            if error.patience().is_none_or(|patience| began.elapsed() >= patience) {
-                return Err(End::Refused(error.to_string()));
+            match error.patience() {
+                // The API server was away; when it is back, it is new to it all.
+                Some(Duration::MAX) => refused_since = None,
+                Some(patience) if refused_since.get_or_insert_with(Instant::now).elapsed() < patience => {}
+                _ => return Err(End::Refused(error.to_string())),
             }
             tracing::debug!(machine = self.machine.name, %error, "joining failed, trying again");
             self.unless_deleted(tokio::time::sleep(waits.next().unwrap_or_default())).await?;
@@ -216,7 +221,7 @@ impl Life {
 
     async fn remove(&self, cluster: &Arc<NodeCluster>, node: &Node) {
         for wait in backoff() {
-            let known = self.runner.clusters.borrow().iter().any(|known| known.facts.id == cluster.facts.id);
+            let known = self.world.clusters.borrow().iter().any(|known| known.facts.id == cluster.facts.id);
             if !known {
                 return;
             }
@@ -252,7 +257,7 @@ impl Life {
     }
 
     fn record(&self, stage: BootStage, message: String) {
-        self.runner.history.record(Event::Boot { machine: self.machine.name.clone(), stage, message });
+        self.world.history.record(Event::Boot { machine: self.machine.name.clone(), stage, message });
     }
 }
 

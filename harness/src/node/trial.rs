@@ -247,6 +247,15 @@ async fn machines_become_nodes_of_a_real_control_plane_and_go_again() {
     reached(&history, "aks-custom-abcde", BootStage::Removed).await;
     assert!(nodes.get_opt("aks-custom-abcde").await.expect("answer").is_none());
 
+    // A node of the name is there, from another machine: it is waited for.
+    let squatter = json!({"metadata": {"name": "aks-again"}});
+    nodes.create(&PostParams::default(), &serde_json::from_value(squatter).expect("node")).await.expect("node");
+    runner.handle(started(machine("aks-again", plane.custom_data())).0);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(boots(&history, "aks-again").len(), 1);
+    nodes.delete("aks-again", &Default::default()).await.expect("deleted");
+    reached(&history, "aks-again", BootStage::Registered).await;
+
     // Deleted while it boots: it never appears.
     let (start, gone) = started(machine("aks-short", plane.custom_data()));
     runner.handle(start);
@@ -322,4 +331,16 @@ async fn a_node_without_network_turns_ready_later() {
     let turned = await_condition(nodes, "aks-late", ready);
     tokio::time::timeout(Duration::from_secs(10), turned).await.expect("it turns ready").expect("watch");
     runner.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kubelet_that_never_heard_the_answer_finds_its_own_node() {
+    let Some(plane) = plane().await else { return };
+    plane.control_plane.settled().await.expect("settles");
+    let (machine, cluster) = (Arc::new(machine("aks-deaf", plane.custom_data())), Arc::new(plane.cluster().await));
+    let joiner = super::join::Joiner::bootstrap(machine, cluster).await.expect("joins");
+    let at = plane.history.now();
+    let first = joiner.register(at, true, false).await.expect("registers");
+    let second = joiner.register(at, true, false).await.expect("finds it");
+    assert_eq!(first.metadata.uid, second.metadata.uid);
 }

@@ -26,6 +26,8 @@ pub struct ProvisionerWorld {
     pub identity_header: String,
     /// API server, `https://127.0.0.1:6443`.
     pub api_server: Url,
+    /// Certificate authority of the API server, PEM.
+    pub api_server_ca: String,
     /// kubeconfig with the rights of the provisioner.
     pub kubeconfig: PathBuf,
     /// Bootstrap token that it gives to its machines, `<id>.<secret>`.
@@ -208,6 +210,7 @@ pub(super) mod tests {
             identity_endpoint: "http://127.0.0.1:8480/msi/token".parse().expect("url"),
             identity_header: "secret".into(),
             api_server: "https://127.0.0.1:6443".parse().expect("url"),
+            api_server_ca: String::new(),
             kubeconfig: "/lab/kubeconfig".into(),
             bootstrap_token: "abcdef.0123456789abcdef".into(),
         }

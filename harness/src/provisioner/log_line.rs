@@ -69,6 +69,12 @@ fn event(level: &str, controller: String, message: String, fields: Map<String, V
 }
 
 fn structured(mut fields: Map<String, Value>) -> Event {
+    if fields.get("source").is_some_and(|source| source == "ApiRequestLog") {
+        // Versions that cannot leave it log each ARM call, and as an error also the "not found" that they look for.
+        let message = fields.get("method").and_then(Value::as_str).unwrap_or_default().to_owned();
+        fields.retain(|name, _| ["url", "code", "error", "time_ms"].contains(&name.as_str()));
+        return event("debug", "azure-sdk".into(), message, fields);
+    }
     let text = |name: &str| fields.get(name).and_then(Value::as_str).map(str::to_owned);
     let level = text("level").map(|level| level.to_lowercase()).unwrap_or_default();
     let message = text("message").or_else(|| text("msg")).unwrap_or_default();
@@ -93,7 +99,8 @@ mod tests {
     fn lines_become_events() {
         let log = r#"{"level":"INFO","time":"2026-11-21T07:00:00.000Z","logger":"controller","caller":"a/b.go:1","message":"waiting for required CRDs to be available","commit":"abc","timeout":"2m0s"}
 {"level":"ERROR","time":"2026-11-21T07:00:01.000Z","logger":"controller","message":"Reconciler error","controller":"nodeclass.status","controllerGroup":"karpenter.azure.com","AKSNodeClass":{"name":"default"},"error":"resource not found"}
-{"time":"2026-11-21T07:00:01Z","level":"WARN","msg":"finished call","method":"GET"}
+{"time":"2026-11-21T07:00:01Z","level":"WARN","msg":"a plain slog line","a":1}
+{"time":"2026-11-21T07:00:01Z","level":"ERROR","msg":"finished call","source":"ApiRequestLog","protocol":"REST","time_ms":1,"method":"GET virtualmachines - READ","url":"https://127.0.0.1/x","error":"404 Not Found","code":404}
 flag provided but not defined: -kubeconfig
 
 panic: getting VNET GUID: GET https://127.0.0.1/subscriptions/s

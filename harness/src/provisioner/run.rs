@@ -249,7 +249,11 @@ impl Inner {
     /// The token is the provisioner's way to the cluster that it runs in; nobody checks it, because it asks that
     /// cluster for one ConfigMap only, and only when `SYSTEM_NAMESPACE` is set.
     fn service_account(&self) -> ServiceAccountFiles {
-        ServiceAccountFiles { token: "catnap".into(), ca_crt: String::new(), namespace: "kube-system".into() }
+        ServiceAccountFiles {
+            token: "catnap".into(),
+            ca_crt: self.world.api_server_ca.clone(),
+            namespace: "kube-system".into(),
+        }
     }
 }
 

@@ -113,6 +113,7 @@ async fn the_real_provisioner_starts_stops_and_starts_again() {
     let room = Room { folder: plane.folder, history: plane.history, processes: plane.processes };
     let mut world = world();
     world.api_server = plane.control_plane.url().parse().expect("url");
+    world.api_server_ca = plane.control_plane.ca_pem().to_owned();
     world.kubeconfig = plane.control_plane.kubeconfig_path(Identity::Provisioner);
     world.arm_ca = room.folder.path().join("ca.pem");
     std::fs::write(&world.arm_ca, plane.control_plane.ca_pem()).expect("written");
@@ -127,6 +128,7 @@ async fn the_real_provisioner_starts_stops_and_starts_again() {
 
     let given = settings.env("VNET_GUID", "00000000-0000-0000-0000-0000000000d1");
     let provisioner = Provisioner::start(&room.processes, world.clone(), given.clone()).await.expect("starts");
+    assert!(!room.messages("error").iter().any(|message| message.contains("root CA")), "{:?}", room.messages("error"));
     assert!(!room.messages("info").is_empty() && !room.messages("debug").is_empty());
     let first = provisioner.child().await.expect("runs");
     provisioner.restart().await.expect("starts again");

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::refusal::missing;
 use super::vm_placement::Placement;
-use super::DISKS;
+use super::{DISKS, vm_body};
 use crate::arm::{ArmError, ResourceId};
 use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
 use crate::world::World;
@@ -104,6 +104,7 @@ pub(super) fn create_os_disk(world: &mut World, vm: &ResourceId, id: &ResourceId
     }
     os_disk["managedDisk"]["id"] = json!(id);
     os_disk["managedDisk"]["storageAccountType"] = json!(sku);
+    let generation = vm_body::image_definition(body).map_or("V2", |image| &image.generation);
     let unique_id = world.uuid();
     let mut disk = json!({
         "location": placement.region.name,
@@ -111,7 +112,7 @@ pub(super) fn create_os_disk(world: &mut World, vm: &ResourceId, id: &ResourceId
         "managedBy": vm,
         "properties": {
             "osType": "Linux",
-            "hyperVGeneration": if placement.size.generations.contains("V2") { "V2" } else { "V1" },
+            "hyperVGeneration": generation,
             "creationData": { "createOption": "FromImage", "galleryImageReference": image },
             "diskSizeGB": size,
             "diskSizeBytes": size << 30,

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{EXTENSIONS, VIRTUAL_MACHINES, VM_API_VERSIONS};
+use super::{EXTENSIONS, VIRTUAL_MACHINES, VM_API_VERSIONS, vm_body};
 use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
 use crate::world::{Resource, World};
 
@@ -51,7 +51,7 @@ pub(super) fn view(world: &World, vm: &Resource) -> Value {
         .collect();
     json!({
         "computerName": vm.properties()["osProfile"]["computerName"],
-        "hyperVGeneration": "V2",
+        "hyperVGeneration": vm_body::image_definition(&vm.body).map_or("V2", |image| &image.generation),
         "extensions": extensions,
         "statuses": [
             { "code": format!("ProvisioningState/{code}"), "level": "Info", "displayStatus": display, "time": time },

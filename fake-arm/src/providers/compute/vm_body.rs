@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::refusal::{invalid, missing};
 use crate::arm::{ArmError, ResourceId};
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Image};
 
 /// Longest customData that Azure takes: 64 KiB less one byte, in base64.
 const MAX_CUSTOM_DATA: usize = 87_380;
@@ -143,17 +143,15 @@ fn image(reference: &Value, location: &str) -> Result<(), ArmError> {
 }
 
 fn community_image(id: &str, location: &str) -> Result<(), ArmError> {
-    let segments: Vec<_> = id.trim_start_matches('/').split('/').collect();
-    let [galleries, gallery, images, image, versions, version] = segments[..] else {
-        return Err(malformed_image(id));
-    };
-    let kinds = [(galleries, "CommunityGalleries"), (images, "Images"), (versions, "Versions")];
-    if kinds.iter().any(|(found, wanted)| !found.eq_ignore_ascii_case(wanted)) || version.is_empty() {
-        return Err(malformed_image(id));
-    }
-    let image = Catalog::builtin().gallery(gallery).and_then(|gallery| gallery.image(image));
-    let found = image.is_some_and(|image| version.eq_ignore_ascii_case("latest") || image.version(version).is_some());
-    if found {
+    let reference = CommunityImage::parse(id).ok_or_else(|| {
+        invalid(
+            "imageReference.communityGalleryImageId",
+            format!("The value '{id}' of parameter 'imageReference.communityGalleryImageId' is invalid."),
+        )
+    })?;
+    let version = reference.version;
+    let image = reference.definition();
+    if image.is_some_and(|image| version.eq_ignore_ascii_case("latest") || image.version(version).is_some()) {
         return Ok(());
     }
     Err(ArmError::not_found(
@@ -166,9 +164,29 @@ fn community_image(id: &str, location: &str) -> Result<(), ArmError> {
     .target("imageReference"))
 }
 
-fn malformed_image(id: &str) -> ArmError {
-    invalid(
-        "imageReference.communityGalleryImageId",
-        format!("The value '{id}' of parameter 'imageReference.communityGalleryImageId' is invalid."),
-    )
+/// The definition of the community image that a body names.
+pub(super) fn image_definition(body: &Value) -> Option<&'static Image> {
+    let id = body.pointer("/properties/storageProfile/imageReference/communityGalleryImageId")?.as_str()?;
+    CommunityImage::parse(id)?.definition()
+}
+
+/// `/CommunityGalleries/{gallery}/Images/{image}/Versions/{version}`.
+struct CommunityImage<'a> {
+    gallery: &'a str,
+    image: &'a str,
+    version: &'a str,
+}
+
+impl<'a> CommunityImage<'a> {
+    fn parse(id: &'a str) -> Option<Self> {
+        let segments: Vec<_> = id.trim_start_matches('/').split('/').collect();
+        let [galleries, gallery, images, image, versions, version] = segments[..] else { return None };
+        let kinds = [(galleries, "CommunityGalleries"), (images, "Images"), (versions, "Versions")];
+        let sound = kinds.iter().all(|(found, wanted)| found.eq_ignore_ascii_case(wanted)) && !version.is_empty();
+        sound.then_some(Self { gallery, image, version })
+    }
+
+    fn definition(&self) -> Option<&'static Image> {
+        Catalog::builtin().gallery(self.gallery)?.image(self.image)
+    }
 }

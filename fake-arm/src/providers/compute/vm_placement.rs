@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::refusal::{invalid, sku_not_available, unknown_location, unknown_size, unknown_zone};
 use super::{VIRTUAL_MACHINES, vm_body};
 use crate::arm::{ArmError, ResourceId};
-use crate::catalog::{Catalog, Region, VmSize};
+use crate::catalog::{Catalog, Image, Region, VmSize};
 
 /// A size in a region.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +34,9 @@ pub(super) fn place(id: &ResourceId, body: &Value, location: &str) -> Result<Pla
         }
     }
     allowances(body, size)?;
+    if let Some(image) = vm_body::image_definition(body) {
+        boots(size, image)?;
+    }
     Ok(Placement { region, size })
 }
 
@@ -53,6 +56,35 @@ pub(super) fn is_spot(body: &Value) -> bool {
         // `Low` is what Azure called it before.
         priority.eq_ignore_ascii_case("Spot") || priority.eq_ignore_ascii_case("Low")
     })
+}
+
+/// The size can boot the image.
+fn boots(size: &VmSize, image: &Image) -> Result<(), ArmError> {
+    if !size.architecture.eq_ignore_ascii_case(&image.architecture) {
+        return Err(ArmError::bad_request(
+            "BadRequest",
+            format!(
+                "Cannot create a VM of size '{}' because this VM size only supports a CPU Architecture of '{}', but an \
+                 image or disk with CPU Architecture '{}' was given. Please check that the CPU Architecture of the \
+                 image or disk is compatible with that of the VM size.",
+                size.name, size.architecture, image.architecture
+            ),
+        ));
+    }
+    if size.generations.split(',').any(|generation| generation == image.generation) {
+        return Ok(());
+    }
+    Err(ArmError::bad_request(
+        "BadRequest",
+        format!(
+            "The selected VM size '{}' cannot boot Hypervisor Generation '{}'. If this was a Create operation please \
+             check that the Hypervisor Generation of the Image matches the Hypervisor Generation of the selected VM \
+             Size. If this was an Update operation please select a Hypervisor Generation '{}' VM Size.",
+            size.name,
+            image.generation.trim_start_matches('V'),
+            image.generation.trim_start_matches('V')
+        ),
+    ))
 }
 
 fn allowances(body: &Value, size: &VmSize) -> Result<(), ArmError> {

@@ -87,11 +87,15 @@ fn a_network_is_made_over_time_and_keeps_its_guid() {
     assert_eq!(seen["properties"]["subnets"][0]["name"], "a");
     assert_eq!(seen["id"], json!(id("virtualNetworks/v")));
 
-    // A PUT without subnets leaves them, one with others replaces them.
-    bench.put(&at("virtualNetworks/v"), json!({"location": "eastus", "properties": {"addressSpace": {"addressPrefixes": ["10.0.0.0/16", "10.1.0.0/16"]}}})).expect(200);
+    // A PUT without subnets leaves them or, with an old api-version, removes them; one with others replaces them.
+    let wider = json!({"location": "eastus", "properties": {"addressSpace": {"addressPrefixes": ["10.0.0.0/16", "10.1.0.0/16"]}}});
+    bench.put(&at("virtualNetworks/v").replace("2022-01-01", "2024-05-01"), wider.clone()).expect(200);
     let seen = bench.get(&at("virtualNetworks/v")).expect(200);
     assert_eq!(seen["properties"]["subnets"].as_array().unwrap().len(), 1);
     assert_eq!(seen["properties"]["resourceGuid"], made["properties"]["resourceGuid"]);
+    let pruned = bench.put(&at("virtualNetworks/v"), wider).expect(200);
+    assert_eq!(pruned["properties"]["subnets"], json!([]));
+    bench.put(&at("virtualNetworks/v"), vnet("10.0.0.0/16", &[("a", "10.0.1.0/24")])).expect(200);
     bench.put(&at("virtualNetworks/v"), vnet("10.0.0.0/16", &[("b", "10.0.1.0/24")])).expect(200);
     assert_eq!(bench.get(&at("virtualNetworks/v/subnets/a")).code(), "NotFound");
     bench.get(&at("virtualNetworks/v/subnets/b")).expect(200);

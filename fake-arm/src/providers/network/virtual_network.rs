@@ -84,17 +84,24 @@ fn address_space(request: &Request) -> Result<Vec<IpNet>, ArmError> {
     named.into_iter().map(|text| prefix::parse(text, &request.id)).collect()
 }
 
+/// From this api-version on, a PUT that does not speak of subnets leaves them; before, it removes them all.
+const KEEPS_SUBNETS: &str = "2023-09-01";
+
 /// The subnets that the network is to have, checked against its space, against each other and against what is in
-/// use; none where the request does not speak of subnets, and the present ones stay.
+/// use; none where the present ones stay as they are.
 fn wanted_subnets(world: &World, request: &Request, space: &[IpNet]) -> Result<Option<Vec<(String, Value)>>, ArmError> {
     let vnet = &request.id;
     let present: Vec<&Resource> = world.resources().within(vnet, subnet::SUBNET).collect();
-    let Some(list) = request.properties().get("subnets").and_then(Value::as_array) else {
-        for subnet in present {
-            let prefixes = prefix::prefixes_of(subnet.properties());
-            subnet::check_inside(vnet, subnet.name(), &prefixes, space)?;
+    let list = match request.properties().get("subnets").and_then(Value::as_array) {
+        Some(list) => list.as_slice(),
+        None if request.api_version.at_least(KEEPS_SUBNETS) => {
+            for subnet in present {
+                let prefixes = prefix::prefixes_of(subnet.properties());
+                subnet::check_inside(vnet, subnet.name(), &prefixes, space)?;
+            }
+            return Ok(None);
         }
-        return Ok(None);
+        None => &[],
     };
     let mut wanted: Vec<(String, Value, Vec<IpNet>)> = Vec::new();
     for item in list {

@@ -319,6 +319,12 @@ fn what_a_size_does_not_support_is_refused() {
     let host = json!({ "encryptionAtHost": true });
     let (status, message) = refused("Standard_D2_v2", "/properties/securityProfile", host);
     assert_eq!((status, message.as_str()), (400, "Encryption at host is not supported by VM size 'Standard_D2_v2'."));
+    let (status, message) = refused("Standard_D2_v2", "/properties/priority", json!("Regular"));
+    assert_eq!(status, 400);
+    assert!(message.contains("'Standard_D2_v2' cannot boot Hypervisor Generation '2'"), "{message}");
+    let (status, message) = refused("Standard_D2ps_v5", "/properties/priority", json!("Regular"));
+    assert_eq!(status, 400);
+    assert!(message.contains("CPU Architecture of 'Arm64', but an image or disk with CPU Architecture 'x64'"));
     assert_eq!(refused("Standard_B2s", "/properties/priority", json!("Regular")).0, 201);
 }
 
