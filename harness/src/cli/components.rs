@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::components::{Component, ComponentError, FetchDisplay, Selection, Source, Store, StoreOptions, Versions};
 
-/// Arguments of `catnap components`.
+/// Fetch, list and remove the real parts that labs are made of
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:
   catnap components fetch                           everything that a lab needs by default

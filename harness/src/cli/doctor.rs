@@ -8,7 +8,7 @@ use super::parts::PartsArgs;
 use crate::components::{ComponentError, Finding, State, Store, StoreOptions};
 use crate::process::probe_namespaces;
 
-/// Arguments of `catnap doctor`.
+/// Say what works on this machine, what does not, and what to do about it
 #[derive(Debug, Clone, Default, Args)]
 #[command(after_help = "Exit status: 0 if a lab can be started here, 2 if something is in its way.
 

@@ -80,6 +80,8 @@ pub(super) fn read(output: &str) -> Complaint {
     }
     if let Some(detail) = line(&NETWORK) {
         let module = module_in(&detail).or_else(|| last_download(output)).unwrap_or_else(|| "a module".to_owned());
+        // Most often Go begins with the module, and so will whoever shows this.
+        let detail = detail.trim_start_matches("go: ").trim_start_matches(&format!("{module}: ")).to_owned();
         return Complaint::Network { module, detail };
     }
     if let Some(detail) = line(&["permission denied", "read-only file system"]) {

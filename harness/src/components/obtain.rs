@@ -50,7 +50,7 @@ impl Workplace {
 }
 
 /// Makes one build, unless another catnap has made it by the time it is our turn. `None` if `stop` becomes true before
-/// it is done; then nothing of it is left.
+/// it is done; then nothing of it is left. The cache was [prepared](Cache::prepare).
 pub(super) async fn obtain(
     cache: &Cache,
     go: &Go,
@@ -60,7 +60,6 @@ pub(super) async fn obtain(
     report: &(dyn Fn(Stage) + Send + Sync),
     stop: &mut watch::Receiver<bool>,
 ) -> Result<Option<(Entry, Source)>, ComponentError> {
-    cache.prepare(pin)?;
     let trouble = |error| unwritable(cache, go, pin, error);
     let lock = cache.lock(pin, part);
     let _lock = tokio::select! {

@@ -229,6 +229,10 @@ impl Store {
             return Ok(obtained);
         }
         let go = self.go_for(&missing).await?;
+        // All at once: one that cannot be written is found out before anything is begun.
+        for (pin, _) in &missing {
+            self.cache.prepare(pin)?;
+        }
         let share = Machine::look().share(missing.len());
         let places = Semaphore::new(share.builds);
         let report = &report;
@@ -237,9 +241,17 @@ impl Store {
         let builds = missing.into_iter().map(|(pin, part)| {
             let (go, places, stop, mut stopped) = (&go, &places, &stop, stopped.clone());
             async move {
-                report(&pin, Stage::Queued);
                 // Nobody closes the semaphore; without a permit the build would merely be one more at a time.
-                let _place = places.acquire().await;
+                let _place = match places.try_acquire() {
+                    Ok(place) => Ok(place),
+                    Err(_) => {
+                        report(&pin, Stage::Queued);
+                        places.acquire().await
+                    }
+                };
+                if *stopped.borrow() {
+                    return Ok(None);
+                }
                 let stage = |stage| report(&pin, stage);
                 let made = obtain(&self.cache, go, &pin, part, share.packages, &stage, &mut stopped).await;
                 match &made {
