@@ -153,7 +153,7 @@ impl ArmClient {
                         method: method.to_owned(),
                         id: id.to_owned(),
                         status,
-                        fault,
+                        fault: Box::new(fault),
                     });
                 }
                 "" if answer.status != StatusCode::ACCEPTED => return Ok(()),
@@ -185,7 +185,7 @@ impl ArmClient {
         let (status, headers) = (response.status(), response.headers().clone());
         let text = response.text().await.map_err(unreachable)?;
         if !status.is_success() {
-            return Err(ArmError::Refused(ArmFault::read(format!("{method} {id}"), status.as_u16(), &text)));
+            return Err(ArmError::Refused(Box::new(ArmFault::read(format!("{method} {id}"), status.as_u16(), &text))));
         }
         let body = if text.is_empty() {
             Value::Null

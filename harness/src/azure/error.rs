@@ -7,7 +7,7 @@ use std::fmt;
 pub enum ArmError {
     /// Azure answered with an error.
     #[error("{0}")]
-    Refused(ArmFault),
+    Refused(Box<ArmFault>),
     /// A long-running operation ended in failure.
     #[error("{method} {id}: the operation was accepted and then ended as {status}: {fault}")]
     OperationFailed {
@@ -18,7 +18,7 @@ pub enum ArmError {
         /// `Failed` or `Canceled`.
         status: String,
         /// Azure's error.
-        fault: ArmFault,
+        fault: Box<ArmFault>,
     },
     /// No answer came.
     #[error("{method} {id}: no answer from {endpoint}: {source}")]

@@ -74,7 +74,6 @@ impl Azure {
     }
 
     /// A virtual network to be created.
-    #[must_use]
     pub fn vnet(&self, name: &str) -> VnetBuilder {
         VnetBuilder::new(self.clone(), name)
     }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::components::Versions;
+use crate::report::repeat_command;
 use crate::runner::default_jobs;
 
 /// Settings of one lab, read from `CATNAP_*` variables.
@@ -66,7 +67,19 @@ impl Settings {
     /// The command that runs this scenario again in the same way.
     #[must_use]
     pub fn again(&self) -> String {
-        format!("cargo run --release -- run {} --seed {}", self.scenario, self.seed)
+        match self.scenario.parse() {
+            Ok(id) => repeat_command(&id, self.seed),
+            Err(_) => format!("CATNAP_SEED={}", self.seed),
+        }
+    }
+
+    /// The provisioner, as reports name it: a path that was given, or the version.
+    #[must_use]
+    pub fn provisioner_name(&self) -> String {
+        match &self.provisioner {
+            Some(path) => path.display().to_string(),
+            None => self.versions.provisioner.clone(),
+        }
     }
 }
 

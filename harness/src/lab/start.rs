@@ -145,7 +145,7 @@ impl Lab {
 
         progress.fact("target", "embedded");
         progress.fact("kubernetes", &settings.versions.kubernetes);
-        progress.fact("karpenter-azure", &settings.versions.provisioner);
+        progress.fact("karpenter-azure", &settings.provisioner_name());
         progress.attachment(&folder.join("history.jsonl"));
         let azure = azure(&fake, &history, settings.seed)?;
         Ok(Self {

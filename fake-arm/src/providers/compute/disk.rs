@@ -83,7 +83,13 @@ pub(super) fn os_disk_id(world: &mut World, vm: &ResourceId, body: &Value) -> Re
 }
 
 /// Makes a machine's OS disk and writes into the machine's body what Azure fills in there.
-pub(super) fn create_os_disk(world: &mut World, vm: &ResourceId, id: &ResourceId, body: &mut Value, placement: Placement) {
+pub(super) fn create_os_disk(
+    world: &mut World,
+    vm: &ResourceId,
+    id: &ResourceId,
+    body: &mut Value,
+    placement: Placement,
+) {
     let ephemeral = body.pointer("/properties/storageProfile/osDisk/diffDiskSettings/option").is_some();
     let default_sku = if placement.size.premium_io && !ephemeral { "Premium_LRS" } else { "Standard_LRS" };
     let image = body["properties"]["storageProfile"]["imageReference"].clone();

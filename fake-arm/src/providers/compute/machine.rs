@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::custom_data::CustomData;
-use super::vm_placement::{Placement, is_spot};
 use super::disk;
+use super::vm_placement::{Placement, is_spot};
 use crate::arm::ResourceId;
 use crate::events::VirtualMachine;
 use crate::providers::network;

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::refusal::{invalid, invalid_id, missing};
 use super::vm_placement::Placement;
-use crate::providers::network;
 use crate::arm::{ArmError, ResourceId};
+use crate::providers::network;
 use crate::world::World;
 
 /// Ids of the interfaces that a machine's body names, with `deleteOption: Delete` or without.
@@ -74,7 +74,8 @@ pub(super) fn check(
             ));
         }
     }
-    if interfaces.len() > 1 && interfaces.iter().enumerate().any(|(i, (id, _))| interfaces[..i].iter().any(|(o, _)| o == id))
+    if interfaces.len() > 1
+        && interfaces.iter().enumerate().any(|(i, (id, _))| interfaces[..i].iter().any(|(o, _)| o == id))
     {
         return Err(invalid("networkInterfaces", "A network interface is named more than once."));
     }

@@ -178,9 +178,11 @@ fn take_secrets(body: &mut Value) -> Option<String> {
 /// What Azure adds to a machine's body.
 fn fill_in(body: &mut Value) {
     let profile = &mut body["properties"]["osProfile"];
-    for (key, default) in
-        [("secrets", json!([])), ("allowExtensionOperations", json!(true)), ("requireGuestProvisionSignal", json!(true))]
-    {
+    for (key, default) in [
+        ("secrets", json!([])),
+        ("allowExtensionOperations", json!(true)),
+        ("requireGuestProvisionSignal", json!(true)),
+    ] {
         if profile[key].is_null() {
             profile[key] = default;
         }

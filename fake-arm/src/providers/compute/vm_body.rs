@@ -59,7 +59,8 @@ fn os_profile(body: &Value) -> Result<(), ArmError> {
     }
     let text = |key: &str| profile[key].as_str().filter(|text| !text.is_empty());
     let computer_name = text("computerName").ok_or_else(|| missing("osProfile.computerName"))?;
-    if computer_name.len() > 64 || computer_name.chars().any(|c| !c.is_whitespace() && HOST_NAME_FORBIDDEN.contains(c)) {
+    if computer_name.len() > 64 || computer_name.chars().any(|c| !c.is_whitespace() && HOST_NAME_FORBIDDEN.contains(c))
+    {
         return Err(invalid(
             "computerName",
             format!(

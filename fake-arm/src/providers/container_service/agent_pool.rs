@@ -89,7 +89,10 @@ fn instance(
     let size = Catalog::builtin().size(&draft.location, &pool.size).ok_or_else(|| {
         ArmError::bad_request(
             "VMSizeNotSupported",
-            format!("The VM size of {} is not allowed in your subscription in location '{}'.", pool.size, draft.location),
+            format!(
+                "The VM size of {} is not allowed in your subscription in location '{}'.",
+                pool.size, draft.location
+            ),
         )
         .target("agentPoolProfile.vmSize")
     })?;

@@ -36,10 +36,7 @@ pub(super) fn list(world: &World, id: &ResourceId, admin: bool) -> Result<Value,
             format!("Getting credentials is not allowed while the managed cluster {} is not provisioned.", id.name()),
         )
     })?;
-    let (name, text) = if admin {
-        ("clusterAdmin", &access.admin_kubeconfig)
-    } else {
-        ("clusterUser", &access.user_kubeconfig)
-    };
+    let (name, text) =
+        if admin { ("clusterAdmin", &access.admin_kubeconfig) } else { ("clusterUser", &access.user_kubeconfig) };
     Ok(json!({ "kubeconfigs": [{ "name": name, "value": BASE64_STANDARD.encode(text) }] }))
 }

@@ -207,7 +207,11 @@ fn pools(properties: &Value, network: &NetworkProfile) -> Result<Vec<Pool>, ArmE
 fn read_pool(pool: &Value, network: &NetworkProfile) -> Result<Pool, ArmError> {
     let name = pool["name"].as_str().unwrap_or_default().to_owned();
     let letters = |text: &str| text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-    if name.is_empty() || name.len() > 12 || !letters(&name) || !name.starts_with(|first: char| first.is_ascii_lowercase()) {
+    if name.is_empty()
+        || name.len() > 12
+        || !letters(&name)
+        || !name.starts_with(|first: char| first.is_ascii_lowercase())
+    {
         return Err(ArmError::bad_request(
             "InvalidParameter",
             format!(

@@ -157,7 +157,10 @@ fn update(
         Some(given) => parse(given)?,
         None => {
             let group = NodeResourceGroup::of(world, &request.id, draft);
-            group.id.resource("Microsoft.Network/virtualNetworks", &format!("aks-vnet-{}", group.digits)).child("subnets", "aks-subnet")
+            group
+                .id
+                .resource("Microsoft.Network/virtualNetworks", &format!("aks-vnet-{}", group.digits))
+                .child("subnets", "aks-subnet")
         }
     };
     let mut body = request.resource_body();
@@ -226,10 +229,11 @@ fn cluster_identity(world: &mut World, request: &Request) -> Result<(Identity, V
     let given = &request.body["identity"];
     match given["type"].as_str() {
         Some("UserAssigned") => {
-            let id = given["userAssignedIdentities"].as_object().and_then(|all| all.keys().next()).ok_or_else(|| {
-                ArmError::bad_request("InvalidIdentityValues", "The identity values supplied are invalid.")
-                    .target("identity.userAssignedIdentities")
-            })?;
+            let id =
+                given["userAssignedIdentities"].as_object().and_then(|all| all.keys().next()).ok_or_else(|| {
+                    ArmError::bad_request("InvalidIdentityValues", "The identity values supplied are invalid.")
+                        .target("identity.userAssignedIdentities")
+                })?;
             let properties = world.resources().require(&parse(id)?)?.properties().clone();
             let uuid = |name: &str| properties[name].as_str().and_then(|text| text.parse().ok()).unwrap_or(Uuid::nil());
             let identity =
@@ -258,11 +262,7 @@ fn cluster_identity(world: &mut World, request: &Request) -> Result<(Identity, V
 fn read_identity(world: &World, shown: &Value) -> Identity {
     let object_id = shown["principalId"].as_str().and_then(|text| text.parse::<Uuid>().ok());
     if let Some(principal) = object_id.and_then(|id| world.principals().get(id)) {
-        return Identity {
-            resource_id: String::new(),
-            client_id: principal.client_id,
-            object_id: principal.object_id,
-        };
+        return Identity { resource_id: String::new(), client_id: principal.client_id, object_id: principal.object_id };
     }
     let assigned = shown["userAssignedIdentities"].as_object().and_then(|all| all.iter().next());
     let uuid = |value: &Value| value.as_str().and_then(|text| text.parse().ok()).unwrap_or(Uuid::nil());
@@ -329,7 +329,8 @@ fn busy(id: &ResourceId, state: &str) -> ArmError {
 }
 
 fn unchangeable(name: &str) -> ArmError {
-    ArmError::bad_request("PropertyChangeNotAllowed", format!("Changing property '{name}' is not allowed.")).target(name)
+    ArmError::bad_request("PropertyChangeNotAllowed", format!("Changing property '{name}' is not allowed."))
+        .target(name)
 }
 
 fn failure(error: &EngineError) -> ArmError {

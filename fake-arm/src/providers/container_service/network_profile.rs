@@ -90,9 +90,11 @@ pub(super) fn shown(profile: &NetworkProfile, given: &Value) -> Value {
     shown.insert("serviceCidr".into(), json!(profile.service_cidr));
     shown.insert("serviceCidrs".into(), json!([profile.service_cidr]));
     shown.insert("dnsServiceIP".into(), json!(profile.dns_service_ip));
-    for (name, default) in
-        [("loadBalancerSku", json!("standard")), ("outboundType", json!("loadBalancer")), ("ipFamilies", json!(["IPv4"]))]
-    {
+    for (name, default) in [
+        ("loadBalancerSku", json!("standard")),
+        ("outboundType", json!("loadBalancer")),
+        ("ipFamilies", json!(["IPv4"])),
+    ] {
         shown.entry(name).or_insert(default);
     }
     Value::Object(shown)
@@ -110,7 +112,8 @@ fn apart(surroundings: &Surroundings, pods: Option<Ipv4Net>, services: Ipv4Net) 
         )
         .target("networkProfile.serviceCIDR"));
     }
-    let met = pods.and_then(|pods| surroundings.network.iter().find(|range| net::overlap(**range, pods)).map(|r| (pods, r)));
+    let met =
+        pods.and_then(|pods| surroundings.network.iter().find(|range| net::overlap(**range, pods)).map(|r| (pods, r)));
     match met {
         Some((pods, range)) => Err(ArmError::bad_request(
             "NetworkProfileCIDROverlapVNET",
@@ -148,9 +151,11 @@ fn range(name: &str, text: &str) -> Result<Ipv4Net, ArmError> {
 fn one_of(given: &Value, name: &str, allowed: &[&str], default: &str) -> Result<String, ArmError> {
     match given[name].as_str() {
         None => Ok(default.to_owned()),
-        Some(text) => allowed.iter().find(|one| one.eq_ignore_ascii_case(text)).map(|&one| one.to_owned()).ok_or_else(|| {
-            invalid(name, format!("The value '{text}' is not one of the allowed values: {}.", allowed.join(", ")))
-        }),
+        Some(text) => {
+            allowed.iter().find(|one| one.eq_ignore_ascii_case(text)).map(|&one| one.to_owned()).ok_or_else(|| {
+                invalid(name, format!("The value '{text}' is not one of the allowed values: {}.", allowed.join(", ")))
+            })
+        }
     }
 }
 

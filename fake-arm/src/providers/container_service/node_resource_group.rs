@@ -99,8 +99,12 @@ impl NodeResourceGroup {
     /// The Standard load balancer `kubernetes` with its outbound address and the two pools that nodes join.
     fn load_balancer(&self, world: &mut World) -> Result<(), ArmError> {
         let name = world.uuid().to_string();
-        let address =
-            self.put(world, "Microsoft.Network/publicIPAddresses", &name, json!({ "publicIPAllocationMethod": "Static" }))?;
+        let address = self.put(
+            world,
+            "Microsoft.Network/publicIPAddresses",
+            &name,
+            json!({ "publicIPAllocationMethod": "Static" }),
+        )?;
         let balancer = self.id.resource("Microsoft.Network/loadBalancers", "kubernetes");
         let frontend = balancer.child("frontendIPConfigurations", &name);
         let outbound = balancer.child("backendAddressPools", "aksOutboundBackendPool");

@@ -7,7 +7,8 @@ use crate::providers::network;
 use crate::server::bench::Bench;
 
 const VERSION: &str = "api-version=2025-04-01";
-const IMAGE: &str = "/CommunityGalleries/AKSUbuntu-38d80f77-467a-481f-a8d4-09b6d4220bd2/images/2404gen2containerd/versions/202510.12.0";
+const IMAGE: &str =
+    "/CommunityGalleries/AKSUbuntu-38d80f77-467a-481f-a8d4-09b6d4220bd2/images/2404gen2containerd/versions/202510.12.0";
 const SUBNET: &str = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/v/subnets/nodes";
 
 fn nic_id(name: &str) -> ResourceId {
@@ -36,7 +37,9 @@ fn add_nic(bench: &mut Bench, name: &str, location: &str) {
         "enableAcceleratedNetworking": true,
         "ipConfigurations": [{ "name": name, "properties": configuration }],
     });
-    bench.put(&at(&format!("networkInterfaces/{name}")), json!({ "location": location, "properties": properties })).expect(201);
+    bench
+        .put(&at(&format!("networkInterfaces/{name}")), json!({ "location": location, "properties": properties }))
+        .expect(201);
     bench.settle();
 }
 
@@ -159,7 +162,8 @@ fn a_deleted_machine_takes_interface_and_disk_along() {
 #[test]
 fn what_is_to_be_detached_outlives_the_machine() {
     let mut bench = bench();
-    let body = with(body("aks-a", "Standard_D4s_v5"), "/properties/storageProfile/osDisk/deleteOption", json!("Detach"));
+    let body =
+        with(body("aks-a", "Standard_D4s_v5"), "/properties/storageProfile/osDisk/deleteOption", json!("Detach"));
     let body = with(body, "/properties/networkProfile/networkInterfaces/0/properties/deleteOption", json!("Detach"));
     bench.put(&vm("aks-a"), body).expect(201);
     bench.settle();
@@ -224,22 +228,88 @@ fn a_body_that_azure_refuses_is_refused_alike() {
     let size = "/properties/hardwareProfile/vmSize";
     let image = "/properties/storageProfile/imageReference";
     let cases = [
-        (size, json!("Standard_X1"), 400, "InvalidParameter", "The value Standard_X1 provided for the VM size is not valid."),
+        (
+            size,
+            json!("Standard_X1"),
+            400,
+            "InvalidParameter",
+            "The value Standard_X1 provided for the VM size is not valid.",
+        ),
         (size, Value::Null, 400, "InvalidParameter", "Required parameter 'vmSize' is missing (null)."),
         ("/zones", json!(["4"]), 400, "InvalidAvailabilityZone", "The zone(s) '4' for resource"),
         ("/zones", json!(["1", "2"]), 400, "InvalidParameter", "A virtual machine can be in one zone at most."),
         (image, json!({}), 400, "InvalidParameter", "Required parameter 'imageReference' is missing (null)."),
-        (image, json!({ "communityGalleryImageId": format!("{IMAGE}9") }), 404, "GalleryImageNotFound", "The gallery image "),
-        (image, json!({ "communityGalleryImageId": "/CommunityGalleries/g/images/i/versions/" }), 400, "InvalidParameter", "The value "),
-        ("/properties/osProfile/customData", json!("no base64!"), 400, "InvalidParameter", "Custom data in OSProfile must be"),
-        ("/properties/osProfile/computerName", json!("a_b"), 400, "InvalidParameter", "Linux host name cannot exceed 64"),
-        ("/properties/osProfile/computerName", json!("a".repeat(65)), 400, "InvalidParameter", "Linux host name cannot exceed 64"),
+        (
+            image,
+            json!({ "communityGalleryImageId": format!("{IMAGE}9") }),
+            404,
+            "GalleryImageNotFound",
+            "The gallery image ",
+        ),
+        (
+            image,
+            json!({ "communityGalleryImageId": "/CommunityGalleries/g/images/i/versions/" }),
+            400,
+            "InvalidParameter",
+            "The value ",
+        ),
+        (
+            "/properties/osProfile/customData",
+            json!("no base64!"),
+            400,
+            "InvalidParameter",
+            "Custom data in OSProfile must be",
+        ),
+        (
+            "/properties/osProfile/computerName",
+            json!("a_b"),
+            400,
+            "InvalidParameter",
+            "Linux host name cannot exceed 64",
+        ),
+        (
+            "/properties/osProfile/computerName",
+            json!("a".repeat(65)),
+            400,
+            "InvalidParameter",
+            "Linux host name cannot exceed 64",
+        ),
         ("/properties/osProfile/adminUsername", json!("root2"), 400, "InvalidParameter", "Destination path for SSH"),
-        ("/properties/osProfile/linuxConfiguration/ssh", Value::Null, 400, "InvalidParameter", "Authentication using either SSH"),
-        ("/properties/networkProfile/networkInterfaces", json!([]), 400, "InvalidParameter", "Required parameter 'networkProfile.networkInterfaces'"),
-        ("/properties/networkProfile/networkInterfaces/0/id", json!("nonsense"), 400, "LinkedInvalidPropertyId", "Property id 'nonsense' at path"),
-        ("/properties/networkProfile/networkInterfaces/0/id", json!(nic_id("gone")), 400, "NotFound", "Resource /subscriptions/"),
-        ("/identity", json!({ "type": "UserAssigned", "userAssignedIdentities": { "/nonsense": {} } }), 400, "FailedIdentityOperation", "Identity operation for resource"),
+        (
+            "/properties/osProfile/linuxConfiguration/ssh",
+            Value::Null,
+            400,
+            "InvalidParameter",
+            "Authentication using either SSH",
+        ),
+        (
+            "/properties/networkProfile/networkInterfaces",
+            json!([]),
+            400,
+            "InvalidParameter",
+            "Required parameter 'networkProfile.networkInterfaces'",
+        ),
+        (
+            "/properties/networkProfile/networkInterfaces/0/id",
+            json!("nonsense"),
+            400,
+            "LinkedInvalidPropertyId",
+            "Property id 'nonsense' at path",
+        ),
+        (
+            "/properties/networkProfile/networkInterfaces/0/id",
+            json!(nic_id("gone")),
+            400,
+            "NotFound",
+            "Resource /subscriptions/",
+        ),
+        (
+            "/identity",
+            json!({ "type": "UserAssigned", "userAssignedIdentities": { "/nonsense": {} } }),
+            400,
+            "FailedIdentityOperation",
+            "Identity operation for resource",
+        ),
     ];
     for (pointer, value, status, code, message) in cases {
         let mut bench = bench();
@@ -273,7 +343,11 @@ fn a_size_that_the_region_or_zone_lacks_is_not_available() {
 fn an_interface_is_free_in_the_region_and_fits_the_size() {
     let mut bench = bench();
     bench.put(&vm("aks-a"), body("aks-a", "Standard_D4s_v5")).expect(201);
-    let other = with(body("aks-b", "Standard_D4s_v5"), "/properties/networkProfile", body("aks-a", "")["properties"]["networkProfile"].clone());
+    let other = with(
+        body("aks-b", "Standard_D4s_v5"),
+        "/properties/networkProfile",
+        body("aks-a", "")["properties"]["networkProfile"].clone(),
+    );
     let reply = bench.put(&vm("aks-b"), other);
     assert_eq!((reply.status, reply.code()), (400, "NicInUse"));
     assert!(reply.message().contains("/virtualMachines/aks-a."), "{}", reply.message());
@@ -337,13 +411,17 @@ fn quotas_hold_by_region_family_and_priority() {
         *bench.world.state::<Quotas>() = Quotas::default();
         change(bench.world.state::<Quotas>());
         let priority = if spot { "Spot" } else { "Regular" };
-        let reply = bench.put(&vm("aks-b"), with(body("aks-b", "Standard_D4s_v5"), "/properties/priority", json!(priority)));
+        let reply =
+            bench.put(&vm("aks-b"), with(body("aks-b", "Standard_D4s_v5"), "/properties/priority", json!(priority)));
         assert_eq!((reply.status, reply.code()), (409, "OperationNotAllowed"));
         reply.message().to_owned()
     };
     let regional = attempt(&|quotas| quotas.region("eastus").regional = Some(7), false);
     assert!(regional.contains("exceeding approved Total Regional Cores quota"), "{regional}");
-    assert!(regional.contains("Current Limit: 7, Current Usage: 4, Additional Required: 4, (Minimum) New Limit Required: 8."));
+    assert!(
+        regional
+            .contains("Current Limit: 7, Current Usage: 4, Additional Required: 4, (Minimum) New Limit Required: 8.")
+    );
     let family = attempt(
         &|quotas| {
             quotas.region("eastus").families.insert("standarddsv5family".to_owned(), 0);
@@ -354,16 +432,19 @@ fn quotas_hold_by_region_family_and_priority() {
     let spot = attempt(&|quotas| quotas.region("eastus").spot = Some(3), true);
     assert!(spot.contains("LowPriorityCores quota"), "{spot}");
 
-    let path = format!("/subscriptions/{}/providers/Microsoft.Compute/locations/eastus/usages?{VERSION}", Bench::SUBSCRIPTION);
+    let path =
+        format!("/subscriptions/{}/providers/Microsoft.Compute/locations/eastus/usages?{VERSION}", Bench::SUBSCRIPTION);
     let usages = bench.get(&path).expect(200);
-    let cores = usages["value"].as_array().expect("list").iter().find(|u| u["name"]["value"] == "cores").expect("cores");
+    let cores =
+        usages["value"].as_array().expect("list").iter().find(|u| u["name"]["value"] == "cores").expect("cores");
     assert_eq!((&cores["currentValue"], &cores["limit"]), (&json!(4), &json!(2000)));
 }
 
 #[test]
 fn extensions_live_and_die_with_their_machine() {
     let mut bench = bench();
-    let path = format!("/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/aks-a/extensions/billing?{VERSION}");
+    let path =
+        format!("/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/aks-a/extensions/billing?{VERSION}");
     let extension = json!({
         "location": "eastus",
         "properties": {
@@ -402,11 +483,17 @@ fn sizes_and_images_are_listed() {
     let skus = skus["value"].as_array().expect("list");
     assert!(skus.len() >= 80 && skus.iter().all(|sku| sku["locations"] == json!(["westus3"])));
     let gallery = "/locations/eastus/communityGalleries/AKSUbuntu-38d80f77-467a-481f-a8d4-09b6d4220bd2";
-    let versions = bench.get(&at(&format!("{gallery}/images/2404gen2containerd/versions?api-version=2025-03-03"))).expect(200);
+    let versions =
+        bench.get(&at(&format!("{gallery}/images/2404gen2containerd/versions?api-version=2025-03-03"))).expect(200);
     assert_eq!(versions["value"].as_array().map(Vec::len), Some(3));
     let latest = bench.get(&at(&format!("{gallery}/images/2404gen2containerd/versions/latest?api-version=2025-03-03")));
     assert_eq!(latest.expect(200)["name"], "202510.12.0");
-    assert_eq!(bench.get(&at(&format!("{gallery}/images?api-version=2025-03-03"))).expect(200)["value"].as_array().map(Vec::len), Some(6));
+    assert_eq!(
+        bench.get(&at(&format!("{gallery}/images?api-version=2025-03-03"))).expect(200)["value"]
+            .as_array()
+            .map(Vec::len),
+        Some(6)
+    );
     assert_eq!(bench.get(&at(&format!("{gallery}?api-version=2025-03-03"))).status, 200);
     assert_eq!(bench.get(&at(&format!("{gallery}/images/2604/versions?api-version=2025-03-03"))).status, 404);
 }
