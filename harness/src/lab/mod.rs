@@ -177,7 +177,10 @@ impl Lab {
     fn judge(&self) -> (Verdict, Option<String>) {
         let assertions = self.witness.evaluated();
         let failed = |text: &str| {
-            let message = text.lines().next().unwrap_or_default().to_owned();
+            // What was expected and, on the next line, what was seen: enough for a list of results.
+            let lines: Vec<_> = text.lines().take(2).map(str::trim).collect();
+            let seen = lines.get(1).filter(|line| line.starts_with("seen: "));
+            let message = [lines.first(), seen].into_iter().flatten().copied().collect::<Vec<_>>().join("; ");
             Verdict::Failed { message, body: text.to_owned() }
         };
         if let Some(text) = Failure::take_last() {
