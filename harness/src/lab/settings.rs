@@ -13,7 +13,8 @@ pub struct Settings {
     pub scenario: String,
     /// Where everything random comes from. `CATNAP_SEED`, else drawn.
     pub seed: u64,
-    /// Folder for what the scenario leaves behind. `CATNAP_ARTEFACTS`, else none is kept after success.
+    /// Folder for what the scenario leaves behind. `CATNAP_ARTEFACTS`; without it a folder below cargo's target folder,
+    /// which is removed after success.
     pub artefacts: Option<PathBuf>,
     /// Keep the lab's folder. `CATNAP_KEEP`.
     pub keep: bool,
@@ -21,8 +22,6 @@ pub struct Settings {
     pub provisioner: Option<PathBuf>,
     /// Versions of the real parts. `CATNAP_KUBERNETES_VERSION`, `CATNAP_PROVISIONER_VERSION`.
     pub versions: Versions,
-    /// Folder for a JUnit file where no runner writes one. `CATNAP_JUNIT`.
-    pub junit: Option<PathBuf>,
     /// Labs that may run on this machine at once. `CATNAP_LABS`, else by its cores and memory.
     pub slots: usize,
 }
@@ -59,7 +58,6 @@ impl Settings {
             keep: var("CATNAP_KEEP").is_some_and(|text| text != "0"),
             provisioner: var("CATNAP_PROVISIONER").map(PathBuf::from),
             versions,
-            junit: var("CATNAP_JUNIT").map(PathBuf::from),
             slots,
         })
     }

@@ -182,17 +182,30 @@ fn azure(fake: &Arc<FakeArm>, history: &History, seed: u64) -> Result<Azure, Sta
     Ok(Azure::new(client, history.clone(), &fake.subscription_id().to_string(), LOCATION, RESOURCE_GROUP))
 }
 
-/// Where the lab writes logs and history: the artefacts of the scenario, or a new folder for temporary files.
+/// Where the lab writes logs and history: the artefacts of the scenario, or a new folder.
 fn folder(settings: &Settings) -> Result<PathBuf, StartError> {
     let path = match &settings.artefacts {
         Some(path) => path.clone(),
         None => {
-            let name = format!("catnap-run-{:08x}", rand::random::<u32>());
-            std::env::temp_dir().join(name)
+            let name = format!(
+                "{}-{}-{:06x}",
+                settings.scenario.replace("::", "."),
+                settings.seed,
+                rand::random::<u32>() >> 8
+            );
+            target_folder()
+                .map_or_else(std::env::temp_dir, |target| target.join("catnap").join("cargo-test"))
+                .join(name)
         }
     };
     std::fs::create_dir_all(&path).map_err(|source| io(&format!("make the folder {}", path.display()), source))?;
     Ok(path)
+}
+
+/// cargo's target folder, where this is a program that cargo built: cargo marks it with a `CACHEDIR.TAG`.
+fn target_folder() -> Option<PathBuf> {
+    let executable = std::env::current_exe().ok()?;
+    executable.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file()).map(PathBuf::from)
 }
 
 fn io(what: &str, source: std::io::Error) -> StartError {
