@@ -26,6 +26,6 @@ pub mod prelude {
     pub use crate::lab::NodeProvisioning::{Auto, Manual};
     pub use crate::lab::{Cluster, ClusterError, Lab, lab};
     pub use crate::manifest::{
-        Budget, Deployment, Manifests, NodeClass, NodePool, deployment, disruption_budget, node_class, node_pool,
+        Budget, Deployment, Manifests, Named, NodeClass, NodePool, deployment, disruption_budget, node_class, node_pool,
     };
 }

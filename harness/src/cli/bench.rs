@@ -9,7 +9,7 @@ use super::parts::{PartsArgs, prepare_components};
 use crate::expect::{Failure, minutes, nodes, pods};
 use crate::history::{BootStage, Event, History};
 use crate::lab::{Lab, NodeProvisioning, Settings};
-use crate::manifest::{deployment, node_class, node_pool};
+use crate::manifest::{Named, deployment, node_class, node_pool};
 use crate::report::ProgressWriter;
 
 const EXAMPLES: &str = "\

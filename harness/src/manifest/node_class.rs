@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Apply, ManifestError};
-use crate::expect::{ConditionSelection, Expectation, NamedObject};
+use super::{Apply, ManifestError, Named};
+use crate::expect::NamedObject;
 
 /// A node class of this name with nothing set: nodes go to the cluster's default subnet.
 pub fn node_class(name: &str) -> NodeClass {
@@ -47,34 +47,7 @@ impl NodeClass {
     }
 }
 
-/// The same noun in expectations: what is said of the object of this name, whatever else the builder holds.
-impl NodeClass {
-    /// Its condition `Ready` is True.
-    pub fn ready(self) -> Expectation {
-        self.named().ready()
-    }
-
-    /// Its condition of this type.
-    #[must_use]
-    pub fn condition(self, condition: &str) -> ConditionSelection {
-        self.named().condition(condition)
-    }
-
-    /// It exists.
-    pub fn exists(self) -> Expectation {
-        self.named().exists()
-    }
-
-    /// It does not exist.
-    pub fn absent(self) -> Expectation {
-        self.named().absent()
-    }
-
-    /// It is on its way out and held by this finalizer.
-    pub fn held_by_finalizer(self, finalizer: &str) -> Expectation {
-        self.named().held_by_finalizer(finalizer)
-    }
-
+impl Named for NodeClass {
     fn named(&self) -> NamedObject {
         NamedObject::new("AKSNodeClass", self.0["metadata"]["name"].as_str().unwrap_or_default())
     }

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Apply, ManifestError};
-use crate::expect::{ConditionSelection, Expectation, NamedObject};
+use super::{Apply, ManifestError, Named};
+use crate::expect::NamedObject;
 
 /// A node pool of this name: on-demand Linux x64 nodes of the node class with the same name, consolidated at once when
 /// empty or under-used, all of them at a time if need be, never expiring. Each of these can be changed.
@@ -118,34 +118,7 @@ impl NodePool {
     }
 }
 
-/// The same noun in expectations: what is said of the object of this name, whatever else the builder holds.
-impl NodePool {
-    /// Its condition `Ready` is True.
-    pub fn ready(self) -> Expectation {
-        self.named().ready()
-    }
-
-    /// Its condition of this type.
-    #[must_use]
-    pub fn condition(self, condition: &str) -> ConditionSelection {
-        self.named().condition(condition)
-    }
-
-    /// It exists.
-    pub fn exists(self) -> Expectation {
-        self.named().exists()
-    }
-
-    /// It does not exist.
-    pub fn absent(self) -> Expectation {
-        self.named().absent()
-    }
-
-    /// It is on its way out and held by this finalizer.
-    pub fn held_by_finalizer(self, finalizer: &str) -> Expectation {
-        self.named().held_by_finalizer(finalizer)
-    }
-
+impl Named for NodePool {
     fn named(&self) -> NamedObject {
         NamedObject::new("NodePool", self.0["metadata"]["name"].as_str().unwrap_or_default())
     }
