@@ -9,6 +9,8 @@ mod managed_cluster;
 mod settings;
 mod slot;
 mod start;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 pub use cluster::{Cluster, ClusterError};

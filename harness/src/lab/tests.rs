@@ -1,0 +1,44 @@
+//! What a lab makes of a scenario's end.
+
+use super::{Lab, Settings};
+use crate::report::ProgressWriter;
+
+async fn lab() -> Lab {
+    let settings = Settings::from_env().expect("the environment makes sense");
+    Lab::start(settings, ProgressWriter::silent()).await.unwrap_or_else(|error| panic!("{}", error.explain()))
+}
+
+#[tokio::test]
+async fn a_scenario_whose_assertion_held_passes() {
+    let lab = lab().await;
+    lab.verify("one and one", 2, 1 + 1).unwrap();
+}
+
+#[tokio::test]
+#[should_panic(expected = "the scenario ended without evaluating a single assertion")]
+async fn a_scenario_without_an_assertion_fails() {
+    let lab = lab().await;
+    lab.azure().ensure_group().await.unwrap();
+}
+
+#[tokio::test]
+#[should_panic(expected = "a request went to a route that fake-arm does not serve: GET /subscriptions/")]
+async fn a_request_that_nothing_serves_fails_the_scenario() {
+    let lab = lab().await;
+    let id = format!("/subscriptions/{}/providers/Microsoft.Unheard/of", lab.azure().subscription_id());
+    let answer = lab.azure().client().get(&id, "2025-01-01").await;
+    lab.verify("the request is refused", true, answer.is_err()).unwrap();
+}
+
+#[tokio::test]
+async fn a_failed_scenario_leaves_a_history_that_can_be_read() {
+    let lab = lab().await;
+    let folder = lab.folder().to_owned();
+    lab.verify("one and one", 3, 1 + 1).unwrap_err();
+    drop(lab);
+
+    let history = std::fs::read_to_string(folder.join("history.jsonl")).unwrap();
+    let last: serde_json::Value = serde_json::from_str(history.lines().last().unwrap()).unwrap();
+    assert_eq!((last["event"].as_str(), last["held"].as_bool()), (Some("assertion"), Some(false)));
+    std::fs::remove_dir_all(folder).unwrap();
+}
