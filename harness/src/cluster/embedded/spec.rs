@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 
 use super::{BootstrapToken, ClusterError};
+use crate::components::Binaries;
 use crate::process::Processes;
 
 /// The programs of a control plane.
@@ -23,6 +24,19 @@ pub struct ControlPlaneBinaries {
     pub kwok: PathBuf,
     /// Folder of the provisioner's custom resource definitions, `*.yaml`.
     pub crds: PathBuf,
+}
+
+impl From<&Binaries> for ControlPlaneBinaries {
+    fn from(binaries: &Binaries) -> Self {
+        Self {
+            etcd: binaries.etcd.clone(),
+            kube_apiserver: binaries.kube_apiserver.clone(),
+            kube_controller_manager: binaries.kube_controller_manager.clone(),
+            kube_scheduler: binaries.kube_scheduler.clone(),
+            kwok: binaries.kwok.clone(),
+            crds: binaries.crds.clone(),
+        }
+    }
 }
 
 /// What a control plane is to be.
