@@ -51,7 +51,7 @@ pub struct ControlPlaneSpec {
     /// Range of Services.
     pub service_cidr: IpNet,
     /// Range of pods, of which each node gets a /24 (overlay networking); none where pods get their addresses from the
-    /// nodes' subnet.
+    /// nodes' subnet. There, KWOK gives them addresses outside of every range an AKS cluster can have, as placeholders.
     pub pod_cidr: Option<IpNet>,
     /// Address of the Service kube-system/kube-dns, inside the service range.
     pub dns_service_ip: IpAddr,
