@@ -19,6 +19,8 @@ mod pin;
 mod progress;
 mod store;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 mod versions;
 

@@ -15,7 +15,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::cluster::Cluster;
-use crate::cluster::embedded::{BootstrapToken, ControlPlane, ControlPlaneBinaries, ControlPlaneSpec, Identity};
+use crate::cluster::embedded::{BootstrapToken, ControlPlane, ControlPlaneSpec, Identity};
 use crate::components::Binaries;
 use crate::expect::Witness;
 use crate::history::{Event, History};
@@ -159,14 +159,7 @@ impl EmbeddedEngine {
     async fn bring_up(&self, facts: ManagedCluster) -> Result<ClusterAccess, EngineError> {
         let token = BootstrapToken::draw(&mut ChaCha8Rng::seed_from_u64(self.seed));
         let spec = ControlPlaneSpec {
-            binaries: ControlPlaneBinaries {
-                etcd: self.binaries.etcd.clone(),
-                kube_apiserver: self.binaries.kube_apiserver.clone(),
-                kube_controller_manager: self.binaries.kube_controller_manager.clone(),
-                kube_scheduler: self.binaries.kube_scheduler.clone(),
-                kwok: self.binaries.kwok.clone(),
-                crds: self.binaries.crds.clone(),
-            },
+            binaries: (&self.binaries).into(),
             processes: self.processes.clone(),
             kubernetes_version: facts.kubernetes_version.clone(),
             service_cidr: facts.network.service_cidr,

@@ -1,7 +1,5 @@
-//! Trials against a real control plane, its programs out of the folder that `CATNAP_TEST_BIN` names (the custom
-//! resource definitions in `../crds` beside it). Without that variable they say so and pass.
+//! Trials against a real control plane.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,7 +19,8 @@ use super::cluster::NodeCluster;
 use super::custom_data::tests::script;
 use super::machine::tests::machine;
 use super::runner::NodeRunner;
-use crate::cluster::embedded::{BootstrapToken, ControlPlane, ControlPlaneBinaries, ControlPlaneSpec, Identity};
+use crate::cluster::embedded::{BootstrapToken, ControlPlane, ControlPlaneSpec, Identity};
+use crate::components::testing::binaries;
 use crate::history::{BootStage, Event, History};
 use crate::process::Processes;
 
@@ -36,32 +35,17 @@ pub(crate) struct Plane {
     pub(crate) folder: tempfile::TempDir,
 }
 
-pub(crate) fn binaries() -> Option<PathBuf> {
-    let folder = std::env::var_os("CATNAP_TEST_BIN").map(PathBuf::from);
-    if folder.is_none() {
-        eprintln!("skipped: CATNAP_TEST_BIN names no folder with a control plane");
-    }
-    folder
-}
-
 /// Brings a control plane up and does not wait until it has settled, so that machines meet it in its first moments.
-pub(crate) async fn plane() -> Option<Plane> {
-    let bin = binaries()?;
+pub(crate) async fn plane() -> Plane {
+    let binaries = binaries();
     let folder = tempfile::tempdir().expect("folder");
     let history = history();
     let processes = Processes::new(folder.path().join("logs"), history.clone()).expect("processes");
     let NetworkProfile { service_cidr, pod_cidr, dns_service_ip, .. } = facts().network;
     let control_plane = ControlPlane::start(ControlPlaneSpec {
-        binaries: ControlPlaneBinaries {
-            etcd: bin.join("etcd"),
-            kube_apiserver: bin.join("kube-apiserver"),
-            kube_controller_manager: bin.join("kube-controller-manager"),
-            kube_scheduler: bin.join("kube-scheduler"),
-            kwok: bin.join("kwok"),
-            crds: bin.join("../crds"),
-        },
+        binaries: binaries.into(),
         processes: processes.clone(),
-        kubernetes_version: facts().kubernetes_version,
+        kubernetes_version: binaries.versions.kubernetes.clone(),
         service_cidr,
         pod_cidr,
         dns_service_ip,
@@ -69,7 +53,7 @@ pub(crate) async fn plane() -> Option<Plane> {
     })
     .await
     .expect("control plane");
-    Some(Plane { control_plane, history, processes, folder })
+    Plane { control_plane, history, processes, folder }
 }
 
 impl Plane {
@@ -170,7 +154,7 @@ pub(super) fn started(machine: VirtualMachine) -> (VmEvent, VmEvent) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn machines_become_nodes_of_a_real_control_plane_and_go_again() {
-    let Some(plane) = plane().await else { return };
+    let plane = plane().await;
     let history = plane.history.clone();
     let runner = NodeRunner::new(history.clone(), BootSettings::after(Duration::from_millis(50)));
     let pool = VirtualMachine {
@@ -278,7 +262,7 @@ async fn machines_become_nodes_of_a_real_control_plane_and_go_again() {
 /// refuse, no more and no less.
 #[tokio::test(flavor = "multi_thread")]
 async fn labels_that_a_kubelet_may_set_are_those_that_the_api_server_lets_it_set() {
-    let Some(plane) = plane().await else { return };
+    let plane = plane().await;
     plane.control_plane.settled().await.expect("settles");
     let cluster = plane.cluster().await;
     let name = "aks-labels";
@@ -312,7 +296,7 @@ async fn labels_that_a_kubelet_may_set_are_those_that_the_api_server_lets_it_set
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_without_network_turns_ready_later() {
-    let Some(plane) = plane().await else { return };
+    let plane = plane().await;
     let history = plane.history.clone();
     let boot = Boot { kubelet_after: Some(Duration::ZERO), network_after: Some(Duration::from_millis(500)) };
     let settings = BootSettings { plan: Arc::new(EvenBoot(boot)), ..BootSettings::default() };
@@ -335,7 +319,7 @@ async fn a_node_without_network_turns_ready_later() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kubelet_that_never_heard_the_answer_finds_its_own_node() {
-    let Some(plane) = plane().await else { return };
+    let plane = plane().await;
     plane.control_plane.settled().await.expect("settles");
     let (machine, cluster) = (Arc::new(machine("aks-deaf", plane.custom_data())), Arc::new(plane.cluster().await));
     let joiner = super::join::Joiner::bootstrap(machine, cluster).await.expect("joins");

@@ -1,4 +1,4 @@
-//! Trials with stand-in programs, and with the real provisioner where `CATNAP_TEST_BIN` names a folder with one.
+//! Trials with stand-in programs, and with the real provisioner.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use super::environment::tests::world;
 use super::*;
 use crate::cluster::embedded::Identity;
+use crate::components::testing::binaries;
 use crate::history::{Event, History};
 use crate::node::trial;
 use crate::process::Processes;
@@ -109,7 +110,7 @@ async fn token_endpoint() -> url::Url {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_real_provisioner_starts_stops_and_starts_again() {
-    let (Some(bin), Some(plane)) = (trial::binaries(), trial::plane().await) else { return };
+    let plane = trial::plane().await;
     let room = Room { folder: plane.folder, history: plane.history, processes: plane.processes };
     let mut world = world();
     world.api_server = plane.control_plane.url().parse().expect("url");
@@ -118,7 +119,7 @@ async fn the_real_provisioner_starts_stops_and_starts_again() {
     world.arm_ca = room.folder.path().join("ca.pem");
     std::fs::write(&world.arm_ca, plane.control_plane.ca_pem()).expect("written");
     world.identity_endpoint = token_endpoint().await;
-    let settings = settings(&bin.join("karpenter"));
+    let settings = settings(&binaries().karpenter);
 
     // Its virtual network cannot be read: nothing listens where ARM should.
     let started = Provisioner::start(&room.processes, world.clone(), settings.clone()).await;

@@ -1,9 +1,10 @@
 //! KWOK in the kubelets' place: the stages that nodes and pods go through.
 //!
-//! KWOK looks after every Node with the annotation [`NODE_ANNOTATION`]` = fake`. It makes it Ready, holds and renews its
-//! Lease (so nobody else may create that), runs the pods bound to it with an address from its `spec.podCIDR`, completes
-//! Jobs and lets deleted pods go. It never touches addresses, capacity, allocatable or node info. Pods of a Node that
-//! is gone are left to the pod garbage collector of kube-controller-manager, as on a real cluster.
+//! KWOK looks after every Node with the annotation [`NODE_ANNOTATION`]` = fake`. It makes it Ready, holds and renews
+//! its Lease (so nobody else may create that), runs the pods bound to it with an address from its `spec.podCIDR` (a
+//! placeholder where nodes have no pod range), completes Jobs and lets deleted pods go. It never touches addresses,
+//! capacity, allocatable or node info. Pods of a Node that is gone are left to the pod garbage collector of
+//! kube-controller-manager, as on a real cluster.
 
 /// Annotation of a Node that KWOK is to look after; its value is `fake`. Taking it away stops its Lease too, which is
 /// how a machine vanishes.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 
 use super::{BootstrapToken, ClusterError};
+use crate::components::Binaries;
 use crate::process::Processes;
 
 /// The programs of a control plane.
@@ -25,6 +26,19 @@ pub struct ControlPlaneBinaries {
     pub crds: PathBuf,
 }
 
+impl From<&Binaries> for ControlPlaneBinaries {
+    fn from(binaries: &Binaries) -> Self {
+        Self {
+            etcd: binaries.etcd.clone(),
+            kube_apiserver: binaries.kube_apiserver.clone(),
+            kube_controller_manager: binaries.kube_controller_manager.clone(),
+            kube_scheduler: binaries.kube_scheduler.clone(),
+            kwok: binaries.kwok.clone(),
+            crds: binaries.crds.clone(),
+        }
+    }
+}
+
 /// What a control plane is to be.
 #[derive(Debug, Clone)]
 pub struct ControlPlaneSpec {
@@ -37,7 +51,7 @@ pub struct ControlPlaneSpec {
     /// Range of Services.
     pub service_cidr: IpNet,
     /// Range of pods, of which each node gets a /24 (overlay networking); none where pods get their addresses from the
-    /// nodes' subnet.
+    /// nodes' subnet. There, KWOK gives them addresses outside of every range an AKS cluster can have, as placeholders.
     pub pod_cidr: Option<IpNet>,
     /// Address of the Service kube-system/kube-dns, inside the service range.
     pub dns_service_ip: IpAddr,

@@ -1,6 +1,5 @@
-//! With the real programs, from the folder that `CATNAP_TEST_BIN` names (the definitions in `../crds` beside it).
+//! With the real programs.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,44 +12,30 @@ use rand::SeedableRng;
 use serde_json::json;
 
 use super::*;
+use crate::components::testing::binaries;
 use crate::history::History;
 use crate::process::Processes;
-
-fn binaries() -> Option<ControlPlaneBinaries> {
-    let Some(bin) = std::env::var_os("CATNAP_TEST_BIN").map(PathBuf::from) else {
-        eprintln!("skipped: CATNAP_TEST_BIN names no folder with the programs of a control plane");
-        return None;
-    };
-    Some(ControlPlaneBinaries {
-        etcd: bin.join("etcd"),
-        kube_apiserver: bin.join("kube-apiserver"),
-        kube_controller_manager: bin.join("kube-controller-manager"),
-        kube_scheduler: bin.join("kube-scheduler"),
-        kwok: bin.join("kwok"),
-        crds: bin.join("../crds"),
-    })
-}
 
 struct Lab {
     logs: tempfile::TempDir,
     spec: ControlPlaneSpec,
 }
 
-fn lab() -> Option<Lab> {
-    let binaries = binaries()?;
+fn lab() -> Lab {
+    let binaries = binaries();
     let logs = tempfile::tempdir().unwrap();
     let history = History::new(Arc::new(SystemClock), None).unwrap();
     let processes = Processes::new(logs.path(), history).unwrap();
     let spec = ControlPlaneSpec {
-        binaries,
+        binaries: binaries.into(),
         processes,
-        kubernetes_version: "1.34.4".to_owned(),
+        kubernetes_version: binaries.versions.kubernetes.clone(),
         service_cidr: "10.0.0.0/16".parse().unwrap(),
         pod_cidr: Some("10.244.0.0/16".parse().unwrap()),
         dns_service_ip: "10.0.0.10".parse().unwrap(),
         bootstrap_token: BootstrapToken::draw(&mut rand_chacha::ChaCha8Rng::seed_from_u64(1)),
     };
-    Some(Lab { logs, spec })
+    Lab { logs, spec }
 }
 
 async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
@@ -93,10 +78,10 @@ fn phase(pod: Option<&Pod>) -> Option<&str> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_control_plane_comes_up_serves_and_goes() {
-    let Some(Lab { logs, spec }) = lab() else { return };
+    let Lab { logs, spec } = lab();
     let control_plane = ControlPlane::start(spec.clone()).await.unwrap();
     let client = control_plane.client(Identity::Provisioner).await.unwrap();
-    assert_eq!(client.apiserver_version().await.unwrap().git_version, "v1.34.4");
+    assert_eq!(client.apiserver_version().await.unwrap().git_version, format!("v{}", spec.kubernetes_version));
     let dns: Service = Api::namespaced(client.clone(), "kube-system").get("kube-dns").await.unwrap();
     assert_eq!(dns.spec.unwrap().cluster_ip.unwrap(), "10.0.0.10");
     for (group, version, kind) in [
@@ -124,7 +109,7 @@ async fn a_control_plane_comes_up_serves_and_goes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pod_is_scheduled_runs_and_goes() {
-    let Some(Lab { logs: _logs, spec }) = lab() else { return };
+    let Lab { logs: _logs, spec } = lab();
     let control_plane = ControlPlane::start(spec).await.unwrap();
     let client = control_plane.client(Identity::Admin).await.unwrap();
     let nodes: Api<Node> = Api::all(client.clone());
@@ -179,7 +164,7 @@ async fn a_pod_is_scheduled_runs_and_goes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bootstrap_token_is_good_for_a_node_certificate_and_for_nothing_else() {
     use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
-    let Some(Lab { logs: _logs, spec }) = lab() else { return };
+    let Lab { logs: _logs, spec } = lab();
     let control_plane = ControlPlane::start(spec).await.unwrap();
     control_plane.settled().await.unwrap();
     let holder = |token: &str| {
@@ -228,14 +213,14 @@ fn rustls_pem(pem: &str) -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_control_planes_live_side_by_side() {
-    let (Some(first), Some(second)) = (lab(), lab()) else { return };
+    let (first, second) = (lab(), lab());
     let (one, two) = tokio::join!(ControlPlane::start(first.spec), ControlPlane::start(second.spec));
     assert_ne!(one.unwrap().url(), two.unwrap().url());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_death_is_noticed_and_told_with_the_log() {
-    let Some(Lab { logs: _logs, spec }) = lab() else { return };
+    let Lab { logs: _logs, spec } = lab();
     let control_plane = ControlPlane::start(spec).await.unwrap();
     control_plane.process("kube-scheduler").unwrap().signal(nix::sys::signal::Signal::SIGKILL);
     let death = within("the death is noticed", control_plane.died()).await;
@@ -244,7 +229,7 @@ async fn a_death_is_noticed_and_told_with_the_log() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_start_that_fails_leaves_nothing_running() {
-    let Some(Lab { logs: _logs, mut spec }) = lab() else { return };
+    let Lab { logs: _logs, mut spec } = lab();
     let scheduler = std::mem::replace(&mut spec.binaries.kube_scheduler, "/nonexistent".into());
     let error = ControlPlane::start(spec.clone()).await.unwrap_err().to_string();
     assert!(error.starts_with("failed to start kube-scheduler: /nonexistent cannot be read"), "{error}");
@@ -260,7 +245,7 @@ async fn a_start_that_fails_leaves_nothing_running() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_port_that_strangers_take_is_chosen_anew() {
     use std::os::unix::fs::PermissionsExt;
-    let Some(Lab { logs, mut spec }) = lab() else { return };
+    let Lab { logs, mut spec } = lab();
     // Meets a stranger the first two times.
     let fake = logs.path().join("fake-apiserver");
     let real = std::path::absolute(&spec.binaries.kube_apiserver).unwrap();
@@ -280,29 +265,4 @@ async fn a_port_that_strangers_take_is_chosen_anew() {
     std::fs::write(&fake, "#!/bin/sh\necho 'bind: address already in use'; exit 1\n").unwrap();
     let error = ControlPlane::start(spec).await.unwrap_err().to_string();
     assert!(error.starts_with("failed to start kube-apiserver: 5 ports were taken by other programs"), "{error}");
-}
-
-/// `CATNAP_TEST_BIN=… cargo test --release -p catnap --lib embedded::tests::start_up_time -- --ignored --nocapture`
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "a measurement"]
-async fn start_up_time() {
-    let mut rows: Vec<[Duration; 4]> = Vec::new();
-    for _ in 0..10 {
-        let Some(Lab { logs: _logs, spec }) = lab() else { return };
-        let began = Instant::now();
-        let control_plane = ControlPlane::start(spec).await.unwrap();
-        control_plane.settled().await.unwrap();
-        let settled = began.elapsed();
-        let StartUp { usable, complete } = control_plane.start_up();
-        let memory: u64 = control_plane.memory().iter().map(|(_, bytes)| bytes).sum();
-        let began = Instant::now();
-        control_plane.stop().await;
-        rows.push([usable, complete, settled, began.elapsed()]);
-        println!("usable {usable:?}, complete {complete:?}, settled {settled:?}, {} MB", memory >> 20);
-    }
-    for (column, what) in ["usable", "complete", "settled", "stop"].iter().enumerate() {
-        let mut times: Vec<Duration> = rows.iter().map(|row| row[column]).collect();
-        times.sort();
-        println!("{what}: median {:?}, worst {:?}", times[times.len() / 2], times[times.len() - 1]);
-    }
 }
