@@ -9,7 +9,7 @@ pub enum ArmError {
     #[error("{0}")]
     Refused(Box<ArmFault>),
     /// A long-running operation ended in failure.
-    #[error("{method} {id}: the operation was accepted and then ended as {status}: {fault}")]
+    #[error("{method} {}: {status}: {}", tail(id), fault.text())]
     OperationFailed {
         /// HTTP method of the first request.
         method: String,
@@ -105,13 +105,23 @@ impl ArmFault {
     }
 }
 
+impl ArmFault {
+    /// Code, message and target: what Azure says, without what it was asked.
+    fn text(&self) -> String {
+        let target = self.target.as_ref().map(|target| format!(" (target {target})")).unwrap_or_default();
+        format!("{}: {}{target}", self.code, self.message)
+    }
+}
+
+/// `managedClusters/my-cluster` of a full id: an operation's message is long enough without the whole.
+fn tail(id: &str) -> &str {
+    let resource = |provider: &'_ str| provider.find('/').map_or(0, |slash| slash + 1);
+    id.rsplit_once("/providers/").map_or(id, |(_, provider)| &provider[resource(provider)..])
+}
+
 impl fmt::Display for ArmFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} {}: {}", self.request, self.status, self.code, self.message)?;
-        match &self.target {
-            Some(target) => write!(f, " (target {target})"),
-            None => Ok(()),
-        }
+        write!(f, "{}: {} {}", self.request, self.status, self.text())
     }
 }
 
@@ -123,6 +133,15 @@ mod tests {
     fn a_fault_reads_the_body_that_arm_sends() {
         let fault = ArmFault::read("PUT /x".into(), 400, r#"{"error":{"code":"C","message":"m","target":"t"}}"#);
         assert_eq!(fault.to_string(), "PUT /x: 400 C: m (target t)");
+    }
+
+    #[test]
+    fn a_failed_operation_is_named_once_and_shortly() {
+        let id = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerService/managedClusters/c";
+        let body = r#"{"status":"Failed","error":{"code":"C","message":"m"}}"#;
+        let fault = Box::new(ArmFault::read(format!("PUT {id}"), 200, body));
+        let error = ArmError::OperationFailed { method: "PUT".into(), id: id.into(), status: "Failed".into(), fault };
+        assert_eq!(error.to_string(), "PUT managedClusters/c: Failed: C: m");
     }
 
     #[test]

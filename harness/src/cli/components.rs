@@ -52,7 +52,7 @@ struct ListArgs {
 
 #[derive(Debug, Clone, Args)]
 struct CleanArgs {
-    /// `kubernetes` or `kubernetes@1.33.13` [default: builds that this catnap does not use].
+    /// `kubernetes` or `kubernetes@1.33.13` [default: builds that this catnap does not use]
     #[arg(value_name = "NAME[@VERSION]", value_parser = selection)]
     what: Option<Selection>,
     /// Everything.

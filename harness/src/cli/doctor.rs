@@ -20,7 +20,7 @@ Examples:
 pub struct DoctorArgs {
     #[command(flatten)]
     parts: PartsArgs,
-    /// For programs.
+    /// For programs
     #[arg(long)]
     json: bool,
 }
@@ -56,7 +56,7 @@ fn print(finding: &Finding) {
         State::Note => "note".if_supports_color(Stream::Stdout, |text| text.yellow()).to_string(),
         State::Bad => "no  ".if_supports_color(Stream::Stdout, |text| text.red()).to_string(),
     };
-    let indent = " ".repeat(29);
+    let indent = " ".repeat(30);
     println!("  {mark} {:<22} {}", finding.subject, finding.detail.replace('\n', &format!("\n{indent}")));
     if let Some(remedy) = &finding.remedy {
         println!("{indent}-> {}", remedy.replace('\n', &format!("\n{indent}   ")));

@@ -47,7 +47,10 @@ pub struct Cli {
 enum Command {
     Run(RunArgs),
     Up(UpArgs),
+    // Said here: the parts that these two take have a comment of their own, which would stand instead.
+    /// Say what works on this machine, what does not, and what to do about it
     Doctor(DoctorArgs),
+    /// Fetch, list and remove the real parts that labs are made of
     Components(ComponentsArgs),
     Bench(BenchArgs),
 }

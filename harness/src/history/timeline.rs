@@ -87,6 +87,8 @@ fn kube(
         return told.remove(&key).filter(|_| kind != "Event").map(|_| (source(kind), format!("{name} is gone")));
     }
     let text = match kind {
+        "Event" if repeats_what_objects_tell(object) => return None,
+        "Event" if object["reason"] == "FailedScheduling" => return failed_scheduling(object, told),
         "Node" => {
             let ready = if is_true(object, "Ready") { "Ready" } else { "NotReady" };
             let taints: Vec<_> = object["spec"]["taints"]
@@ -163,6 +165,24 @@ fn kube(
     Some((source(kind), format!("{subject} {text}")))
 }
 
+/// Whether an event says what the line of its node, pod or node claim says.
+fn repeats_what_objects_tell(event: &Value) -> bool {
+    let message = event["message"].as_str().unwrap_or_default();
+    message.starts_with("Status condition transitioned")
+        || matches!(event["reason"].as_str(), Some("Scheduled" | "RegisteredNode"))
+}
+
+/// Told once for all pods of a workload: which they are, their own lines say.
+fn failed_scheduling(event: &Value, told: &mut HashMap<String, String>) -> Option<(&'static str, String)> {
+    let pod = event["involvedObject"]["name"].as_str().unwrap_or("?");
+    let workload = pod.rsplit_once('-').map_or(pod, |(workload, _)| workload);
+    let message = first_line(event["message"].as_str().unwrap_or_default());
+    // What follows are the details of a preemption that did not happen.
+    let reason = message.split(". ").next().unwrap_or(message);
+    let key = format!("FailedScheduling/{workload}/{reason}");
+    told.insert(key, String::new()).is_none().then(|| ("event", format!("FailedScheduling Pod {workload}-*: {reason}")))
+}
+
 fn source(kind: &str) -> &'static str {
     match kind {
         "Node" => "node",
@@ -201,4 +221,36 @@ fn last(id: &str) -> &str {
 fn tail(id: &str) -> &str {
     id.rsplit_once("/providers/")
         .map_or(id, |(_, provider)| provider.split_once('/').map_or(provider, |(_, resource)| resource))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn event(reason: &str, object: &str, message: &str) -> Value {
+        json!({ "metadata": { "uid": object }, "reason": reason, "message": message,
+                "involvedObject": { "kind": "Pod", "name": object } })
+    }
+
+    #[test]
+    fn a_failure_to_schedule_is_told_once_for_all_pods_of_a_workload() {
+        let mut told = HashMap::new();
+        let mut tell = |object: &Value| kube("Event", Change::Applied, object, &mut told).map(|(_, text)| text);
+        let message = "0/2 nodes are available: 1 Too many pods. no new claims to deallocate, preemption: none.";
+        let first = tell(&event("FailedScheduling", "web-1-a", message));
+        assert_eq!(first.as_deref(), Some("FailedScheduling Pod web-1-*: 0/2 nodes are available: 1 Too many pods"));
+        assert_eq!(tell(&event("FailedScheduling", "web-1-b", message)), None);
+        assert!(tell(&event("FailedScheduling", "web-1-b", "another reason")).is_some());
+        assert!(tell(&event("FailedScheduling", "db-1-a", message)).is_some());
+    }
+
+    #[test]
+    fn events_that_repeat_what_objects_tell_are_left_out() {
+        let mut told = HashMap::new();
+        let mut tell = |object: &Value| kube("Event", Change::Applied, object, &mut told);
+        assert_eq!(tell(&event("Scheduled", "web-1-a", "Successfully assigned default/web-1-a to n")), None);
+        assert_eq!(tell(&event("Launched", "n", "Status condition transitioned, Type: Launched")), None);
+        assert!(tell(&event("InsufficientCapacityError", "n", "no machines")).is_some());
+    }
 }

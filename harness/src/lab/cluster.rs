@@ -7,87 +7,13 @@ use kube::core::{ApiResource, GroupVersionKind, TypeMeta};
 use kube::discovery::{Scope, pinned_kind};
 use serde_json::{Value, json};
 
+use super::cluster_error::ClusterError;
 use crate::expect::{Expectation, Mark, Pending, State, Witness};
 use crate::history::{Event, History};
-use crate::manifest::{Apply, ManifestError};
+use crate::manifest::Apply;
 
 /// Field manager of everything that scenarios apply.
 const MANAGER: &str = "catnap";
-
-/// Why the cluster did not do what a scenario asked.
-#[derive(Debug, thiserror::Error)]
-pub enum ClusterError {
-    /// The manifest is none.
-    #[error(transparent)]
-    Manifest(#[from] ManifestError),
-    /// The cluster does not know the kind.
-    #[error(
-        "cannot apply {name}: this cluster knows no kind {kind} in {api_version}; check spelling and version, and \
-         whether its CRD is installed (kubectl api-resources lists what is)"
-    )]
-    UnknownKind {
-        /// Object.
-        name: String,
-        /// Kind as given.
-        kind: String,
-        /// apiVersion as given.
-        api_version: String,
-    },
-    /// The API server refused.
-    #[error("the API server refused to {verb} {kind} {name}: {code} {reason}: {message}")]
-    Refused {
-        /// `apply`, `delete`, …
-        verb: &'static str,
-        /// Kind.
-        kind: String,
-        /// Name.
-        name: String,
-        /// HTTP status.
-        code: u16,
-        /// Kubernetes' reason, for example `Invalid`.
-        reason: String,
-        /// Kubernetes' message.
-        message: String,
-    },
-    /// The API server did not answer.
-    #[error("cannot {verb} {kind} {name}: {source}")]
-    Client {
-        /// `apply`, `delete`, …
-        verb: &'static str,
-        /// Kind.
-        kind: String,
-        /// Name.
-        name: String,
-        /// Cause.
-        source: kube::Error,
-    },
-}
-
-impl ClusterError {
-    /// HTTP status of a refusal.
-    #[must_use]
-    pub fn code(&self) -> Option<u16> {
-        match self {
-            Self::Refused { code, .. } => Some(*code),
-            _ => None,
-        }
-    }
-
-    fn from_kube(verb: &'static str, kind: &str, name: &str, error: kube::Error) -> Self {
-        let (kind, name) = (kind.to_owned(), name.to_owned());
-        match error {
-            kube::Error::Api(status) => Self::Refused {
-                verb,
-                kind,
-                name,
-                code: status.code,
-                reason: status.reason.clone(),
-                message: status.message.clone(),
-            },
-            source => Self::Client { verb, kind, name, source },
-        }
-    }
-}
 
 /// A managed cluster: where scenarios apply manifests and state expectations. Clones speak to the same cluster.
 #[derive(Clone)]
@@ -193,8 +119,10 @@ impl Cluster {
     /// # Errors
     /// When the manifest cannot be read, names an unknown kind, or is refused.
     pub async fn apply(&self, what: impl Apply) -> Result<(), ClusterError> {
-        for object in what.objects()? {
-            self.apply_one(&object).await?;
+        let origin = what.origin();
+        for (index, object) in what.objects()?.iter().enumerate() {
+            let place = || origin.as_ref().map(|origin| format!("document {} of the manifest {origin}", index + 1));
+            self.apply_one(object).await.map_err(|error| error.at(place()))?;
         }
         Ok(())
     }
@@ -275,11 +203,11 @@ impl Cluster {
                 name: name.clone(),
                 source: kube::Error::SerdeError(error),
             })?;
-        dynamic.types = Some(TypeMeta { api_version, kind: kind.clone() });
+        dynamic.types = Some(TypeMeta { api_version: api_version.clone(), kind: kind.clone() });
         api.patch(&name, &parameters, &Patch::Apply(&dynamic))
             .await
             .map(|_| ())
-            .map_err(|error| ClusterError::from_kube("apply", &kind, &name, error))
+            .map_err(|error| ClusterError::of_write("apply", &api_version, &kind, &name, error))
     }
 
     async fn merge(&self, api_version: &str, kind: &str, name: &str, patch: &Value) -> Result<(), ClusterError> {
@@ -288,7 +216,7 @@ impl Cluster {
         api.patch(name, &parameters, &Patch::Merge(patch))
             .await
             .map(|_| ())
-            .map_err(|error| ClusterError::from_kube("patch", kind, name, error))
+            .map_err(|error| ClusterError::of_write("patch", api_version, kind, name, error))
     }
 
     async fn api(&self, api_version: &str, kind: &str, name: &str) -> Result<Api<DynamicObject>, ClusterError> {

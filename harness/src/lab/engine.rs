@@ -313,7 +313,10 @@ fn failed(what: &str, error: &(dyn std::error::Error + 'static)) -> EngineError 
     let mut message = format!("the {what} of the managed cluster could not be brought up: {error}");
     let mut source = error.source();
     while let Some(cause) = source {
-        message += &format!(": {cause}");
+        // Many texts hold their cause already.
+        if !message.contains(&cause.to_string()) {
+            message += &format!(": {cause}");
+        }
         source = cause.source();
     }
     EngineError { code: "CreateControlPlaneError".into(), message }

@@ -2,6 +2,7 @@
 //! after it, whichever way it ends.
 
 mod cluster;
+mod cluster_error;
 mod engine;
 mod fixture;
 mod invariant;
@@ -13,7 +14,8 @@ mod start;
 mod tests;
 mod watch;
 
-pub use cluster::{Cluster, ClusterError};
+pub use cluster::Cluster;
+pub use cluster_error::ClusterError;
 pub use engine::{AzureAccess, EmbeddedEngine, ProvisionerKnobs};
 pub use fixture::lab;
 pub use managed_cluster::{CreateError, ManagedClusterBuilder, NodeProvisioning};

@@ -114,7 +114,12 @@ impl Lab {
             .await
             .map_err(|error| StartError::FakeArm(error.to_string()))?
             .map_err(|error| StartError::FakeArm(error.to_string()))?;
-        let epilogue = format!("artefacts: {}\n    again: {}\n", folder.display(), settings.again());
+        // A runner says it itself, with the options that it was given.
+        let epilogue = if progress.is_read() {
+            String::new()
+        } else {
+            format!("artefacts: {}\n    again: {}\n", folder.display(), settings.again())
+        };
         let witness = Witness::new(history.clone(), epilogue);
         let knobs = ProvisionerKnobs::default();
         let guard = runtime.enter();

@@ -22,6 +22,11 @@ pub trait Apply {
     /// # Errors
     /// When the text that they come from cannot be read.
     fn objects(self) -> Result<Vec<Value>, ManifestError>;
+
+    /// The text that they come from, for errors that name the place in it: a path; none where there is no text.
+    fn origin(&self) -> Option<String> {
+        None
+    }
 }
 
 impl Apply for Value {

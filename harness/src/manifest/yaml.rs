@@ -96,6 +96,10 @@ impl Manifests {
 }
 
 impl Apply for Manifests {
+    fn origin(&self) -> Option<String> {
+        Some(self.origin.clone())
+    }
+
     fn objects(self) -> Result<Vec<Value>, ManifestError> {
         let documents: Vec<Value> = serde_saphyr::from_multiple(&self.text)
             .map_err(|error| ManifestError::Syntax { origin: self.origin.clone(), reason: error.to_string() })?;

@@ -1,6 +1,6 @@
 //! The provisioner as a process: started, watched, stopped, started again.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::Mutex;
@@ -61,14 +61,27 @@ pub enum ProvisionerError {
         shortest: usize,
     },
     /// It ended or hung for a reason that is known.
-    #[error("failed to start the provisioner: {cause}\n{source}")]
+    #[error("failed to start the provisioner {}: {cause}\n{source}", program.display())]
     Explained {
+        /// What was run.
+        program: PathBuf,
         /// The reason in words.
         cause: &'static str,
         /// What the process did.
         source: ProcessError,
     },
-    /// It could not be run, ended or hung.
+    /// It ended or hung, and why is not known.
+    #[error(
+        "failed to start the provisioner {}: {source}\nif this is no executable of karpenter-provider-azure, give the \
+         path of one with --provisioner, or leave that option away for the pinned version", program.display()
+    )]
+    Unexplained {
+        /// What was run.
+        program: PathBuf,
+        /// What the process did.
+        source: ProcessError,
+    },
+    /// It could not be run.
     #[error("failed to start the provisioner: {0}")]
     Process(#[from] ProcessError),
     /// No port for it.
@@ -190,9 +203,10 @@ impl Inner {
         let mut attempts = 1;
         loop {
             match self.attempt(settings).await {
-                Err(ProvisionerError::Process(error) | ProvisionerError::Explained { source: error, .. })
-                    if error.is_port_taken() && attempts < ATTEMPTS =>
-                {
+                Err(
+                    ProvisionerError::Unexplained { source: error, .. }
+                    | ProvisionerError::Explained { source: error, .. },
+                ) if error.is_port_taken() && attempts < ATTEMPTS => {
                     attempts += 1;
                 }
                 other => return other,
@@ -233,7 +247,7 @@ impl Inner {
             Ok(child) => Ok(Running { child, follower, health: health_url, metrics: metrics_url, _proxy: proxy }),
             Err(error) => {
                 follower.finish().await;
-                Err(explain(error))
+                Err(explain(&settings.program, error))
             }
         }
     }
@@ -257,13 +271,13 @@ impl Inner {
     }
 }
 
-fn explain(error: ProcessError) -> ProvisionerError {
-    let tail = match &error {
-        ProcessError::ExitedEarly { tail, .. } | ProcessError::NotReady { tail, .. } => tail.as_str(),
-        _ => "",
+fn explain(program: &Path, error: ProcessError) -> ProvisionerError {
+    let (ProcessError::ExitedEarly { tail, .. } | ProcessError::NotReady { tail, .. }) = &error else {
+        return ProvisionerError::Process(error);
     };
+    let program = program.to_path_buf();
     match cause(tail) {
-        Some(cause) => ProvisionerError::Explained { cause, source: error },
-        None => ProvisionerError::Process(error),
+        Some(cause) => ProvisionerError::Explained { program, cause, source: error },
+        None => ProvisionerError::Unexplained { program, source: error },
     }
 }

@@ -126,6 +126,12 @@ impl ProgressWriter {
         Self(Arc::new(Inner { file: None, alone: Some(alone) }))
     }
 
+    /// Whether a runner reads it.
+    #[must_use]
+    pub fn is_read(&self) -> bool {
+        self.0.file.is_some()
+    }
+
     /// The scenario goes on to its next step: `create the managed cluster my-aks-cluster`.
     pub fn step(&self, text: &str) {
         self.tell(&Line::Step { text: text.to_owned() });
