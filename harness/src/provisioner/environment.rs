@@ -128,7 +128,10 @@ pub(super) fn environment(
     set("NETWORK_DATAPLANE", &cluster.network.dataplane);
     set("NETWORK_POLICY", &cluster.network.policy);
 
-    // Itself.
+    // Itself. Without a home client-go looks up the user's, which in a user namespace is root's; an ordinary user may not
+    // look there, and the provisioner then exits with status 1 and without a word.
+    let home = start.environment_file.parent().unwrap_or(std::path::Path::new("/"));
+    set("HOME", &home.display().to_string());
     set("DISABLE_LEADER_ELECTION", "true");
     set("HEALTH_PROBE_PORT", &start.health_port.to_string());
     set("METRICS_PORT", &start.metrics_port.to_string());

@@ -6,19 +6,26 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures::FutureExt;
 use futures::future::{join_all, select_all, try_join_all};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::Api;
 use kube::config::{Config, KubeConfigOptions, Kubeconfig};
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
 
 use super::authority::{Authority, Credential, signing_key};
 use super::flags::{self, Files};
 use super::kubeconfig::kubeconfig;
 use super::{BootstrapToken, ClusterError, ControlPlaneSpec, Identity, custom_resource, kwok, object};
-use crate::process::{Child, Exit, PortLease, Probe};
+use crate::history::Event;
+use crate::process::{Child, ChildSpec, Exit, PortLease, Probe, Processes};
 
 /// How often a port is chosen anew when a stranger was quicker.
 const ATTEMPTS: usize = 5;
+
+/// Between two questions to the API server whether it is healthy.
+const HEALTH_PAUSE: Duration = Duration::from_millis(50);
 
 /// A running control plane. Its processes belong to the [`Processes`](crate::process::Processes) it was started with
 /// and end with them at the latest.
@@ -30,7 +37,62 @@ pub struct ControlPlane {
     folder: PathBuf,
     port: PortLease,
     children: Vec<Child>,
+    controllers: Controllers,
     start_up: StartUp,
+}
+
+/// kube-controller-manager, which comes after the others: at its start it gives the API server ten seconds to call
+/// itself healthy, then ends. On a busy machine the API server's own start-up hooks can take longer than that.
+#[derive(Debug)]
+struct Controllers {
+    child: watch::Receiver<Option<Child>>,
+    task: AbortHandle,
+}
+
+impl Controllers {
+    /// Starts it when the API server is healthy.
+    fn start(client: kube::Client, processes: Processes, child: ChildSpec) -> Self {
+        let (started, receiver) = watch::channel(None);
+        let task = tokio::spawn(async move {
+            while !is_healthy(&client).await {
+                tokio::time::sleep(HEALTH_PAUSE).await;
+            }
+            match processes.start(child).await {
+                Ok(child) => {
+                    started.send_replace(Some(child));
+                }
+                // Whoever waits for what the controllers do says that they do not; this says why.
+                Err(error) => {
+                    let name = "kube-controller-manager".to_owned();
+                    let message = format!("could not be started: {error}");
+                    processes.history().record(Event::Process { name, message });
+                }
+            }
+        });
+        Self { child: receiver, task: task.abort_handle() }
+    }
+
+    /// The process, once it was started; for good where it never is.
+    async fn started(&self) -> Child {
+        let mut child = self.child.clone();
+        match child.wait_for(Option::is_some).await.ok().and_then(|child| child.clone()) {
+            Some(child) => child,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+impl Drop for Controllers {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn is_healthy(client: &kube::Client) -> bool {
+    match http_get("/healthz") {
+        Ok(request) => client.request_text(request).await.is_ok(),
+        Err(_) => false,
+    }
 }
 
 /// How long a control plane took to come up, from the first line of its start.
@@ -110,6 +172,15 @@ impl ControlPlane {
         tokio::try_join!(start(flags::etcd(spec, files)), start(flags::kube_apiserver(spec, files, &port, ready)),)?;
         let usable = began.elapsed();
 
+        let client = client(&kubeconfig(
+            &url(&port),
+            &authority.own().certificate,
+            Identity::Admin.user(),
+            &credentials[&Identity::Admin],
+        ))
+        .await?;
+        let controllers =
+            Controllers::start(client.clone(), spec.processes.clone(), flags::kube_controller_manager(spec, files));
         let mut control_plane = Self {
             spec: spec.clone(),
             authority,
@@ -117,9 +188,9 @@ impl ControlPlane {
             folder: folder.clone(),
             port,
             children: Vec::new(),
+            controllers,
             start_up: StartUp { usable, complete: usable },
         };
-        let client = control_plane.client(Identity::Admin).await?;
         let definitions = definitions.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
         tokio::try_join!(
             async {
@@ -129,7 +200,6 @@ impl ControlPlane {
                 Ok(())
             },
             try_join_all(definitions.iter().map(|definition| custom_resource::establish(&client, definition))),
-            start(flags::kube_controller_manager(spec, files)),
             start(flags::kube_scheduler(spec, files)),
             start(flags::kwok(spec, files)),
         )?;
@@ -171,17 +241,9 @@ impl ControlPlane {
 
     /// Waits until one of the processes ends without having been stopped; for good where none does.
     pub async fn died(&self) -> Death {
-        let deaths = self.children.iter().map(|child| {
-            Box::pin(async move {
-                let exit = child.exited().await;
-                if child.was_stopped() {
-                    return std::future::pending().await;
-                }
-                let (name, log, tail) = (child.name().to_owned(), child.log().to_owned(), child.log_tail(20));
-                Death { name, exit, log, tail }
-            })
-        });
-        select_all(deaths).await.0
+        let early = self.children.iter().map(|child| death(child.clone()).boxed());
+        let late = async { death(self.controllers.started().await).await }.boxed();
+        select_all(early.chain([late])).await.0
     }
 
     /// A kubeconfig that needs no other file.
@@ -209,12 +271,7 @@ impl ControlPlane {
     /// # Errors
     /// When the client cannot be made.
     pub async fn client(&self, identity: Identity) -> Result<kube::Client, ClusterError> {
-        let failed = |error: Box<dyn std::error::Error + Send + Sync>| ClusterError::Client(error);
-        let kubeconfig = Kubeconfig::from_yaml(&self.kubeconfig(identity)).map_err(|error| failed(error.into()))?;
-        let options = KubeConfigOptions::default();
-        let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
-        let config = config.map_err(|error| failed(error.into()))?;
-        kube::Client::try_from(config).map_err(|error| failed(error.into()))
+        client(&self.kubeconfig(identity)).await
     }
 
     /// Where the API server listens.
@@ -255,30 +312,51 @@ impl ControlPlane {
 
     /// Its processes.
     #[must_use]
-    pub fn processes(&self) -> &[Child] {
-        &self.children
+    pub fn processes(&self) -> Vec<Child> {
+        self.children.iter().cloned().chain(self.controllers.child.borrow().clone()).collect()
     }
 
     /// The process of this name, for example `kube-scheduler`.
     #[must_use]
-    pub fn process(&self, name: &str) -> Option<&Child> {
-        self.children.iter().find(|child| child.name() == name)
+    pub fn process(&self, name: &str) -> Option<Child> {
+        self.processes().into_iter().find(|child| child.name() == name)
     }
 
     /// The memory that each process holds, in bytes, where the system tells.
     #[must_use]
     pub fn memory(&self) -> Vec<(String, u64)> {
-        self.children.iter().filter_map(|child| Some((child.name().to_owned(), child.memory()?))).collect()
+        self.processes().iter().filter_map(|child| Some((child.name().to_owned(), child.memory()?))).collect()
     }
 
     /// Takes it down: first those who use the API server, which are given a moment, then the API server and etcd, which
     /// are not: what they would put in order on their way out is removed anyway.
     pub async fn stop(&self) {
         let is_base = |child: &&Child| child.name().starts_with("etcd") || child.name().starts_with("kube-apiserver");
-        let (base, users): (Vec<&Child>, Vec<&Child>) = self.children.iter().partition(is_base);
+        self.controllers.task.abort();
+        let processes = self.processes();
+        let (base, users): (Vec<&Child>, Vec<&Child>) = processes.iter().partition(is_base);
         join_all(users.into_iter().map(Child::stop)).await;
         join_all(base.into_iter().map(Child::kill)).await;
     }
+}
+
+/// When and how a process ended by itself; for good where it was stopped.
+async fn death(child: Child) -> Death {
+    let exit = child.exited().await;
+    if child.was_stopped() {
+        return std::future::pending().await;
+    }
+    Death { name: child.name().to_owned(), exit, log: child.log().to_owned(), tail: child.log_tail(20) }
+}
+
+/// A client with a kubeconfig's rights. It belongs to the runtime it is made in.
+async fn client(kubeconfig: &str) -> Result<kube::Client, ClusterError> {
+    let failed = |error: Box<dyn std::error::Error + Send + Sync>| ClusterError::Client(error);
+    let kubeconfig = Kubeconfig::from_yaml(kubeconfig).map_err(|error| failed(error.into()))?;
+    let options = KubeConfigOptions::default();
+    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
+    let config = config.map_err(|error| failed(error.into()))?;
+    kube::Client::try_from(config).map_err(|error| failed(error.into()))
 }
 
 fn url(port: &PortLease) -> String {
