@@ -55,10 +55,13 @@ pub(super) async fn up(args: UpArgs) -> Result<u8> {
     settings.seed = args.seed.unwrap_or(settings.seed);
     settings.artefacts = args.artefacts.clone().or(settings.artefacts);
     println!("starting a lab with seed {}", settings.seed);
-    let lab = Lab::start(settings, ProgressWriter::silent())
-        .await
-        .map_err(|error| miette!("failed to start a lab: {}", error.explain()))?
-        .without_verdict();
+    let mut start = std::pin::pin!(Lab::start(settings, ProgressWriter::silent()));
+    let started = tokio::select! {
+        started = &mut start => started,
+        // It may wait long for a place among other labs. What it has begun ends with this process.
+        () = interrupts.first() => std::process::exit(interrupts.exit_code().unwrap_or(2).into()),
+    };
+    let lab = started.map_err(|error| miette!("failed to start a lab: {}", error.explain()))?.without_verdict();
     let work = async {
         let cluster = bring_up(&lab, &args).await?;
         greet(&lab, &cluster).await?;
