@@ -25,6 +25,10 @@ use clap::{Parser, Subcommand};
 /// Nothing could be run: the second of the two ways not to succeed.
 const COULD_NOT_RUN: u8 = 2;
 
+/// What is logged unless `CATNAP_LOG` says otherwise. The Kubernetes client logs each answer that is an error, also those
+/// that are expected while an API server starts.
+const QUIET: &str = "warn,kube_client=off";
+
 const EXAMPLES: &str = "\
 Examples:
   catnap run                       run every scenario
@@ -60,7 +64,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let filter = tracing_subscriber::EnvFilter::try_from_env("CATNAP_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(QUIET));
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
     // Whoever installed one before has chosen.
     let _ = rustls::crypto::ring::default_provider().install_default();
