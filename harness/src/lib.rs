@@ -2,6 +2,7 @@
 //! of the nodes. Scenarios (crate `suites`) are written against [`prelude`].
 
 pub mod azure;
+mod causes;
 pub mod cli;
 pub mod cluster;
 pub mod components;

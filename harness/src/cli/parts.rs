@@ -125,20 +125,7 @@ pub async fn prepare_components(parts: &PartsArgs) -> Result<Facts> {
 
 /// A component's error as the command tells it.
 pub(super) fn trouble(error: ComponentError) -> miette::Report {
-    miette!("{}", chain(&error))
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let said = cause.to_string();
-        if !text.contains(&said) {
-            text += &format!(": {said}");
-        }
-        source = cause.source();
-    }
-    text
+    miette!("{}", crate::causes::told(&error))
 }
 
 #[cfg(test)]

@@ -1,7 +1,5 @@
 //! A managed cluster that exists, as a scenario uses it.
 
-use std::time::Duration;
-
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, ValidationDirective};
 use kube::core::{ApiResource, GroupVersionKind, TypeMeta};
 use kube::discovery::{Scope, pinned_kind};
@@ -255,13 +253,5 @@ impl Cluster {
 
     fn step(&self, text: String) {
         self.history.record(Event::Step { text });
-    }
-
-    /// Lets cluster time pass while `expectation` holds all along: short for an assertion about the absence of change.
-    ///
-    /// # Errors
-    /// At the first instant at which it does not hold.
-    pub async fn steady(&self, expectation: Expectation, duration: Duration) -> crate::expect::Outcome {
-        self.expect(expectation).throughout(duration).await
     }
 }

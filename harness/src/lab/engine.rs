@@ -310,14 +310,6 @@ impl ClusterEngine for EmbeddedEngine {
 
 /// AKS's code for a control plane that does not come up, with the cause and the remedy that the error names.
 fn failed(what: &str, error: &(dyn std::error::Error + 'static)) -> EngineError {
-    let mut message = format!("the {what} of the managed cluster could not be brought up: {error}");
-    let mut source = error.source();
-    while let Some(cause) = source {
-        // Many texts hold their cause already.
-        if !message.contains(&cause.to_string()) {
-            message += &format!(": {cause}");
-        }
-        source = cause.source();
-    }
+    let message = format!("the {what} of the managed cluster could not be brought up: {}", crate::causes::told(error));
     EngineError { code: "CreateControlPlaneError".into(), message }
 }

@@ -56,16 +56,7 @@ impl StartError {
     /// The error and its causes in one text.
     #[must_use]
     pub fn explain(&self) -> String {
-        let mut text = self.to_string();
-        let mut source = std::error::Error::source(self);
-        while let Some(cause) = source {
-            let cause_text = cause.to_string();
-            if !text.contains(&cause_text) {
-                text += &format!(": {cause_text}");
-            }
-            source = cause.source();
-        }
-        text
+        crate::causes::told(self)
     }
 }
 
