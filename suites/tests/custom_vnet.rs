@@ -379,10 +379,9 @@ async fn the_deletion_of_a_subnet_and_its_return_are_noticed(#[future(awt)] lab:
     cluster.expect(node_class("p").ready()).within(minutes(1)).await?;
 
     custom_subnet.delete().await?;
-    // The provisioner looks every three minutes by itself, and at once when the object is touched.
-    cluster.annotate("karpenter.azure.com/v1beta1", "AKSNodeClass", "p", "example.com/look", Some("1")).await?;
+    // The provisioner looks every three minutes.
     let missing = node_class("p").condition("SubnetsReady").is_false("SubnetNotFound", &[custom_subnet.id()]);
-    cluster.expect(missing).within(minutes(3)).await?;
+    cluster.expect(missing).within(minutes(4)).await?;
 
     vnet.subnet("custom-subnet", "10.0.2.0/24").create().await?;
     cluster.expect(node_class("p").ready()).within(minutes(2)).await?;

@@ -14,7 +14,7 @@ use rstest::rstest;
 use serde_json::json;
 
 const D2: &str = "Standard_D2s_v5";
-const E2: &str = "Standard_E2s_v5";
+const D2DS: &str = "Standard_D2ds_v5";
 const D_FAMILY: &str = "standardDSv5Family";
 
 const VM_WRITE: &str = "Microsoft.Compute/virtualMachines/write";
@@ -97,7 +97,7 @@ async fn a_launch_that_never_succeeds_is_given_up_after_five_minutes(#[future(aw
     cluster.expect(vms().none().and(nics().none())).now()
 }
 
-/// CONS-12, UPG+: `expireAfter` of three days with a `terminationGracePeriod` of one hour: the node is there until then,
+/// CONS-12: `expireAfter` of three days with a `terminationGracePeriod` of one hour: the node is there until then,
 /// is drained then, and what will not leave is removed when the grace is over.
 #[rstest]
 #[tokio::test]
@@ -224,8 +224,8 @@ async fn a_refused_size_comes_back(
     if !lab.has_patience_for(remembered_for + minutes(1)) {
         return Ok(());
     }
-    // Never consolidated: the dearer nodes shall stay where they are.
-    let cluster = cluster_with(&lab, node_pool("p").sizes(&[D2, E2]).consolidate_after("Never")).await?;
+    // Two families of one kind. Never consolidated: the dearer nodes shall stay where they are.
+    let cluster = cluster_with(&lab, node_pool("p").sizes(&[D2, D2DS]).consolidate_after("Never")).await?;
     let one_more = async |name: &str, of_the_cheaper_size: usize| {
         cluster.apply(deployment(name).cpu("1500m").on_pool("p")).await?;
         cluster.expect(pods(name).all_running()).within(minutes(5)).await?;
