@@ -16,7 +16,7 @@ use super::pipeline::{self, Shared};
 use super::tls::Certificates;
 use crate::clock::{Clock, SystemClock};
 use crate::engine::ClusterEngine;
-use crate::entra::Principal;
+use crate::entra::{Principal, VerifiedTokens};
 use crate::events::ArmEvent;
 use crate::ledger::Ledger;
 use crate::world::{Settings, World};
@@ -118,7 +118,13 @@ impl Builder {
             .map_err(|_| StartError::SigningKey)?;
         let work = world.take_tasks().expect("a new world has its tasks");
         let endpoint = format!("https://{arm_address}");
-        let shared = Arc::new(Shared { world: world.into(), ledger: Ledger::default(), endpoint: endpoint.clone() });
+        let shared = Arc::new(Shared {
+            tokens: VerifiedTokens::new(Arc::clone(world.issuer())),
+            body_patience: world.settings().body_patience,
+            world: world.into(),
+            ledger: Ledger::default(),
+            endpoint: endpoint.clone(),
+        });
 
         let servers = [Handle::new(), Handle::new()];
         let mut tasks = vec![keeper::start(&shared, work)];
