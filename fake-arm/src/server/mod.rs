@@ -5,6 +5,7 @@ mod authentication;
 #[cfg(test)]
 pub(crate) mod bench;
 mod conflict;
+mod connection;
 mod content;
 mod dispatch;
 mod envelope;
