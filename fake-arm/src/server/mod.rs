@@ -4,6 +4,7 @@
 mod authentication;
 #[cfg(test)]
 pub(crate) mod bench;
+mod cloud;
 mod conflict;
 mod connection;
 mod content;
@@ -12,12 +13,14 @@ mod envelope;
 mod fake_arm;
 mod head;
 mod keeper;
+mod machine;
 mod paging;
 mod pipeline;
 mod precondition;
 mod render;
 mod respond;
 mod route;
+mod sign_in;
 mod surroundings;
 #[cfg(test)]
 mod tests;
