@@ -31,7 +31,7 @@ pub enum PrincipalKind {
 }
 
 /// The directory of one tenant.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Principals {
     by_object: BTreeMap<Uuid, Principal>,
 }
