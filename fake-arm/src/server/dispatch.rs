@@ -6,6 +6,7 @@ use http::{HeaderMap, Method, StatusCode};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::authorization;
 use super::render::{self, Rendered};
 use super::route::{Route, Target};
 use crate::arm::{ApiVersion, ArmError, Operation, OperationStatus};
@@ -87,9 +88,11 @@ fn serve(world: &mut World, incoming: Incoming, operation: &mut String) -> Resul
     if let Some(named) = resource_type.handler.operation(&request) {
         *operation = named;
     }
+    let sight = authorization::check(world, &request, &route.target, operation)?;
     check_surroundings(world, &request, &route.target)?;
     check_precondition(world, &request)?;
-    let answer = ask(world, &request, &route.target, action.as_deref())?;
+    let mut answer = ask(world, &request, &route.target, action.as_deref())?;
+    authorization::keep_readable(&sight, &mut answer);
     render::render(world, &request, answer)
 }
 

@@ -1,5 +1,6 @@
-//! The running fake: sockets, TLS, and the way of a request: authenticate > provider > ledger.
+//! The running fake: sockets, TLS, and the way of a request: authenticate > authorize > provider > ledger.
 
+mod authorization;
 #[cfg(test)]
 pub(crate) mod bench;
 mod dispatch;

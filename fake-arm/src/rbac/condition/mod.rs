@@ -49,6 +49,11 @@ impl Condition {
         Ok(Self { text: text.to_owned(), expression: parser::parse(text)? })
     }
 
+    /// A condition that nothing fulfils.
+    pub fn never() -> Self {
+        Self { text: String::new(), expression: Expression::Any(Vec::new()) }
+    }
+
     /// The condition as it was written.
     pub fn as_str(&self) -> &str {
         &self.text
