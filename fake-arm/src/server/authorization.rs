@@ -78,7 +78,9 @@ fn lesser_right(rights: &Rights, request: &Request, target: &Target, action: &st
         return readable();
     }
     let list = matches!(target, Target::Collection(_)) && request.method == Method::GET;
-    if list && (rights.may_below(action, &request.id) || (request.resource_type.computed && rights.has_any())) {
+    // The list of everything in a group has no right of its own.
+    let mixed = request.resource_type.computed && request.resource_type.namespace() == "Microsoft.Resources";
+    if list && (rights.may_below(action, &request.id) || (mixed && rights.has_any())) {
         return readable();
     }
     None
