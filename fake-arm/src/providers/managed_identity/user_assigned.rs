@@ -11,15 +11,7 @@ use crate::world::{Resource, World};
 /// The type of user-assigned identities.
 pub const USER_ASSIGNED_IDENTITY: &str = "Microsoft.ManagedIdentity/userAssignedIdentities";
 
-pub(super) const API_VERSIONS: &[&str] = &[
-    "2018-11-30",
-    "2022-01-31-preview",
-    "2023-01-31",
-    "2023-07-31-preview",
-    "2024-11-30",
-    "2025-01-31-preview",
-    "2025-05-31-preview",
-];
+const API_VERSIONS: &[&str] = &["2018-11-30", "2022-01-31-preview", "2023-01-31", "2023-07-31-preview", "2024-11-30"];
 
 struct UserAssignedIdentities;
 
@@ -72,9 +64,6 @@ impl Handler for UserAssignedIdentities {
     fn remove(&self, world: &mut World, resource: &Resource) {
         if let Some(id) = resource.properties()["principalId"].as_str().and_then(|p| Uuid::parse_str(p).ok()) {
             world.remove_principal(id);
-        }
-        for child in world.resources().below(&resource.id) {
-            world.resources_mut().remove(&child);
         }
         world.resources_mut().remove(&resource.id);
     }
