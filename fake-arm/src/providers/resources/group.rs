@@ -5,8 +5,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::API_VERSIONS;
+use super::listing::filtered;
 use crate::arm::{ArmError, ResourceId};
-use crate::provider::{Answer, Handler, Registry, Reply, Request, ResourceType};
+use crate::provider::{Answer, Handler, Polling, Registry, Reply, Request, ResourceType};
 use crate::world::{Resource, World};
 
 /// The type of resource groups in ids and operations.
@@ -63,15 +64,23 @@ impl Handler for ResourceGroups {
         Ok(Answer::put(new, &request.id))
     }
 
+    fn list(&self, world: &mut World, request: &Request) -> Reply {
+        let world = &*world;
+        let groups = filtered(world.resources().within(&request.id, GROUP), request)?;
+        Ok(Answer::list(groups.into_iter().map(|group| self.show(world, group)).collect()))
+    }
+
     fn delete(&self, world: &mut World, request: &Request) -> Reply {
         let group = world.resources_mut().require_mut(&request.id)?;
         group.set_provisioning_state("Deleting");
         let id = group.id.clone();
         let duration = world.settings().duration(&format!("{GROUP}/delete"), Duration::from_millis(300));
-        Ok(Answer::accepted().after(duration, move |world| {
-            remove_group(world, &id);
-            Ok(())
-        }))
+        Ok(Answer::accepted()
+            .after(duration, move |world| {
+                remove_group(world, &id);
+                Ok(())
+            })
+            .polled_by(Polling::Location))
     }
 }
 
