@@ -78,6 +78,12 @@ impl Principals {
         }
     }
 
+    /// The direct members of a group.
+    pub fn members_of(&self, group: Uuid) -> impl Iterator<Item = &Principal> {
+        let members = self.groups.iter().filter(move |(_, groups)| groups.contains(&group));
+        members.filter_map(|(member, _)| self.get(*member))
+    }
+
     /// Every group that someone is in, directly or through other groups.
     pub fn groups_of(&self, object_id: Uuid) -> Vec<Uuid> {
         let mut found = Vec::new();

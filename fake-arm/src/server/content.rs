@@ -24,19 +24,11 @@ pub(super) struct Content {
 }
 
 impl Content {
-    /// Reads the body as JSON within `patience` of wall time.
+    /// Reads bytes as JSON.
     ///
     /// # Errors
-    /// 413 for a body that is too large, 408 for one that does not come, 400 for one that breaks off or is no JSON.
-    pub(super) async fn read(body: Body, patience: Duration) -> Result<Self, ArmError> {
-        if body.is_end_stream() {
-            return Ok(Self::default());
-        }
-        let bytes = tokio::time::timeout(patience, gather(body)).await.unwrap_or_else(|_| Err(too_slow(patience)))?;
-        Self::parse(&bytes)
-    }
-
-    fn parse(bytes: &[u8]) -> Result<Self, ArmError> {
+    /// 400 `InvalidRequestContent`.
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, ArmError> {
         if bytes.iter().all(u8::is_ascii_whitespace) {
             return Ok(Self::default());
         }
@@ -50,6 +42,17 @@ impl Content {
         })?;
         Ok(Self { value, size: bytes.len() })
     }
+}
+
+/// Reads the body within `patience` of wall time.
+///
+/// # Errors
+/// 413 for one that is too large, 408 for one that does not come, 400 for one that breaks off.
+pub(super) async fn raw(body: Body, patience: Duration) -> Result<Bytes, ArmError> {
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    tokio::time::timeout(patience, gather(body)).await.unwrap_or_else(|_| Err(too_slow(patience)))
 }
 
 /// Everything that the client sends; beyond the limit it is read and thrown away.
@@ -123,7 +126,7 @@ mod tests {
     async fn pieces_make_one_body() {
         let pieces = ["{\"a\"", ":", "[1,2", "]}"].map(|p| Ok::<_, std::io::Error>(Bytes::from_static(p.as_bytes())));
         let body = Body::from_stream(futures::stream::iter(pieces));
-        let read = Content::read(body, Duration::from_secs(5)).await.unwrap();
+        let read = Content::parse(&raw(body, Duration::from_secs(5)).await.unwrap()).unwrap();
         assert_eq!((read.value, read.size), (serde_json::json!({"a": [1, 2]}), 11));
     }
 }

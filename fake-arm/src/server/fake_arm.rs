@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::pipeline::{self, Shared};
 use super::tls::Certificates;
-use super::{connection, keeper};
+use super::{connection, keeper, machine};
 use crate::arm::{ArmError, ResourceId};
 use crate::clock::{Clock, SystemClock};
 use crate::engine::ClusterEngine;
@@ -132,7 +132,7 @@ impl Builder {
 
         let servers = [Handle::new(), Handle::new()];
         let mut tasks = vec![keeper::start(&shared, work)];
-        let arm = Router::new().fallback(pipeline::arm).with_state(Arc::clone(&shared));
+        let arm = Router::new().fallback(pipeline::serve).with_state(Arc::clone(&shared));
         let tls = RustlsConfig::from_config(certificates.config);
         let mut server = axum_server::from_tcp_rustls(arm_listener, tls)
             .map_err(|source| StartError::Listen { what: "the ARM endpoint", source })?
@@ -140,7 +140,7 @@ impl Builder {
             .handle(servers[0].clone());
         connection::limit(server.http_builder());
         tasks.push(tokio::spawn(async move { ended(server.serve(arm.into_make_service()).await) }));
-        let identity = Router::new().fallback(pipeline::managed_identity).with_state(Arc::clone(&shared));
+        let identity = Router::new().fallback(machine::serve).with_state(Arc::clone(&shared));
         let mut server: Server<SocketAddr> = axum_server::from_tcp(identity_listener)
             .map_err(|source| StartError::Listen { what: "the managed-identity endpoint", source })?
             .handle(servers[1].clone());

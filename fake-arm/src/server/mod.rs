@@ -5,20 +5,24 @@ mod authentication;
 mod authorization;
 #[cfg(test)]
 pub(crate) mod bench;
+mod cloud;
 mod conflict;
 mod connection;
 mod content;
 mod dispatch;
 mod envelope;
 mod fake_arm;
+mod graph;
 mod head;
 mod keeper;
+mod machine;
 mod paging;
 mod pipeline;
 mod precondition;
 mod render;
 mod respond;
 mod route;
+mod sign_in;
 mod surroundings;
 #[cfg(test)]
 mod tests;

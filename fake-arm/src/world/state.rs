@@ -20,12 +20,19 @@ use super::{Change, Resource, Resources, Settings};
 use crate::arm::{ArmError, Operation, OperationStatus, ResourceId};
 use crate::clock::Clock;
 use crate::engine::ClusterEngine;
-use crate::entra::{Issuer, Principal, Principals};
+use crate::entra::{Credentials, InvalidKeySet, Issuer, KeySet, Principal, Principals};
 use crate::events::{ArmEvent, ResourceEvent, VmEvent};
 use crate::provider::{LongRunning, Outcome, Registry};
 
 /// Work outside the lock that ends in a change.
 pub(crate) type Task = BoxFuture<'static, Change>;
+
+/// An issuer of tokens outside of this fake.
+pub(super) struct TrustedIssuer {
+    /// Its JWKS as given.
+    pub(super) document: Value,
+    set: KeySet,
+}
 
 /// Everything that one fake Azure knows. See [the module](super).
 pub struct World {
@@ -38,7 +45,13 @@ pub struct World {
     settings: Settings,
     issuer: Arc<Issuer>,
     principals: Principals,
+    /// Secrets of the managed-identity endpoint.
     secrets: BTreeMap<String, Uuid>,
+    credentials: Credentials,
+    /// Keys of foreign issuers, by their `iss`.
+    trusted_issuers: BTreeMap<String, TrustedIssuer>,
+    /// Whose tokens a machine's metadata endpoint gives to whoever does not say whose he wants.
+    metadata_principal: Option<Uuid>,
     resources: Resources,
     operations: BTreeMap<Uuid, Operation>,
     latest_operations: BTreeMap<ResourceId, Uuid>,
@@ -85,6 +98,9 @@ impl World {
             issuer: Arc::new(Issuer::new(tenant)?),
             principals: Principals::default(),
             secrets: BTreeMap::new(),
+            credentials: Credentials::default(),
+            trusted_issuers: BTreeMap::new(),
+            metadata_principal: None,
             resources: Resources::default(),
             operations: BTreeMap::new(),
             latest_operations: BTreeMap::new(),
@@ -186,6 +202,41 @@ impl World {
     pub fn remove_principal(&mut self, object_id: Uuid) {
         self.principals.remove(object_id);
         self.secrets.retain(|_, owner| *owner != object_id);
+        self.credentials.forget(object_id);
+    }
+
+    /// What clients prove with who they are.
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// What clients prove with who they are, to change it.
+    pub fn credentials_mut(&mut self) -> &mut Credentials {
+        &mut self.credentials
+    }
+
+    /// Takes tokens of a foreign issuer (a cluster's API server) as assertions: `issuer` is their `iss`, `keys` the
+    /// issuer's JWKS. fake-arm fetches no keys itself.
+    ///
+    /// # Errors
+    /// [`InvalidKeySet`], where `keys` is no JWKS.
+    pub fn trust_issuer(&mut self, issuer: &str, keys: Value) -> Result<(), InvalidKeySet> {
+        let set = KeySet::parse(&keys)?;
+        self.trusted_issuers.insert(issuer.to_owned(), TrustedIssuer { document: keys, set });
+        Ok(())
+    }
+
+    pub(crate) fn trusted_issuer(&self, issuer: &str) -> Option<&KeySet> {
+        self.trusted_issuers.get(issuer).map(|trusted| &trusted.set)
+    }
+
+    /// Sets whose tokens a machine's metadata endpoint gives to whoever does not say whose he wants.
+    pub fn set_metadata_principal(&mut self, object_id: Option<Uuid>) {
+        self.metadata_principal = object_id;
+    }
+
+    pub(crate) fn metadata_principal(&self) -> Option<Uuid> {
+        self.metadata_principal
     }
 
     /// The secret that a process shows to the managed-identity endpoint to get this principal's tokens. The same each
