@@ -20,6 +20,7 @@ pub mod ledger;
 pub mod net;
 pub mod provider;
 pub mod providers;
+pub mod rbac;
 pub mod seed;
 pub mod server;
 pub mod world;

@@ -4,6 +4,7 @@
 mod credential;
 pub(crate) mod discovery;
 mod grant;
+mod graph;
 mod instance_metadata;
 mod key_set;
 mod managed_identity;
@@ -14,6 +15,7 @@ mod verified;
 
 pub use credential::{ClientSecret, Credentials, FederatedCredential};
 pub(crate) use grant::{Ask, Grant, grant, is_tenant};
+pub(crate) use graph::{GraphAnswer, answer as graph_answer};
 pub(crate) use instance_metadata::{MetadataAnswer, instance, machine_token};
 pub use key_set::InvalidKeySet;
 pub(crate) use key_set::KeySet;

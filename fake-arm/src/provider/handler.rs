@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Answer, Reply, Request};
+use super::{Answer, Link, Reply, Request};
 use crate::arm::ArmError;
 use crate::world::{Resource, World};
 
@@ -95,6 +95,11 @@ pub trait Handler: Sync {
     /// store undone (addresses, machines). By default it is removed from the store.
     fn remove(&self, world: &mut World, resource: &Resource) {
         world.resources_mut().remove(&resource.id);
+    }
+
+    /// What the body of a PUT or PATCH may link to, and the action that the caller must have there.
+    fn links(&self) -> &'static [Link] {
+        &[]
     }
 
     /// The operation in the language of role definitions where it is not the usual one

@@ -9,6 +9,7 @@ use super::{SettingsEntry, WorldDocument};
 use crate::arm::{ArmError, InvalidResourceId, ResourceId};
 use crate::entra::{ClientSecret, InvalidKeySet, Principal, PrincipalKind};
 use crate::provider::{Registry, internal_put};
+use crate::providers::authorization;
 use crate::providers::resources::GROUP;
 use crate::world::{Throttling, World};
 
@@ -164,7 +165,9 @@ fn settings(world: &mut World, entry: &SettingsEntry) -> Result<(), PlantError> 
     Ok(())
 }
 
-fn grant(_world: &mut World, _principal: &Principal, _role: &str, _scope: &ResourceId) -> Result<(), ArmError> {
+fn grant(world: &mut World, principal: &Principal, role: &str, scope: &ResourceId) -> Result<(), ArmError> {
+    let role = authorization::role_named(world, role).ok_or_else(|| authorization::no_such_role(role))?;
+    authorization::grant(world, principal.object_id, role, scope);
     Ok(())
 }
 

@@ -14,11 +14,14 @@ use super::builder::Builder;
 use super::pipeline::Shared;
 use super::saved::Saved;
 use super::tls::Authority;
+use crate::arm::{ArmError, ResourceId};
 use crate::clock::MovableClock;
 use crate::engine::ClusterEngine;
 use crate::entra::Principal;
 use crate::events::ArmEvent;
 use crate::ledger::Ledger;
+use crate::providers::authorization;
+use crate::rbac::BuiltinRole;
 use crate::world::{Settings, World};
 
 /// A running fake Azure on loopback. Dropping it stops it. Several can run in one process.
@@ -64,9 +67,33 @@ impl FakeArm {
         self.with(|world| world.tenant())
     }
 
-    /// Adds someone to the directory.
+    /// Adds someone to the directory, without a role. See [`add_owner`](Self::add_owner).
     pub fn add_principal(&self, principal: Principal) {
         self.with(|world| world.add_principal(principal));
+    }
+
+    /// Gives someone a role (by its name or id) in a scope, effective at once and without a request.
+    ///
+    /// # Errors
+    /// 404 `RoleDefinitionDoesNotExist`, where there is no such role; 400 where the scope is no resource id.
+    pub fn assign_role(&self, object_id: Uuid, role: &str, scope: &str) -> Result<(), ArmError> {
+        let scope =
+            ResourceId::parse(scope).map_err(|error| ArmError::bad_request("InvalidScope", error.to_string()))?;
+        self.with(|world| {
+            let role = authorization::role_named(world, role).ok_or_else(|| authorization::no_such_role(role))?;
+            authorization::grant(world, object_id, role, &scope);
+            Ok(())
+        })
+    }
+
+    /// Makes someone an owner of the subscription, who may do everything in it.
+    pub fn add_owner(&self, principal: Principal) {
+        self.with(|world| {
+            let scope = ResourceId::subscription_of(world.subscription());
+            let object_id = principal.object_id;
+            world.add_principal(principal);
+            authorization::grant(world, object_id, BuiltinRole::Owner.id(), &scope);
+        });
     }
 
     /// What a process finds in `IDENTITY_HEADER`: the secret that makes it this principal. The same each time.

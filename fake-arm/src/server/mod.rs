@@ -3,6 +3,7 @@
 
 mod admin;
 mod authentication;
+mod authorization;
 #[cfg(test)]
 pub(crate) mod bench;
 mod builder;
@@ -13,6 +14,7 @@ mod content;
 mod dispatch;
 mod envelope;
 mod fake_arm;
+mod graph;
 mod head;
 mod keeper;
 mod machine;

@@ -19,7 +19,7 @@ use super::head::Head;
 use super::render::Rendered;
 use super::respond::{Envelope, respond};
 use super::sign_in::{self, Door};
-use super::{authentication, cloud};
+use super::{authentication, cloud, graph};
 use crate::arm::ArmError;
 use crate::entra::{TokenClaims, VerifiedTokens};
 use crate::events::LedgerEntry;
@@ -116,6 +116,9 @@ pub(super) async fn serve(State(shared): State<Arc<Shared>>, request: Request<Bo
     match head.check() {
         Ok(()) => match Door::at(&head.path) {
             Some(door) => sign_in::serve(&shared, door, &head, body, arrival),
+            None if graph::path_of(&head.path).is_some() => {
+                graph::serve(&shared, graph::path_of(&head.path).unwrap_or_default(), &head, body, arrival)
+            }
             None if head.path.eq_ignore_ascii_case("/metadata/endpoints") => cloud_metadata(&shared, &head, arrival),
             None => arm(&shared, &head, None, body, arrival),
         },

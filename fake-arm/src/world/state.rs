@@ -188,6 +188,11 @@ impl World {
         &self.principals
     }
 
+    /// The directory, to change who is in which group.
+    pub fn principals_mut(&mut self) -> &mut Principals {
+        &mut self.principals
+    }
+
     /// Adds someone to the directory.
     pub fn add_principal(&mut self, principal: Principal) {
         self.principals.add(principal);

@@ -1,5 +1,7 @@
 //! A fake Azure with a caller, and a client that trusts it.
 
+#![allow(dead_code, reason = "each test uses its own part of the lab")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -43,7 +45,7 @@ impl Lab {
         let clock = Arc::new(Movable::default());
         let azure = FakeArm::builder().clock(clock.clone()).seed(7).start().await.unwrap();
         let (oid, client_id) = (Uuid::from_u128(1), Uuid::from_u128(2));
-        azure.add_principal(Principal {
+        azure.add_owner(Principal {
             object_id: oid,
             client_id,
             kind: PrincipalKind::ManagedIdentity,

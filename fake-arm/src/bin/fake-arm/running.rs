@@ -106,7 +106,7 @@ fn admit_owner(azure: &FakeArm, flags: &Serve) {
     let known = azure.with(|world| world.principals().by_client(flags.client_id).map(|known| known.object_id));
     let object_id = known.unwrap_or_else(|| azure.with(|world| world.uuid()));
     if known.is_none() {
-        azure.add_principal(Principal {
+        azure.add_owner(Principal {
             object_id,
             client_id: flags.client_id,
             kind: PrincipalKind::ServicePrincipal,

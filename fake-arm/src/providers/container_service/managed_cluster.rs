@@ -10,13 +10,19 @@ use super::{agent_pool, credential};
 use crate::arm::{ArmError, ResourceId};
 use crate::engine::{EngineError, Identity, ManagedCluster};
 use crate::entra::{Principal, PrincipalKind};
-use crate::provider::{Answer, Handler, Outcome, Reply, Request};
+use crate::provider::{Answer, Handler, Link, Outcome, Reply, Request};
+use crate::providers::authorization;
 use crate::providers::resources::remove_group;
+use crate::rbac::BuiltinRole;
 use crate::world::World;
 
 pub(super) struct ManagedClusters;
 
 impl Handler for ManagedClusters {
+    fn links(&self) -> &'static [Link] {
+        super::links::MANAGED_CLUSTER
+    }
+
     fn put(&self, world: &mut World, request: &Request) -> Reply {
         let engine = world.engine().ok_or_else(no_engine)?;
         let existing = world.resources().get(&request.id).cloned();
@@ -117,6 +123,7 @@ fn fill(
     };
     let machines = agent_pool::create(world, id, draft, group, &subnet)?;
     let (identity, shown_identity) = cluster_identity(world, request)?;
+    give_rights(world, request.properties(), group, &identity);
     let unique = world.uuid();
     let fqdn = draft::fqdn(&draft.dns_prefix, unique, &draft.location);
     let kubelet_shown =
@@ -256,6 +263,16 @@ fn cluster_identity(world: &mut World, request: &Request) -> Result<(Identity, V
             format!("The identity type '{other}' is not one of SystemAssigned, UserAssigned."),
         )
         .target("identity.type")),
+    }
+}
+
+/// AKS makes the cluster's identity a contributor in the node resource group, and nothing outside of it: rights on a
+/// network that the user brought are the user's to give. Where the group is to be locked down, nobody else may change
+/// anything in it.
+fn give_rights(world: &mut World, properties: &Value, group: &NodeResourceGroup, identity: &Identity) {
+    authorization::grant(world, identity.object_id, BuiltinRole::Contributor.id(), &group.id);
+    if properties["nodeResourceGroupProfile"]["restrictionLevel"] == "ReadOnly" {
+        authorization::deny_changes(world, &group.id, "AKS node resource group lockdown", &[identity.object_id]);
     }
 }
 

@@ -5,6 +5,7 @@
 mod agent_pool;
 mod credential;
 mod draft;
+mod links;
 mod managed_cluster;
 mod network_profile;
 mod node_resource_group;

@@ -6,6 +6,7 @@ use super::lexer::Refusal;
 use super::{evaluation, parser};
 use crate::arm::ArmError;
 use crate::provider::{Answer, Handler, Registry, Reply, Request, ResourceType};
+use crate::providers::authorization::Rights;
 use crate::world::{Resource, World};
 
 const API_VERSIONS: &[&str] = &[
@@ -44,7 +45,8 @@ impl Handler for ResourceGraph {
         let included = asked.is_none_or(|list| {
             list.is_empty() || list.iter().any(|s| s.as_str().is_some_and(|s| s.eq_ignore_ascii_case(&ours)))
         });
-        let rows = if included { rows(world) } else { Vec::new() };
+        let rights = Rights::of(world, request.caller);
+        let rows = if included { rows(world, &rights) } else { Vec::new() };
         let found = evaluation::run(&query, rows);
 
         let total = found.len();
@@ -72,11 +74,12 @@ impl Handler for ResourceGraph {
     }
 }
 
-/// Every tracked resource as a row of the table `Resources`.
-fn rows(world: &World) -> Vec<Value> {
+/// Every tracked resource that the caller may read, as a row of the table `Resources`.
+fn rows(world: &World, rights: &Rights) -> Vec<Value> {
     let registry = Registry::get();
     let tracked = |r: &&Resource| registry.find(&r.resource_type).is_some_and(|t| t.tracked);
-    world.resources().iter().filter(tracked).map(|r| row(world, registry, r)).collect()
+    let readable = |r: &&Resource| rights.may_read(&r.id);
+    world.resources().iter().filter(tracked).filter(readable).map(|r| row(world, registry, r)).collect()
 }
 
 fn row(world: &World, registry: &Registry, resource: &Resource) -> Value {
