@@ -180,7 +180,10 @@ principals:
     let (_, overview) = served.admin(Method::GET, "", "").await;
     assert_eq!(overview["endpoint"].as_str().unwrap(), served.text("endpoint").trim_end_matches('/'));
     let (_, snapshot) = served.admin(Method::GET, "snapshot", "").await;
-    assert_eq!(served.admin(Method::POST, "seed", "resources: [{id: /resourceGroups/b, location: eastus}]").await.0, 200);
+    assert_eq!(
+        served.admin(Method::POST, "seed", "resources: [{id: /resourceGroups/b, location: eastus}]").await.0,
+        200
+    );
     let (status, refused) = served.admin(Method::POST, "seed", "resources: [{id: /resourceGroups/c}]").await;
     assert_eq!((status, &refused["error"]["code"]), (400, &json!("InvalidWorld")));
     let b = "/resourceGroups/b?api-version=2021-04-01";
