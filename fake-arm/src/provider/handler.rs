@@ -1,5 +1,6 @@
 //! What a provider can be asked to do with its resource type.
 
+use futures::future::BoxFuture;
 use serde_json::Value;
 
 use super::{Answer, Reply, Request};
@@ -95,6 +96,17 @@ pub trait Handler: Sync {
     /// store undone (addresses, machines). By default it is removed from the store.
     fn remove(&self, world: &mut World, resource: &Resource) {
         world.resources_mut().remove(&resource.id);
+    }
+
+    /// What has to happen outside the lock before the resource is taken away because its resource group goes: whatever
+    /// stands behind it is brought down. An error keeps the group. By default nothing has to.
+    fn before_removal(
+        &self,
+        world: &mut World,
+        resource: &Resource,
+    ) -> Option<BoxFuture<'static, Result<(), ArmError>>> {
+        let _ = (world, resource);
+        None
     }
 
     /// The operation in the language of role definitions where it is not the usual one

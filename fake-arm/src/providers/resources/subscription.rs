@@ -102,8 +102,12 @@ impl Handler for Namespaces {
         Ok(Answer::list(names.iter().filter_map(|name| namespace(request.id.as_str(), name)).collect()))
     }
 
-    fn action(&self, _: &mut World, request: &Request, action: &str) -> Option<Reply> {
-        action.eq_ignore_ascii_case("register").then(|| Self::one(request))
+    fn action(&self, world: &mut World, request: &Request, action: &str) -> Option<Reply> {
+        if action.eq_ignore_ascii_case("register") {
+            crate::providers::features::propagate(world, request.id.name());
+            return Some(Self::one(request));
+        }
+        None
     }
 }
 
