@@ -31,7 +31,7 @@ mod request;
 
 pub use answer::{Answer, Body, LongRunning, Outcome, Reply};
 pub use handler::Handler;
-pub use internal::internal_put;
+pub use internal::{internal_delete, internal_put};
 pub use inventory::submit;
 pub(crate) use registry::Registry;
 pub use registry::ResourceType;

@@ -90,19 +90,27 @@ pub(super) fn complete(request: &Request, before: Option<&Cluster>) -> Value {
     body
 }
 
-/// Refuses what may not change.
+/// Refuses other values of what stays as it was made. `body` is complete.
+///
+/// # Errors
+/// `PropertyChangeNotAllowed`.
+pub(super) fn check_settled(body: &Value, before: &Cluster) -> Result<(), ArmError> {
+    for path in SETTLED {
+        let pointer = format!("/{}", path.replace('.', "/"));
+        let (now, was) = (body["properties"].pointer(&pointer), before.properties().pointer(&pointer));
+        if !equal(now, was) {
+            return Err(unchangeable(&format!("properties.{path}")));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses changes that depend on more than one property.
 ///
 /// # Errors
 /// `PropertyChangeNotAllowed`; `UpdatingOutboundTypeNotAllowed`; what [`pod_range::changes`](super::pod_range::changes)
 /// refuses, and the preview feature that growing the pod range needs.
 pub(super) fn check(world: &World, draft: &Draft, before: &Cluster) -> Result<(), ArmError> {
-    for path in SETTLED {
-        let pointer = format!("/{}", path.replace('.', "/"));
-        let (now, was) = (draft.properties.pointer(&pointer), before.properties().pointer(&pointer));
-        if !equal(now, was) {
-            return Err(unchangeable(&format!("properties.{path}")));
-        }
-    }
     let network = before.network()?;
     // Node subnet networking can become overlay, and the data plane Cilium; neither goes back.
     if draft.network.plugin_mode != network.plugin_mode && draft.network.plugin_mode.is_empty() {

@@ -337,7 +337,8 @@ mod tests {
     #[test]
     fn a_windows_pool_is_refused_in_mode_auto() {
         let mut properties = with("nodeProvisioningProfile/mode", json!("Auto"));
-        properties["agentPoolProfiles"][1] = json!({ "name": "win1", "osType": "Windows" });
+        let pools = properties["agentPoolProfiles"].as_array_mut().unwrap();
+        pools.push(json!({ "name": "win1", "osType": "Windows" }));
         let refused = read(properties).unwrap_err();
         assert_eq!(
             refused.message(),

@@ -42,6 +42,9 @@ impl Handler for ManagedClusters {
             existing.check_running()?;
         }
         let body = change::complete(request, existing.as_ref());
+        if let Some(existing) = &existing {
+            change::check_settled(&body, existing)?;
+        }
         let before = existing.as_ref().map(Cluster::before);
         let draft = Draft::read(&request.id, request.location(), &body, before.as_ref())?;
         let wanted = Wanted::read(&body)?;
