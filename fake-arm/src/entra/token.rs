@@ -107,7 +107,17 @@ impl Issuer {
     ///
     /// # Errors
     /// The 401 that ARM answers. The order of the checks is Azure's: form, issuer, signature, audience, life.
-    pub fn verify(&self, token: &str, audiences: &[String], now: Timestamp) -> Result<TokenClaims, ArmError> {
+    pub fn verify(&self, token: &str, audiences: &[&str], now: Timestamp) -> Result<TokenClaims, ArmError> {
+        let claims = self.authentic(token)?;
+        claims.check(audiences, now)?;
+        Ok(claims)
+    }
+
+    /// Reads the claims of a token that this issuer signed, whomever it is for and whenever it was.
+    ///
+    /// # Errors
+    /// The 401 that ARM answers to a malformed, foreign or unsigned token.
+    pub fn authentic(&self, token: &str) -> Result<TokenClaims, ArmError> {
         let malformed = || ArmError::unauthorized("InvalidAuthenticationToken", "The access token is invalid.");
         let parts: Vec<&str> = token.split('.').collect();
         let [header, payload, signature] = parts[..] else { return Err(malformed()) };
@@ -132,17 +142,27 @@ impl Issuer {
         UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, self.key.public_key().as_ref())
             .verify(signed.as_bytes(), &signature)
             .map_err(|_| invalid())?;
-        if !audiences.iter().any(|a| a.trim_end_matches('/') == claims.aud.trim_end_matches('/')) {
-            return Err(wrong_audience(&claims.aud));
+        Ok(claims)
+    }
+}
+
+impl TokenClaims {
+    /// The token is for one of `audiences`, and good at `now`.
+    ///
+    /// # Errors
+    /// The 401 that ARM answers.
+    pub fn check(&self, audiences: &[&str], now: Timestamp) -> Result<(), ArmError> {
+        if !audiences.iter().any(|a| a.trim_end_matches('/') == self.aud.trim_end_matches('/')) {
+            return Err(wrong_audience(&self.aud));
         }
         let now = now.as_second();
-        if now >= claims.exp {
-            return Err(expired(claims.exp, now));
+        if now >= self.exp {
+            return Err(expired(self.exp, now));
         }
-        if now < claims.nbf {
+        if now < self.nbf {
             return Err(ArmError::unauthorized("InvalidAuthenticationToken", "The access token is not yet valid."));
         }
-        Ok(claims)
+        Ok(())
     }
 }
 

@@ -26,6 +26,20 @@ pub struct Answer {
     pub headers: Vec<(String, String)>,
     /// The rest of a long-running operation.
     pub long_running: Option<LongRunning>,
+    /// How callers follow it.
+    pub polling: Polling,
+}
+
+/// How callers follow a long-running operation. Azure's providers differ in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Polling {
+    /// `Azure-AsyncOperation`, and `Location` as well with 202: most providers.
+    #[default]
+    AsyncOperation,
+    /// `Location` only: 202 there while it is at work, then the result. Resource groups.
+    Location,
+    /// No header: callers read the resource until its `provisioningState` is a last one.
+    ProvisioningState,
 }
 
 /// What stands in the answer's body.
@@ -60,7 +74,7 @@ impl std::fmt::Debug for LongRunning {
 
 impl Answer {
     fn new(status: StatusCode, body: Body) -> Self {
-        Self { status, body, headers: Vec::new(), long_running: None }
+        Self { status, body, headers: Vec::new(), long_running: None, polling: Polling::default() }
     }
 
     /// 200 with JSON.
@@ -124,6 +138,13 @@ impl Answer {
     #[must_use]
     pub fn when(mut self, work: impl Future<Output = Outcome> + Send + 'static) -> Self {
         self.long_running = Some(LongRunning::Task(Box::pin(work)));
+        self
+    }
+
+    /// Says how callers follow the long-running operation.
+    #[must_use]
+    pub fn polled_by(mut self, polling: Polling) -> Self {
+        self.polling = polling;
         self
     }
 }

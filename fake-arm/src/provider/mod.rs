@@ -29,7 +29,7 @@ mod internal;
 mod registry;
 mod request;
 
-pub use answer::{Answer, Body, LongRunning, Outcome, Reply};
+pub use answer::{Answer, Body, LongRunning, Outcome, Polling, Reply};
 pub use handler::Handler;
 pub use internal::{internal_delete, internal_put};
 pub use inventory::submit;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::dispatch::{Incoming, dispatch};
 use crate::clock::Clock;
-use crate::world::{Settings, World};
+use crate::world::{Settings, Throttling, World};
 
 /// A clock that stands until it is moved.
 #[derive(Debug)]
@@ -66,7 +66,11 @@ impl Bench {
     pub(crate) fn new() -> Self {
         let clock = Arc::new(ManualClock(Mutex::new("2026-01-01T00:00:00Z".parse().unwrap())));
         let subscription = Self::SUBSCRIPTION.parse().unwrap();
-        let mut world = World::new(clock.clone(), 7, Uuid::from_u128(0x22), subscription, Settings::default()).unwrap();
+        // Tests of providers make many requests at one moment, and do not wait between them.
+        let mut settings = Settings::default();
+        settings.throttling = Throttling::off();
+        settings.conflicts = false;
+        let mut world = World::new(clock.clone(), 7, Uuid::from_u128(0x22), subscription, settings).unwrap();
         let tasks = world.take_tasks().unwrap();
         Self { world, clock, tasks }
     }
@@ -100,13 +104,21 @@ impl Bench {
             path,
             query: query.to_owned(),
             headers,
-            body,
+            body: Ok(body),
             origin: "https://127.0.0.1:1".to_owned(),
             caller: Uuid::from_u128(0x33),
         };
-        match dispatch(&mut self.world, incoming).result {
-            Ok(r) => Reply { status: r.status.as_u16(), headers: r.headers, body: r.body.unwrap_or(Value::Null) },
-            Err(e) => Reply { status: e.status.as_u16(), headers: Vec::new(), body: e.body() },
+        let done = dispatch(&mut self.world, incoming);
+        let mut headers: Vec<(String, String)> = done.headers.into_iter().map(|(n, v)| (n.to_owned(), v)).collect();
+        match done.result {
+            Ok(r) => {
+                headers.extend(r.headers);
+                Reply { status: r.status.as_u16(), headers, body: r.body.unwrap_or(Value::Null) }
+            }
+            Err(e) => {
+                headers.extend(e.retry_after.map(|wait| ("retry-after".to_owned(), wait.as_secs().to_string())));
+                Reply { status: e.status.as_u16(), headers, body: e.body() }
+            }
         }
     }
 

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use axum::Router;
+use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::RustlsConfig;
 use axum_server::{Handle, Server};
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -11,12 +12,12 @@ use tokio::task::JoinHandle;
 use url::Url;
 use uuid::Uuid;
 
-use super::keeper;
 use super::pipeline::{self, Shared};
 use super::tls::Certificates;
+use super::{connection, keeper};
 use crate::clock::{Clock, SystemClock};
 use crate::engine::ClusterEngine;
-use crate::entra::Principal;
+use crate::entra::{Principal, VerifiedTokens};
 use crate::events::ArmEvent;
 use crate::ledger::Ledger;
 use crate::world::{Settings, World};
@@ -118,20 +119,29 @@ impl Builder {
             .map_err(|_| StartError::SigningKey)?;
         let work = world.take_tasks().expect("a new world has its tasks");
         let endpoint = format!("https://{arm_address}");
-        let shared = Arc::new(Shared { world: world.into(), ledger: Ledger::default(), endpoint: endpoint.clone() });
+        let shared = Arc::new(Shared {
+            tokens: VerifiedTokens::new(Arc::clone(world.issuer())),
+            body_patience: world.settings().body_patience,
+            world: world.into(),
+            ledger: Ledger::default(),
+            endpoint: endpoint.clone(),
+        });
 
         let servers = [Handle::new(), Handle::new()];
         let mut tasks = vec![keeper::start(&shared, work)];
         let arm = Router::new().fallback(pipeline::arm).with_state(Arc::clone(&shared));
         let tls = RustlsConfig::from_config(certificates.config);
-        let server = axum_server::from_tcp_rustls(arm_listener, tls)
+        let mut server = axum_server::from_tcp_rustls(arm_listener, tls)
             .map_err(|source| StartError::Listen { what: "the ARM endpoint", source })?
+            .map(|tls| tls.acceptor(NoDelayAcceptor::new()))
             .handle(servers[0].clone());
+        connection::limit(server.http_builder());
         tasks.push(tokio::spawn(async move { ended(server.serve(arm.into_make_service()).await) }));
         let identity = Router::new().fallback(pipeline::managed_identity).with_state(Arc::clone(&shared));
-        let server: Server<SocketAddr> = axum_server::from_tcp(identity_listener)
+        let mut server: Server<SocketAddr> = axum_server::from_tcp(identity_listener)
             .map_err(|source| StartError::Listen { what: "the managed-identity endpoint", source })?
             .handle(servers[1].clone());
+        connection::limit(server.http_builder());
         tasks.push(tokio::spawn(async move { ended(server.serve(identity.into_make_service()).await) }));
 
         let url = |text: String| Url::parse(&text).expect("an address makes a URL");

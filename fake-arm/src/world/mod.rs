@@ -6,6 +6,7 @@ mod resource;
 mod settings;
 mod state;
 mod store;
+mod throttling;
 
 pub use agenda::Change;
 pub use resource::Resource;
@@ -13,3 +14,4 @@ pub use settings::Settings;
 pub(crate) use state::Task;
 pub use state::World;
 pub use store::Resources;
+pub use throttling::{Bucket, Throttling};

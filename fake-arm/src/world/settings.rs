@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::Throttling;
+
 /// How the fake behaves where Azure's own behaviour is a matter of time and size.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -13,8 +15,17 @@ pub struct Settings {
     /// What callers are told to wait between two looks at a long-running operation. Sent as `Retry-After-Ms` (which
     /// the provisioner's SDK prefers) and, rounded up to seconds, as `Retry-After`.
     pub poll_interval: Duration,
-    /// How long an access token is good for.
+    /// How long an access token of a managed identity is good for.
     pub token_lifetime: Duration,
+    /// How long an access token for a client secret or a federated assertion is good for.
+    pub client_token_lifetime: Duration,
+    /// How many requests callers may make.
+    pub throttling: Throttling,
+    /// Whether a change is refused while another one of the same network is under way, and a resource is refused that
+    /// refers to one under change, as the network provider does.
+    pub conflicts: bool,
+    /// Within how much wall time a request's body must have come. Taken when the fake starts.
+    pub body_patience: Duration,
     /// Where operations report that have no location of their own, and where resource groups default to.
     pub home_location: String,
     durations: BTreeMap<String, Duration>,
@@ -27,6 +38,10 @@ impl Default for Settings {
             graph_page_size: 1000,
             poll_interval: Duration::from_millis(100),
             token_lifetime: Duration::from_secs(24 * 60 * 60),
+            client_token_lifetime: Duration::from_secs(60 * 60),
+            throttling: Throttling::default(),
+            conflicts: true,
+            body_patience: Duration::from_secs(100),
             home_location: "eastus".to_owned(),
             durations: BTreeMap::new(),
         }

@@ -31,10 +31,12 @@ pub(crate) type Task = BoxFuture<'static, Change>;
 pub struct World {
     clock: Arc<dyn Clock>,
     random: ChaCha8Rng,
+    /// Ids of requests have a stream of their own: what is created has the same ids however much is asked in between.
+    request_ids: ChaCha8Rng,
     tenant: Uuid,
     subscription: Uuid,
     settings: Settings,
-    issuer: Issuer,
+    issuer: Arc<Issuer>,
     principals: Principals,
     secrets: BTreeMap<String, Uuid>,
     resources: Resources,
@@ -76,10 +78,11 @@ impl World {
         Ok(Self {
             clock,
             random: ChaCha8Rng::seed_from_u64(seed),
+            request_ids: ChaCha8Rng::seed_from_u64(!seed),
             tenant,
             subscription,
             settings,
-            issuer: Issuer::new(tenant)?,
+            issuer: Arc::new(Issuer::new(tenant)?),
             principals: Principals::default(),
             secrets: BTreeMap::new(),
             resources: Resources::default(),
@@ -108,6 +111,11 @@ impl World {
     /// A new id out of the seed.
     pub fn uuid(&mut self) -> Uuid {
         uuid::Builder::from_random_bytes(self.random.random()).into_uuid()
+    }
+
+    /// A new id of a request, out of the seed as well.
+    pub(crate) fn request_id(&mut self) -> Uuid {
+        uuid::Builder::from_random_bytes(self.request_ids.random()).into_uuid()
     }
 
     /// The Entra tenant.
@@ -191,7 +199,7 @@ impl World {
     }
 
     /// Who signs tokens.
-    pub fn issuer(&self) -> &Issuer {
+    pub fn issuer(&self) -> &Arc<Issuer> {
         &self.issuer
     }
 
@@ -271,6 +279,12 @@ impl World {
     /// A long-running operation by its id.
     pub fn operation(&self, id: Uuid) -> Option<&Operation> {
         self.operations.get(&id)
+    }
+
+    /// The operations that are still at work, the latest of each resource.
+    pub(crate) fn operations_in_progress(&self) -> impl Iterator<Item = &Operation> {
+        let latest = self.latest_operations.values().filter_map(|id| self.operations.get(id));
+        latest.filter(|operation| operation.status == OperationStatus::InProgress)
     }
 
     /// Starts a long-running operation on a resource; its id. With no time to take it has ended on return.

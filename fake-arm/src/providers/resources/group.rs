@@ -6,8 +6,9 @@ use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
 use super::API_VERSIONS;
+use super::listing::filtered;
 use crate::arm::{ArmError, ResourceId};
-use crate::provider::{Answer, Handler, Outcome, Registry, Reply, Request, ResourceType, internal_delete};
+use crate::provider::{Answer, Handler, Outcome, Polling, Registry, Reply, Request, ResourceType, internal_delete};
 use crate::world::{Resource, World};
 
 /// The type of resource groups in ids and operations.
@@ -64,6 +65,12 @@ impl Handler for ResourceGroups {
         Ok(Answer::put(new, &request.id))
     }
 
+    fn list(&self, world: &mut World, request: &Request) -> Reply {
+        let world = &*world;
+        let groups = filtered(world.resources().within(&request.id, GROUP), request)?;
+        Ok(Answer::list(groups.into_iter().map(|group| self.show(world, group)).collect()))
+    }
+
     fn delete(&self, world: &mut World, request: &Request) -> Reply {
         let group = world.resources_mut().require_mut(&request.id)?;
         group.set_provisioning_state("Deleting");
@@ -71,9 +78,10 @@ impl Handler for ResourceGroups {
         let (brought_down, work) = bring_down(world, &id);
         if work.is_empty() {
             let duration = world.settings().duration(&format!("{GROUP}/delete"), Duration::from_millis(300));
-            return Ok(Answer::accepted().after(duration, move |world| empty_and_remove(world, &id)));
+            let answer = Answer::accepted().after(duration, move |world| empty_and_remove(world, &id));
+            return Ok(answer.polled_by(Polling::Location));
         }
-        Ok(Answer::accepted().when(async move {
+        let answer = Answer::accepted().when(async move {
             let mut outcome = Ok(());
             for work in work {
                 outcome = outcome.and(work.await);
@@ -87,7 +95,8 @@ impl Handler for ResourceGroups {
                 }
                 empty_and_remove(world, &id)
             }) as Outcome
-        }))
+        });
+        Ok(answer.polled_by(Polling::Location))
     }
 }
 
@@ -274,16 +283,13 @@ mod tests {
         bench.put(nic_path, nic).expect(201);
         bench.settle();
         let deleting = bench.delete("/resourceGroups/rg?api-version=2021-04-01");
-        let operation = deleting.header("azure-asyncoperation").unwrap().replace("https://127.0.0.1:1", "");
+        let result = deleting.header("location").unwrap().replace("https://127.0.0.1:1", "");
         bench.settle();
-        let outcome = bench.get(&operation).expect(200);
-        assert_eq!(
-            (&outcome["status"], &outcome["error"]["code"]),
-            (&json!("Failed"), &json!("ResourceGroupDeletionBlocked"))
-        );
-        let message = outcome["error"]["message"].as_str().unwrap();
+        let outcome = bench.get(&result);
+        assert_eq!((outcome.status, outcome.code()), (409, "ResourceGroupDeletionBlocked"));
+        let message = outcome.message();
         assert!(message.starts_with("Deletion of resource group 'rg' failed as resources with identifiers 'Microsoft.Network/virtualNetworks/v"), "{message}");
-        assert_eq!(outcome["error"]["details"][0]["code"], "InUseSubnetCannotBeDeleted");
+        assert_eq!(outcome.body["error"]["details"][0]["code"], "InUseSubnetCannotBeDeleted");
         let group = bench.get("/resourceGroups/rg?api-version=2021-04-01").expect(200);
         assert_eq!(group["properties"]["provisioningState"], "Succeeded");
         bench.delete(nic_path).expect(200);
