@@ -21,6 +21,7 @@ pub mod net;
 pub mod provider;
 pub mod providers;
 pub mod server;
+mod template;
 pub mod world;
 
 pub use server::{Builder, FakeArm, StartError};

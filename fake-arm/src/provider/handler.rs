@@ -43,6 +43,16 @@ pub trait Handler: Sync {
         Err(unserved(request))
     }
 
+    /// What `PUT` would refuse, asked before a template deployment starts. Types that do not take part in the preflight
+    /// refuse nothing here.
+    ///
+    /// # Errors
+    /// Whatever the type refuses.
+    fn preflight(&self, world: &World, request: &Request) -> Result<(), ArmError> {
+        let _ = (world, request);
+        Ok(())
+    }
+
     /// `PATCH` of one resource. By default it replaces the tags.
     ///
     /// # Errors

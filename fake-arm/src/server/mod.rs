@@ -24,4 +24,6 @@ mod tests;
 mod throttle;
 mod tls;
 
+pub(crate) use dispatch::{Incoming, ask_within};
 pub use fake_arm::{Builder, FakeArm, StartError};
+pub(crate) use render::shown;

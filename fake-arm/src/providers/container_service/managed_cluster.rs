@@ -36,30 +36,19 @@ impl Handler for ManagedClusters {
 
     fn put(&self, world: &mut World, request: &Request) -> Reply {
         let engine = world.engine().ok_or_else(no_engine)?;
-        let existing = Cluster::find(world, &request.id);
-        if let Some(existing) = &existing {
-            existing.check_idle()?;
-            existing.check_running()?;
-        }
-        let body = change::complete(request, existing.as_ref());
-        if let Some(existing) = &existing {
-            change::check_settled(&body, existing)?;
-        }
-        let before = existing.as_ref().map(Cluster::before);
-        let draft = Draft::read(&request.id, request.location(), &body, before.as_ref())?;
-        let wanted = Wanted::read(&body)?;
-        site::check_outbound(&draft)?;
-        for pool in &draft.pools {
-            site::check_pool(world, &draft.network, pool)?;
-        }
-        let system_assigned = wanted == Wanted::SystemAssigned;
-        site::check_identity(world, &draft, system_assigned)?;
-        site::check_private_zone(&draft, system_assigned)?;
-        feature::check(world, &draft.network, &draft.pools)?;
-        address_range::room_for_pods(&draft.network, &draft.pools)?;
+        let Checked { existing, body, draft, wanted } = checked(world, request)?;
         match existing {
             None => create(world, request, &body, &draft, &wanted, engine),
             Some(existing) => update(world, request, &body, &draft, &existing, engine),
+        }
+    }
+
+    fn preflight(&self, world: &World, request: &Request) -> Result<(), ArmError> {
+        let Checked { existing, draft, .. } = checked(world, request)?;
+        match (existing, draft.subnet()) {
+            (Some(existing), _) => change::check(world, &draft, &existing),
+            (None, Some(subnet)) => address_range::apart(&draft.network, &site::surroundings(world, subnet)?),
+            (None, None) => Ok(()),
         }
     }
 
@@ -115,6 +104,40 @@ impl Handler for ManagedClusters {
     fn remove(&self, world: &mut World, resource: &Resource) {
         remove(world, &resource.id);
     }
+}
+
+/// A request that nothing speaks against so far.
+struct Checked {
+    existing: Option<Cluster>,
+    body: Value,
+    draft: Draft,
+    wanted: Wanted,
+}
+
+/// Everything that AKS checks of a new cluster and of a changed one alike.
+fn checked(world: &World, request: &Request) -> Result<Checked, ArmError> {
+    let existing = Cluster::find(world, &request.id);
+    if let Some(existing) = &existing {
+        existing.check_idle()?;
+        existing.check_running()?;
+    }
+    let body = change::complete(request, existing.as_ref());
+    if let Some(existing) = &existing {
+        change::check_settled(&body, existing)?;
+    }
+    let before = existing.as_ref().map(Cluster::before);
+    let draft = Draft::read(&request.id, request.location(), &body, before.as_ref())?;
+    let wanted = Wanted::read(&body)?;
+    site::check_outbound(&draft)?;
+    for pool in &draft.pools {
+        site::check_pool(world, &draft.network, pool)?;
+    }
+    let system_assigned = wanted == Wanted::SystemAssigned;
+    site::check_identity(world, &draft, system_assigned)?;
+    site::check_private_zone(&draft, system_assigned)?;
+    feature::check(world, &draft.network, &draft.pools)?;
+    address_range::room_for_pods(&draft.network, &draft.pools)?;
+    Ok(Checked { existing, body, draft, wanted })
 }
 
 /// Takes everything of a cluster out of the world.

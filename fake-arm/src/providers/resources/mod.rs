@@ -1,5 +1,7 @@
-//! `Microsoft.Resources`: the subscription, resource groups, what is in them, and registered namespaces.
+//! `Microsoft.Resources`: the subscription, resource groups, what is in them, registered namespaces, and template
+//! deployments.
 
+mod deployment;
 mod group;
 mod listing;
 mod subscription;

@@ -5,6 +5,7 @@ mod change;
 mod creation;
 mod document_000;
 mod document_001;
+mod document_002;
 mod document_003;
 mod document_004;
 mod engine;
