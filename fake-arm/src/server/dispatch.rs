@@ -92,6 +92,7 @@ fn serve(
     // Authorization belongs here: `operation` is what the caller wants to do, `request` on what. It comes before
     // anything tells whether the group or the resource exists.
     surroundings::check(world, &request, &target)?;
+    crate::providers::resources::check_registered(world, &request)?;
     precondition::check(world, &request)?;
     envelope::check(&request, &target)?;
     conflict::check(world, &request, &target)?;

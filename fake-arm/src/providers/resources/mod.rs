@@ -4,9 +4,11 @@
 mod deployment;
 mod group;
 mod listing;
+mod namespace;
 mod subscription;
 
 pub(crate) use group::remove_group;
+pub(crate) use namespace::check_registered;
 
 /// Api-versions of the resources provider.
 const API_VERSIONS: &[&str] = &[

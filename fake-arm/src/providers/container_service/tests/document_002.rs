@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Aks, API, recommended, refusal};
+use super::{API, Aks, recommended, refusal};
 use crate::engine::NapState;
 use crate::server::bench::Bench;
 use crate::template::deployment_body;
@@ -57,7 +57,8 @@ const ENABLE: &str = r##"{
 
 /// The body that the CLI makes of a template file: the template as it is, below a name without quotes.
 fn sent(template: &str) -> Value {
-    let body = format!("{{\"properties\": {{\"parameters\": {{}}, \"mode\": \"Incremental\", template:{template}\n}}}}");
+    let body =
+        format!("{{\"properties\": {{\"parameters\": {{}}, \"mode\": \"Incremental\", template:{template}\n}}}}");
     assert!(serde_json::from_str::<Value>(&body).is_err(), "it is no strict JSON");
     deployment_body(body.as_bytes()).unwrap()
 }
@@ -97,7 +98,10 @@ fn the_template_makes_the_cluster_and_the_other_one_disables_node_provisioning()
     let properties = &made["properties"];
     assert_eq!(properties["nodeProvisioningProfile"]["mode"], "Auto");
     assert_eq!(made["sku"], json!({"name": "Base", "tier": "Standard"}));
-    assert_eq!((&properties["dnsPrefix"], &properties["agentPoolProfiles"][0]["vmSize"]), (&json!("napcluster"), &json!("standard_d2s_v3")));
+    assert_eq!(
+        (&properties["dnsPrefix"], &properties["agentPoolProfiles"][0]["vmSize"]),
+        (&json!("napcluster"), &json!("standard_d2s_v3"))
+    );
     assert_eq!(properties["agentPoolProfiles"][0]["count"], 3);
     assert!(properties["fqdn"].as_str().unwrap().starts_with("napcluster-"));
     let machines = format!("{NAPCLUSTER}/agentPools/agentpool/machines?{API}");
@@ -114,7 +118,9 @@ fn the_template_makes_the_cluster_and_the_other_one_disables_node_provisioning()
     assert_eq!(deploy(&mut aks, &disable())["status"], "Succeeded");
     let mut after = napcluster(&mut aks.bench);
     assert_eq!(after["properties"]["nodeProvisioningProfile"]["mode"], "Manual");
-    for changed in ["/properties/eTag", "/properties/agentPoolProfiles/0/eTag", "/properties/nodeProvisioningProfile/mode"] {
+    for changed in
+        ["/properties/eTag", "/properties/agentPoolProfiles/0/eTag", "/properties/nodeProvisioningProfile/mode"]
+    {
         *after.pointer_mut(changed).unwrap() = made.pointer(changed).unwrap().clone();
     }
     assert_eq!(made, after, "the other properties are unchanged");
@@ -123,7 +129,9 @@ fn the_template_makes_the_cluster_and_the_other_one_disables_node_provisioning()
 #[test]
 fn what_node_provisioning_excludes_is_refused_before_the_deployment_starts() {
     let mut aks = with_group();
-    let template = ENABLE.replace("\"networkDataplane\":\"cilium\"", "\"networkDataplane\":\"azure\"").replace("\"networkPolicy\": \"cilium\"", "\"networkPolicy\": \"calico\"");
+    let template = ENABLE
+        .replace("\"networkDataplane\":\"cilium\"", "\"networkDataplane\":\"azure\"")
+        .replace("\"networkPolicy\": \"cilium\"", "\"networkPolicy\": \"calico\"");
     let refused = aks.bench.put(DEPLOYMENT, sent(&template));
     let detail = refused.body["error"]["details"][0].clone();
     refusal(refused, 400, "InvalidTemplateDeployment");
@@ -143,8 +151,13 @@ fn an_existing_cluster_gets_node_provisioning() {
 /// The commands of «Custom Virtual Networks and Node Autoprovisioning».
 fn custom_network() -> (Aks, String, String) {
     let mut aks = Aks::new();
-    let delegation = json!([{"name": "0", "properties": {"serviceName": "Microsoft.ContainerService/managedClusters"}}]);
-    let api = aks.subnet("172.19.0.0/16", "apiServerSubnet", json!({"addressPrefix": "172.19.0.0/28", "delegations": delegation}));
+    let delegation =
+        json!([{"name": "0", "properties": {"serviceName": "Microsoft.ContainerService/managedClusters"}}]);
+    let api = aks.subnet(
+        "172.19.0.0/16",
+        "apiServerSubnet",
+        json!({"addressPrefix": "172.19.0.0/28", "delegations": delegation}),
+    );
     let nodes = aks.subnet("172.19.0.0/16", "clusterSubnet", json!({"addressPrefix": "172.19.1.0/24"}));
     (aks, api, nodes)
 }
