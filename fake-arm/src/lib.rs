@@ -20,6 +20,8 @@ pub mod ledger;
 pub mod net;
 pub mod provider;
 pub mod providers;
+pub mod rbac;
+pub mod seed;
 pub mod server;
 mod template;
 pub mod world;

@@ -41,7 +41,7 @@ impl Lab {
         let clock = Arc::new(Movable::default());
         let azure = FakeArm::builder().clock(clock.clone()).seed(7).start().await.unwrap();
         let oid = Uuid::from_u128(1);
-        azure.add_principal(Principal {
+        azure.add_owner(Principal {
             object_id: oid,
             client_id: Uuid::from_u128(2),
             kind: PrincipalKind::ManagedIdentity,

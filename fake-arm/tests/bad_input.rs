@@ -49,7 +49,7 @@ impl Lab {
     async fn with(settings: Settings) -> Self {
         let azure = FakeArm::builder().settings(settings).start().await.unwrap();
         let oid = Uuid::from_u128(1);
-        azure.add_principal(Principal {
+        azure.add_owner(Principal {
             object_id: oid,
             client_id: Uuid::from_u128(2),
             kind: PrincipalKind::ServicePrincipal,

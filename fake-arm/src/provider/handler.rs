@@ -3,7 +3,7 @@
 use futures::future::BoxFuture;
 use serde_json::Value;
 
-use super::{Answer, Reply, Request};
+use super::{Answer, Link, Reply, Request};
 use crate::arm::ArmError;
 use crate::world::{Resource, World};
 
@@ -117,6 +117,11 @@ pub trait Handler: Sync {
     ) -> Option<BoxFuture<'static, Result<(), ArmError>>> {
         let _ = (world, resource);
         None
+    }
+
+    /// What the body of a PUT or PATCH may link to, and the action that the caller must have there.
+    fn links(&self) -> &'static [Link] {
+        &[]
     }
 
     /// The operation in the language of role definitions where it is not the usual one

@@ -9,7 +9,11 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::dispatch::{Incoming, dispatch};
+use crate::arm::ResourceId;
 use crate::clock::Clock;
+use crate::entra::{Principal, PrincipalKind};
+use crate::providers::authorization;
+use crate::rbac::BuiltinRole;
 use crate::world::{Settings, Throttling, World};
 
 /// A clock that stands until it is moved.
@@ -25,6 +29,8 @@ impl Clock for ManualClock {
 /// The world, its clock, and a caller.
 pub(crate) struct Bench {
     pub(crate) world: World,
+    /// Who calls; the owner of the subscription at first.
+    pub(crate) caller: Uuid,
     clock: Arc<ManualClock>,
     tasks: tokio::sync::mpsc::UnboundedReceiver<crate::world::Task>,
 }
@@ -61,6 +67,8 @@ impl Reply {
 }
 
 impl Bench {
+    /// An owner of the subscription.
+    pub(crate) const OWNER: Uuid = Uuid::from_u128(0x33);
     pub(crate) const SUBSCRIPTION: &str = "11111111-1111-1111-1111-111111111111";
 
     pub(crate) fn new() -> Self {
@@ -72,7 +80,15 @@ impl Bench {
         settings.conflicts = false;
         let mut world = World::new(clock.clone(), 7, Uuid::from_u128(0x22), subscription, settings).unwrap();
         let tasks = world.take_tasks().unwrap();
-        Self { world, clock, tasks }
+        world.add_principal(Principal {
+            object_id: Self::OWNER,
+            client_id: Uuid::from_u128(0x3333),
+            kind: PrincipalKind::User,
+            display_name: "owner@bench".to_owned(),
+        });
+        let scope = ResourceId::subscription_of(subscription);
+        authorization::grant(&mut world, Self::OWNER, BuiltinRole::Owner.id(), &scope);
+        Self { world, clock, tasks, caller: Self::OWNER }
     }
 
     /// With a resource group `rg` in eastus.
@@ -93,6 +109,8 @@ impl Bench {
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let path = if path.starts_with("/subscriptions")
             || path.starts_with("/providers/Microsoft.ResourceGraph/")
+            || path.starts_with("/providers/Microsoft.Authorization/roleDefinitions")
+            || path.starts_with("/providers/Microsoft.Management/")
             || path == "/tenants"
         {
             path.to_owned()
@@ -106,7 +124,7 @@ impl Bench {
             headers,
             body: Ok(body),
             origin: "https://127.0.0.1:1".to_owned(),
-            caller: Uuid::from_u128(0x33),
+            caller: self.caller,
         };
         let done = dispatch(&mut self.world, incoming);
         let mut headers: Vec<(String, String)> = done.headers.into_iter().map(|(n, v)| (n.to_owned(), v)).collect();

@@ -24,19 +24,11 @@ pub(super) struct Content {
 }
 
 impl Content {
-    /// Reads the body as JSON within `patience` of wall time.
+    /// Reads bytes as JSON.
     ///
     /// # Errors
-    /// 413 for a body that is too large, 408 for one that does not come, 400 for one that breaks off or is no JSON.
-    pub(super) async fn read(body: Body, patience: Duration) -> Result<Self, ArmError> {
-        if body.is_end_stream() {
-            return Ok(Self::default());
-        }
-        let bytes = tokio::time::timeout(patience, gather(body)).await.unwrap_or_else(|_| Err(too_slow(patience)))?;
-        Self::parse(&bytes)
-    }
-
-    fn parse(bytes: &[u8]) -> Result<Self, ArmError> {
+    /// 400 `InvalidRequestContent`.
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, ArmError> {
         if bytes.iter().all(u8::is_ascii_whitespace) {
             return Ok(Self::default());
         }
@@ -54,8 +46,27 @@ impl Content {
     }
 }
 
+/// Reads the body within `patience` of wall time.
+///
+/// # Errors
+/// 413 for one that is too large, 408 for one that does not come, 400 for one that breaks off.
+pub(super) async fn raw(body: Body, patience: Duration) -> Result<Bytes, ArmError> {
+    raw_up_to(body, patience, LARGEST_BODY).await
+}
+
+/// The same with a limit of one's own.
+///
+/// # Errors
+/// As above.
+pub(super) async fn raw_up_to(body: Body, patience: Duration, limit: usize) -> Result<Bytes, ArmError> {
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    tokio::time::timeout(patience, gather(body, limit)).await.unwrap_or_else(|_| Err(too_slow(patience)))
+}
+
 /// Everything that the client sends; beyond the limit it is read and thrown away.
-async fn gather(body: Body) -> Result<Bytes, ArmError> {
+async fn gather(body: Body, limit: usize) -> Result<Bytes, ArmError> {
     let mut stream = body.into_data_stream();
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
@@ -66,7 +77,7 @@ async fn gather(body: Body) -> Result<Bytes, ArmError> {
         if size > LARGEST_DRAINED {
             break;
         }
-        if size > LARGEST_BODY {
+        if size > limit {
             (first, rest) = Default::default();
         } else if first.is_empty() {
             first = chunk;
@@ -77,17 +88,17 @@ async fn gather(body: Body) -> Result<Bytes, ArmError> {
             rest.extend_from_slice(&chunk);
         }
     }
-    if size > LARGEST_BODY {
-        return Err(too_large());
+    if size > limit {
+        return Err(too_large(limit));
     }
     Ok(if rest.is_empty() { first } else { rest.freeze() })
 }
 
-fn too_large() -> ArmError {
+fn too_large(limit: usize) -> ArmError {
     ArmError::new(
         StatusCode::PAYLOAD_TOO_LARGE,
         "RequestContentTooLarge",
-        format!("The request content size exceeds the maximum size of {} MB.", LARGEST_BODY / 1024 / 1024),
+        format!("The request content size exceeds the maximum size of {} MB.", limit / 1024 / 1024),
     )
 }
 
@@ -125,7 +136,7 @@ mod tests {
     async fn pieces_make_one_body() {
         let pieces = ["{\"a\"", ":", "[1,2", "]}"].map(|p| Ok::<_, std::io::Error>(Bytes::from_static(p.as_bytes())));
         let body = Body::from_stream(futures::stream::iter(pieces));
-        let read = Content::read(body, Duration::from_secs(5)).await.unwrap();
+        let read = Content::parse(&raw(body, Duration::from_secs(5)).await.unwrap()).unwrap();
         assert_eq!((read.value, read.size), (serde_json::json!({"a": [1, 2]}), 11));
     }
 }

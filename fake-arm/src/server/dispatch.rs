@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::render::{self, Rendered};
 use super::route::{Route, Target};
 use super::throttle::{self, Asked};
-use super::{conflict, envelope, precondition, surroundings};
+use super::{authorization, conflict, envelope, precondition, surroundings};
 use crate::arm::{ApiVersion, ArmError, Operation, OperationStatus};
 use crate::provider::{Registry, Reply, Request, ResourceType, normal_location};
 use crate::world::World;
@@ -89,14 +89,15 @@ fn serve(
         *operation = named;
     }
     // Faults are injected here, before the caller's rights are looked at.
-    // Authorization belongs here: `operation` is what the caller wants to do, `request` on what. It comes before
-    // anything tells whether the group or the resource exists.
+    // Before anything tells whether the group or the resource exists.
+    let sight = authorization::check(world, &request, &target, operation)?;
     surroundings::check(world, &request, &target)?;
     crate::providers::resources::check_registered(world, &request)?;
     precondition::check(world, &request)?;
     envelope::check(&request, &target)?;
     conflict::check(world, &request, &target)?;
-    let answer = ask(world, &request, &target)?;
+    let mut answer = ask(world, &request, &target)?;
+    authorization::keep_readable(&sight, &mut answer);
     render::render(world, &request, answer)
 }
 

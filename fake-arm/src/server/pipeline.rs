@@ -1,6 +1,5 @@
 //! The way of a request: form > signature > body > caller > [dispatch](super::dispatch) > ledger > answer.
 
-use std::collections::BTreeMap;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,19 +7,21 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
+use bytes::Bytes;
 use http::{Request, StatusCode, header};
 use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::authentication;
-use super::content::Content;
+use super::content::{self, Content};
 use super::dispatch::{self, Dispatched, Incoming};
 use super::head::Head;
 use super::render::Rendered;
 use super::respond::{Envelope, respond};
+use super::sign_in::{self, Door};
+use super::{authentication, cloud, graph};
 use crate::arm::ArmError;
-use crate::entra::{self, TokenClaims, VerifiedTokens};
+use crate::entra::{TokenClaims, VerifiedTokens};
 use crate::events::LedgerEntry;
 use crate::ledger::{Ledger, redacted};
 use crate::world::World;
@@ -48,52 +49,97 @@ impl Shared {
     }
 }
 
-/// What of a request the ledger wants.
-struct Arrival {
-    at: Timestamp,
+/// When a request came.
+pub(super) struct Arrival {
+    at: Option<Timestamp>,
     started: Instant,
     kept_body: Option<Value>,
 }
 
 impl Arrival {
-    fn entry(
-        self,
-        head: &Head,
-        operation: String,
-        resource_id: String,
-        principal: Option<Uuid>,
-        status: StatusCode,
-    ) -> LedgerEntry {
-        LedgerEntry {
-            sequence: 0,
-            at: self.at,
-            latency: self.started.elapsed(),
-            method: head.method.to_string(),
-            path: head.path.clone(),
-            query: head.query.clone(),
-            operation,
-            resource_id,
-            principal,
-            user_agent: head.text(header::USER_AGENT).unwrap_or_default().to_owned(),
-            status: status.as_u16(),
-            error_code: None,
-            error_message: None,
-            request_body: self.kept_body,
-            request_id: Uuid::nil(),
-            unknown_route: false,
-        }
+    /// A request comes now.
+    pub(super) fn now() -> Self {
+        Self { at: None, started: Instant::now(), kept_body: None }
+    }
+
+    /// When it came, by the world's clock: when it was first looked at under the lock.
+    pub(super) fn at(&self, world: &World) -> Timestamp {
+        self.at.unwrap_or_else(|| world.now())
     }
 }
 
-/// Serves the ARM endpoint.
-pub(super) async fn arm(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response {
-    let started = Instant::now();
+/// What the ledger is told of a request besides its head.
+#[derive(Default)]
+pub(super) struct Told {
+    pub(super) operation: String,
+    pub(super) resource_id: String,
+    pub(super) principal: Option<Uuid>,
+    pub(super) status: StatusCode,
+    /// Code and message.
+    pub(super) error: Option<(String, String)>,
+    pub(super) unknown_route: bool,
+}
+
+impl Shared {
+    /// Writes a request into the ledger, and tells what came of it.
+    pub(super) fn note(&self, world: &mut World, head: &Head, arrival: Arrival, id: Uuid, told: Told) {
+        let (error_code, error_message) = told.error.unzip();
+        self.ledger.record(LedgerEntry {
+            sequence: 0,
+            at: arrival.at(world),
+            latency: arrival.started.elapsed(),
+            method: head.method.to_string(),
+            path: head.path.clone(),
+            query: head.query.clone(),
+            operation: told.operation,
+            resource_id: told.resource_id,
+            principal: told.principal,
+            user_agent: head.text(header::USER_AGENT).unwrap_or_default().to_owned(),
+            status: told.status.as_u16(),
+            error_code,
+            error_message,
+            request_body: arrival.kept_body,
+            request_id: id,
+            unknown_route: told.unknown_route,
+        });
+        self.ledger.tell(world.take_events());
+    }
+}
+
+/// Serves the main endpoint: ARM, and beside it the identity platform and the cloud's metadata.
+pub(super) async fn serve(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response {
+    let arrival = Arrival::now();
     let (parts, body) = request.into_parts();
     let head = Head::of(parts, &shared.endpoint);
-    let token = head.check().and_then(|()| authentication::signed_token(&shared.tokens, &head));
     // Also the body of a refused request is read: a connection goes on after it.
-    let content = Content::read(body, shared.body_patience).await;
-    let kept_body = match &content {
+    let body = content::raw(body, shared.body_patience).await;
+    match head.check() {
+        Ok(()) => match Door::at(&head.path) {
+            Some(door) => sign_in::serve(&shared, door, &head, body, arrival),
+            None if graph::path_of(&head.path).is_some() => {
+                graph::serve(&shared, graph::path_of(&head.path).unwrap_or_default(), &head, body, arrival)
+            }
+            None if head.path.eq_ignore_ascii_case("/metadata/endpoints") => cloud_metadata(&shared, &head, arrival),
+            None => arm(&shared, &head, None, body, arrival),
+        },
+        Err(error) => arm(&shared, &head, Some(error), body, arrival),
+    }
+}
+
+/// Serves ARM. `refused`: what is wrong with the head.
+fn arm(
+    shared: &Shared,
+    head: &Head,
+    refused: Option<ArmError>,
+    body: Result<Bytes, ArmError>,
+    mut arrival: Arrival,
+) -> Response {
+    let token = match refused {
+        Some(error) => Err(error),
+        None => authentication::signed_token(&shared.tokens, head),
+    };
+    let content = body.and_then(|bytes| Content::parse(&bytes));
+    arrival.kept_body = match &content {
         Ok(content) if !content.value.is_null() && content.size <= LARGEST_KEPT_BODY => {
             Some(redacted(content.value.clone()))
         }
@@ -103,25 +149,43 @@ pub(super) async fn arm(State(shared): State<Arc<Shared>>, request: Request<Body
     // One lock from the look-up of the caller to the ledger: entries and events are in the order of what was done.
     let mut world = shared.world.lock().unwrap_or_else(PoisonError::into_inner);
     let at = world.now();
-    let (caller, done) = serve(&mut world, &shared.endpoint, &head, token, content.map(|c| c.value));
-    let request_id = world.request_id();
-    let status = done.result.as_ref().map_or_else(|e| e.status, |r| r.status);
-    let arrival = Arrival { at, started, kept_body };
-    let mut entry = arrival.entry(&head, done.operation, done.resource_id, caller, status);
-    entry.request_id = request_id;
-    if let Err(error) = &done.result {
-        entry.error_code = Some(error.code().to_owned());
-        entry.error_message = Some(error.message().to_owned());
-        entry.unknown_route = error.unknown_route;
-    }
-    shared.ledger.record(entry);
-    shared.ledger.tell(world.take_events());
+    arrival.at = Some(at);
+    let (principal, done) = ask(&mut world, &shared.endpoint, head, token, content.map(|c| c.value));
+    let id = world.request_id();
+    let told = Told {
+        operation: done.operation,
+        resource_id: done.resource_id,
+        principal,
+        status: done.result.as_ref().map_or_else(|e| e.status, |r| r.status),
+        error: done.result.as_ref().err().map(|e| (e.code().to_owned(), e.message().to_owned())),
+        unknown_route: done.result.as_ref().err().is_some_and(|e| e.unknown_route),
+    };
+    shared.note(&mut world, head, arrival, id, told);
     drop(world);
-    respond(done.result, Envelope { head: &head, id: request_id, at, headers: done.headers })
+    respond(done.result, Envelope { head, id, at, headers: done.headers })
+}
+
+/// Serves `/metadata/endpoints`.
+fn cloud_metadata(shared: &Shared, head: &Head, arrival: Arrival) -> Response {
+    let version = url::form_urlencoded::parse(head.query.as_bytes())
+        .find(|(name, _)| name.eq_ignore_ascii_case("api-version"))
+        .map(|(_, version)| version.into_owned());
+    let result = cloud::endpoints(&head.origin, version.as_deref());
+    let result = result.map(|body| Rendered { status: StatusCode::OK, headers: Vec::new(), body: Some(body) });
+    let mut world = shared.world.lock().unwrap_or_else(PoisonError::into_inner);
+    let (id, at) = (world.request_id(), world.now());
+    let told = Told {
+        status: result.as_ref().map_or_else(|e| e.status, |r| r.status),
+        error: result.as_ref().err().map(|e| (e.code().to_owned(), e.message().to_owned())),
+        ..Told::default()
+    };
+    shared.note(&mut world, head, arrival, id, told);
+    drop(world);
+    respond(result, Envelope { head, id, at, headers: Vec::new() })
 }
 
 /// Finds the caller, and does what he asks.
-fn serve(
+fn ask(
     world: &mut World,
     endpoint: &str,
     head: &Head,
@@ -158,35 +222,4 @@ fn serve(
 fn provider_panicked(operation: &str) -> ArmError {
     let message = format!("fake-arm failed in '{operation}': its provider panicked; see the process's standard error.");
     ArmError::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", message).unknown_route()
-}
-
-/// Serves the managed-identity endpoint.
-pub(super) async fn managed_identity(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response {
-    let started = Instant::now();
-    let (parts, _) = request.into_parts();
-    let head = Head::of(parts, &shared.endpoint);
-    let parameters: BTreeMap<String, String> = url::form_urlencoded::parse(head.query.as_bytes())
-        .map(|(k, v)| (k.to_ascii_lowercase(), v.into_owned()))
-        .collect();
-    let mut world = shared.world.lock().unwrap_or_else(PoisonError::into_inner);
-    let known = head.path == "/msi/token" && head.method == http::Method::GET;
-    let answer = if known {
-        entra::answer(&world, head.text("x-identity-header"), &parameters)
-    } else {
-        entra::TokenAnswer::unknown(&head.path)
-    };
-    let at = world.now();
-    let request_id = world.request_id();
-    let arrival = Arrival { at, started, kept_body: None };
-    let mut entry = arrival.entry(&head, String::new(), String::new(), answer.principal, answer.status);
-    entry.request_id = request_id;
-    entry.unknown_route = !known;
-    if !answer.status.is_success() {
-        entry.error_code = Some("ManagedIdentityError".to_owned());
-        entry.error_message = answer.body["message"].as_str().map(str::to_owned);
-    }
-    shared.ledger.record(entry);
-    drop(world);
-    let rendered = Rendered { status: answer.status, headers: Vec::new(), body: Some(answer.body) };
-    respond(Ok(rendered), Envelope { head: &head, id: request_id, at, headers: Vec::new() })
 }

@@ -28,6 +28,11 @@ pub struct Settings {
     pub body_patience: Duration,
     /// Where operations report that have no location of their own, and where resource groups default to.
     pub home_location: String,
+    /// Whether requests need roles. Without, every principal of the directory may do everything.
+    pub enforce_roles: bool,
+    /// How long a role assignment takes to be known everywhere: until then it does not count, and one that was taken
+    /// away still does. Azure's is up to ten minutes.
+    pub role_propagation: Duration,
     durations: BTreeMap<String, Duration>,
 }
 
@@ -43,6 +48,8 @@ impl Default for Settings {
             conflicts: true,
             body_patience: Duration::from_secs(100),
             home_location: "eastus".to_owned(),
+            enforce_roles: true,
+            role_propagation: Duration::ZERO,
             durations: BTreeMap::new(),
         }
     }

@@ -20,26 +20,39 @@ use super::{Change, Resource, Resources, Settings};
 use crate::arm::{ArmError, Operation, OperationStatus, ResourceId};
 use crate::clock::Clock;
 use crate::engine::ClusterEngine;
-use crate::entra::{Issuer, Principal, Principals};
+use crate::entra::{Credentials, InvalidKeySet, Issuer, KeySet, Principal, Principals};
 use crate::events::{ArmEvent, ResourceEvent, VmEvent};
 use crate::provider::{LongRunning, Outcome, Registry};
 
 /// Work outside the lock that ends in a change.
 pub(crate) type Task = BoxFuture<'static, Change>;
 
+/// An issuer of tokens outside of this fake.
+pub(super) struct TrustedIssuer {
+    /// Its JWKS as given.
+    pub(super) document: Value,
+    set: KeySet,
+}
+
 /// Everything that one fake Azure knows. See [the module](super).
 pub struct World {
-    clock: Arc<dyn Clock>,
-    random: ChaCha8Rng,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) random: ChaCha8Rng,
     /// Ids of requests have a stream of their own: what is created has the same ids however much is asked in between.
-    request_ids: ChaCha8Rng,
-    tenant: Uuid,
-    subscription: Uuid,
-    settings: Settings,
-    issuer: Arc<Issuer>,
-    principals: Principals,
-    secrets: BTreeMap<String, Uuid>,
-    resources: Resources,
+    pub(super) request_ids: ChaCha8Rng,
+    pub(super) tenant: Uuid,
+    pub(super) subscription: Uuid,
+    pub(super) settings: Settings,
+    pub(super) issuer: Arc<Issuer>,
+    pub(super) principals: Principals,
+    /// Secrets of the managed-identity endpoint.
+    pub(super) secrets: BTreeMap<String, Uuid>,
+    pub(super) credentials: Credentials,
+    /// Keys of foreign issuers, by their `iss`.
+    pub(super) trusted_issuers: BTreeMap<String, TrustedIssuer>,
+    /// Whose tokens a machine's metadata endpoint gives to whoever does not say whose he wants.
+    pub(super) metadata_principal: Option<Uuid>,
+    pub(super) resources: Resources,
     operations: BTreeMap<Uuid, Operation>,
     latest_operations: BTreeMap<ResourceId, Uuid>,
     /// What is to happen when operations have ended.
@@ -49,7 +62,7 @@ pub struct World {
     tasks: mpsc::UnboundedSender<Task>,
     waiting_tasks: Option<mpsc::UnboundedReceiver<Task>>,
     outbox: Vec<ArmEvent>,
-    state: HashMap<TypeId, Box<dyn Any + Send>>,
+    pub(super) state: HashMap<TypeId, Box<dyn Any + Send>>,
     engine: Option<Arc<dyn ClusterEngine>>,
 }
 
@@ -87,6 +100,9 @@ impl World {
             issuer: Arc::new(Issuer::new(tenant)?),
             principals: Principals::default(),
             secrets: BTreeMap::new(),
+            credentials: Credentials::default(),
+            trusted_issuers: BTreeMap::new(),
+            metadata_principal: None,
             resources: Resources::default(),
             operations: BTreeMap::new(),
             latest_operations: BTreeMap::new(),
@@ -175,6 +191,11 @@ impl World {
         &self.principals
     }
 
+    /// The directory, to change who is in which group.
+    pub fn principals_mut(&mut self) -> &mut Principals {
+        &mut self.principals
+    }
+
     /// Adds someone to the directory.
     pub fn add_principal(&mut self, principal: Principal) {
         self.principals.add(principal);
@@ -184,6 +205,42 @@ impl World {
     pub fn remove_principal(&mut self, object_id: Uuid) {
         self.principals.remove(object_id);
         self.secrets.retain(|_, owner| *owner != object_id);
+        self.credentials.forget(object_id);
+    }
+
+    /// What clients prove with who they are.
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// What clients prove with who they are, to change it.
+    pub fn credentials_mut(&mut self) -> &mut Credentials {
+        &mut self.credentials
+    }
+
+    /// Takes tokens of a foreign issuer (a cluster's API server) as assertions: `issuer` is their `iss`, `keys` the
+    /// issuer's JWKS. fake-arm fetches no keys itself.
+    ///
+    /// # Errors
+    /// [`InvalidKeySet`], where `keys` is no JWKS.
+    pub fn trust_issuer(&mut self, issuer: &str, keys: Value) -> Result<(), InvalidKeySet> {
+        let set = KeySet::parse(&keys)?;
+        self.trusted_issuers.insert(issuer.to_owned(), TrustedIssuer { document: keys, set });
+        Ok(())
+    }
+
+    pub(crate) fn trusted_issuer(&self, issuer: &str) -> Option<&KeySet> {
+        self.trusted_issuers.get(issuer).map(|trusted| &trusted.set)
+    }
+
+    /// Sets whose tokens a machine's metadata endpoint gives to whoever does not say whose he wants.
+    pub fn set_metadata_principal(&mut self, object_id: Option<Uuid>) {
+        self.metadata_principal = object_id;
+    }
+
+    /// Whose tokens a machine's metadata endpoint gives to whoever does not say whose he wants.
+    pub fn metadata_principal(&self) -> Option<Uuid> {
+        self.metadata_principal
     }
 
     /// The secret that a process shows to the managed-identity endpoint to get this principal's tokens. The same each
@@ -204,6 +261,13 @@ impl World {
     /// Who signs tokens.
     pub fn issuer(&self) -> &Arc<Issuer> {
         &self.issuer
+    }
+
+    /// Drops everything that is to happen later, and every operation.
+    pub(super) fn forget_what_is_under_way(&mut self) {
+        self.agenda = Agenda::default();
+        self.operations.clear();
+        self.latest_operations.clear();
     }
 
     /// Whoever makes Kubernetes clusters; none in a fake without them.

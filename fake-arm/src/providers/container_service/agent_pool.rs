@@ -9,7 +9,7 @@ use super::pool::{Around, Mode, Pool};
 use super::refusal::{invalid, not_allowed};
 use super::{AGENT_POOL, feature, node_provisioning, scale_set, site, version};
 use crate::arm::{ArmError, ResourceId};
-use crate::provider::{Answer, Handler, Reply, Request};
+use crate::provider::{Answer, Handler, Link, Reply, Request};
 use crate::world::{Resource, World};
 
 /// How long a change of a pool takes, unless the owner says otherwise. Azure takes minutes.
@@ -25,6 +25,10 @@ impl Handler for AgentPools {
             "type": AGENT_POOL,
             "properties": cluster::shown_pool(resource),
         })
+    }
+
+    fn links(&self) -> &'static [Link] {
+        super::links::AGENT_POOL
     }
 
     fn put(&self, world: &mut World, request: &Request) -> Reply {

@@ -3,13 +3,18 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::links::SUBNET_JOIN;
 use super::refusal::{linked, refused, required};
 use crate::arm::{ArmError, ResourceId};
 use crate::engine::Identity;
 use crate::entra::{Principal, PrincipalKind};
 use crate::provider::Request;
+use crate::providers::authorization::Rights;
 use crate::providers::managed_identity;
 use crate::world::World;
+
+/// What gives an identity to a machine.
+const ASSIGN: &str = "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action";
 
 /// What a request says of the control plane's identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,6 +123,46 @@ pub(super) fn of_kubelets(world: &World, properties: &Value, wanted: &Wanted) ->
         ));
     }
     user_assigned(world, id).map(Some)
+}
+
+/// What a user-assigned identity must be allowed before its cluster is made. One of the cluster's own does not exist yet.
+///
+/// # Errors
+/// 403 `LinkedAuthorizationFailed` for the API server's subnet; `CustomKubeletIdentityMissingPermissionError`.
+pub(super) fn check_rights(
+    world: &mut World,
+    wanted: &Wanted,
+    cluster: &ResourceId,
+    api_server: Option<&ResourceId>,
+    kubelet: Option<&Identity>,
+) -> Result<(), ArmError> {
+    let Wanted::UserAssigned(id) = wanted else { return Ok(()) };
+    let identity = user_assigned(world, id)?;
+    let rights = Rights::of(world, identity.object_id);
+    if let Some(subnet) = api_server.filter(|subnet| !rights.may(SUBNET_JOIN, subnet)) {
+        let (client, object) = (identity.client_id, identity.object_id);
+        return Err(ArmError::forbidden(
+            "LinkedAuthorizationFailed",
+            format!(
+                "The client '{client}' with object id '{object}' has permission to perform action \
+                 'Microsoft.ContainerService/managedClusters/write' on scope '{cluster}'; however, it does not have \
+                 permission to perform action(s) '{SUBNET_JOIN}' on the linked scope(s) '{subnet}' or the linked scope(s) \
+                 are invalid."
+            ),
+        ));
+    }
+    let kubelet = kubelet.map(|kubelet| linked(&kubelet.resource_id)).transpose()?;
+    if let Some(kubelet) = kubelet.filter(|kubelet| !rights.may(ASSIGN, kubelet)) {
+        return Err(refused(
+            "CustomKubeletIdentityMissingPermissionError",
+            "identityProfile.kubeletidentity",
+            format!(
+                "The cluster using user-assigned managed identity must be granted 'Managed Identity Operator' role to \
+                 assign kubelet identity {kubelet}."
+            ),
+        ));
+    }
+    Ok(())
 }
 
 /// `identityProfile.kubeletidentity` as the resource shows it.

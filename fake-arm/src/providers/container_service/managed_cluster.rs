@@ -15,8 +15,10 @@ use super::{MANAGED_CLUSTER, address_range, change, feature, network_profile, no
 use crate::arm::{ArmError, ResourceId};
 use crate::engine::{ClusterEngine, EngineError, Identity, ManagedCluster};
 use crate::events::VirtualMachine;
-use crate::provider::{Answer, Handler, Outcome, Reply, Request};
+use crate::provider::{Answer, Handler, Link, Outcome, Reply, Request};
+use crate::providers::authorization;
 use crate::providers::resources::remove_group;
+use crate::rbac::BuiltinRole;
 use crate::world::{Resource, World};
 
 pub(super) struct ManagedClusters;
@@ -32,6 +34,10 @@ impl Handler for ManagedClusters {
         properties["agentPoolProfiles"] = Cluster::shown_pools(&cluster::pools_of(world, &resource.id));
         properties["eTag"] = json!(resource.etag);
         shown
+    }
+
+    fn links(&self) -> &'static [Link] {
+        super::links::MANAGED_CLUSTER
     }
 
     fn put(&self, world: &mut World, request: &Request) -> Reply {
@@ -174,6 +180,7 @@ fn create(
         site::room_for_api_server(world, subnet)?;
     }
     let kubelet = identity::of_kubelets(world, &draft.properties, wanted)?;
+    identity::check_rights(world, wanted, &id, api_server.as_ref(), kubelet.as_ref())?;
     let cluster_identity = identity::of_control_plane(world, request, wanted)?;
     let parts = Parts { api_server, kubelet, cluster_identity };
     let group =
@@ -238,6 +245,7 @@ fn fill(
         machines.extend(fleet.resize(world, pool)?);
     }
     let (identity, shown_identity) = parts.cluster_identity;
+    give_rights(world, &draft.properties, group, &identity);
     let unique = world.uuid();
     let fqdn = draft::fqdn(&draft.dns_prefix, unique, &draft.location);
     let addresses = group.outbound_addresses(world);
@@ -423,6 +431,21 @@ fn set_or_remove(body: &mut Value, name: &str, value: Value) {
             fields.shift_remove(name);
         }
         _ => body[name] = value,
+    }
+}
+
+/// AKS makes the cluster's identity a contributor in the node resource group, and nothing outside of it: rights on a
+/// network that the user brought are the user's to give. Where the group is to be locked down, nobody else may change
+/// anything in it.
+fn give_rights(
+    world: &mut World,
+    properties: &Value,
+    group: &super::node_resource_group::NodeResourceGroup,
+    identity: &Identity,
+) {
+    authorization::grant(world, identity.object_id, BuiltinRole::Contributor.id(), &group.id);
+    if properties["nodeResourceGroupProfile"]["restrictionLevel"] == "ReadOnly" {
+        authorization::deny_changes(world, &group.id, "AKS node resource group lockdown", &[identity.object_id]);
     }
 }
 

@@ -10,6 +10,7 @@ mod credential;
 mod draft;
 mod feature;
 mod identity;
+mod links;
 mod machine;
 mod maintenance_configuration;
 mod managed_cluster;

@@ -13,15 +13,17 @@ use crate::arm::{ArmError, ResourceId};
 use crate::engine::NetworkProfile;
 use crate::events::{AgentPoolMembership, VirtualMachine, VmEvent};
 use crate::providers::network;
-use crate::world::{Resource, World};
+use crate::world::{KeptState, Resource, World};
 
 const SCALE_SET: &str = "Microsoft.Compute/virtualMachineScaleSets";
 const INSTANCE: &str = "Microsoft.Compute/virtualMachineScaleSets/virtualMachines";
 const INTERFACE: &str = "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/networkInterfaces";
 
 /// Numbers of instances that were given out, by scale set: a number is not used twice.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 struct Counters(BTreeMap<ResourceId, u32>);
+
+inventory::submit! { KeptState::of::<Counters>("Microsoft.ContainerService/instances") }
 
 /// What the machines of one cluster's pools share.
 #[derive(Debug, Clone)]

@@ -23,7 +23,7 @@ submit! { ResourceType::new("Microsoft.Features/providers/features", API_VERSION
 
 /// The feature is registered, and its namespace was registered again afterwards.
 pub fn is_effective(world: &World, namespace: &str, name: &str) -> bool {
-    let entry = |known| world.peek::<Features>().and_then(|features| features.0.get(&known));
+    let entry = |known| world.peek::<Features>().map(|features| features.get(known));
     find(namespace, name).and_then(entry).is_some_and(|entry| entry.effective)
 }
 
@@ -83,8 +83,8 @@ fn feature_of(id: &ResourceId) -> Result<(&'static str, &'static str), ArmError>
 }
 
 fn shown(world: &World, (namespace, name): (&'static str, &'static str)) -> Value {
-    let entry = world.peek::<Features>().and_then(|features| features.0.get(&(namespace, name)).copied());
-    let Entry { state, .. } = entry.unwrap_or_default();
+    let features = world.peek::<Features>();
+    let Entry { state, .. } = features.map(|features| features.get((namespace, name))).unwrap_or_default();
     json!({
         "id": format!(
             "/subscriptions/{}/providers/Microsoft.Features/providers/{namespace}/features/{name}",

@@ -6,6 +6,7 @@ use super::lexer::Refusal;
 use super::{parser, rows};
 use crate::arm::ArmError;
 use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
+use crate::providers::authorization::Rights;
 use crate::world::World;
 
 const API_VERSIONS: &[&str] = &[
@@ -48,7 +49,9 @@ impl Handler for ResourceGraph {
         let included = asked.is_none_or(|list| {
             list.is_empty() || list.iter().any(|s| s.as_str().is_some_and(|s| s.eq_ignore_ascii_case(&ours)))
         });
-        let (total, data) = if included { rows::ask(world, &query, page.skip, page.size) } else { (0, Vec::new()) };
+        let rights = Rights::of(world, request.caller);
+        let found = included.then(|| rows::ask(world, &query, &rights, page.skip..page.skip.saturating_add(page.size)));
+        let (total, data) = found.unwrap_or_default();
         let next = page.skip + data.len();
         let mut body = json!({
             "totalRecords": total,

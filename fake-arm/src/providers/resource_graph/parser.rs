@@ -501,6 +501,13 @@ mod tests {
         .unwrap();
         assert_eq!((query.table, query.steps.len()), (Table::Resources, 4));
         assert!(matches!(&query.steps[3], Step::Where(Expression::Not(_))));
+        // 1.5.1 and 1.6.3 do not know machines of AKS.
+        let query = parse(
+            "Resources | where type == \"microsoft.network/networkinterfaces\" | where resourceGroup == \"mc_rg\" | where \
+             tags has_cs \"karpenter.sh_nodepool\"",
+        )
+        .unwrap();
+        assert_eq!(query.steps.len(), 3);
     }
 
     #[test]

@@ -1,12 +1,15 @@
 //! From resources to rows: only those that a query asks for, and of those only the columns that it looks at.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use serde_json::{Map, Value, json};
 
 use super::evaluation;
 use super::query::{Aggregate, Expression, Query, Step, Table};
+use crate::arm::ResourceId;
 use crate::provider::Registry;
+use crate::providers::authorization::Rights;
 use crate::providers::resources::GROUP;
 use crate::world::{Resource, World};
 
@@ -30,23 +33,25 @@ const COLUMNS: [&str; 16] = [
     "extendedLocation",
 ];
 
-/// The number of rows that a query gives, and one page of them.
-pub(super) fn ask(world: &World, query: &Query, skip: usize, size: usize) -> (usize, Vec<Value>) {
+/// The number of rows that a query gives to somebody with these rights, and those of them that are asked for.
+pub(super) fn ask(world: &World, query: &Query, rights: &Rights, page: Range<usize>) -> (usize, Vec<Value>) {
     let leading = query.steps.iter().take_while(|step| matches!(step, Step::Where(_))).count();
     let (filters, rest) = query.steps.split_at(leading);
     let looked_at = columns_of(filters);
-    let source =
-        |row: &Row<'_>| filters.is_empty() || !evaluation::run(filters, vec![row.value(Some(&looked_at))]).is_empty();
+    let source = |row: &Row<'_>| {
+        let through = filters.is_empty() || !evaluation::run(filters, vec![row.value(Some(&looked_at))]).is_empty();
+        through && row.readable(rights)
+    };
     let found: Vec<Row<'_>> = table(world, query.table).filter(source).collect();
     if rest.is_empty() {
         let total = found.len();
-        return (total, found.iter().skip(skip).take(size).map(|row| row.value(None)).collect());
+        return (total, found.iter().skip(page.start).take(page.len()).map(|row| row.value(None)).collect());
     }
     let narrowed = narrows(rest).then(|| columns_of(rest));
     let rows = found.iter().map(|row| row.value(narrowed.as_ref())).collect();
     let rows = evaluation::run(rest, rows);
     let total = rows.len();
-    (total, rows.into_iter().skip(skip).take(size).collect())
+    (total, rows.into_iter().skip(page.start).take(page.len()).collect())
 }
 
 /// One row to be.
@@ -76,6 +81,13 @@ fn table(world: &World, table: Table) -> Box<dyn Iterator<Item = Row<'_>> + '_> 
 }
 
 impl Row<'_> {
+    fn readable(&self, rights: &Rights) -> bool {
+        match &self.source {
+            Source::Resource(resource) => rights.may_read(&resource.id),
+            Source::Subscription => rights.may_read(&ResourceId::subscription_of(self.world.subscription())),
+        }
+    }
+
     /// The row, all of it or with these columns only.
     fn value(&self, only: Option<&BTreeSet<String>>) -> Value {
         let wanted = COLUMNS.iter().filter(|column| only.is_none_or(|only| only.contains(**column)));

@@ -266,7 +266,8 @@ mod tests {
         bench.delete("/resourceGroups/rg?api-version=2021-04-01").expect(202);
         bench.settle();
         assert_eq!(bench.get("/resourceGroups/rg?api-version=2021-04-01").status, 404);
-        assert_eq!(bench.world.resources().iter().count(), 0);
+        let left = bench.world.resources().iter().filter(|left| left.id.resource_group() == Some("rg"));
+        assert_eq!(left.count(), 0);
     }
 
     #[test]

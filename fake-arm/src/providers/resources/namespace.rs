@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use http::Method;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::API_VERSIONS;
@@ -11,7 +12,7 @@ use crate::arm::{ArmError, ResourceId};
 use crate::catalog::Catalog;
 use crate::provider::{Answer, Handler, Registry, Reply, Request, ResourceType, submit};
 use crate::providers::features;
-use crate::world::World;
+use crate::world::{KeptState, World};
 
 /// How long a registration takes unless the owner says otherwise. Azure takes up to minutes.
 const DURATION: Duration = Duration::from_millis(300);
@@ -24,7 +25,7 @@ struct Namespaces;
 submit! { ResourceType::new("Microsoft.Resources/subscriptions/providers", API_VERSIONS, &Namespaces).computed() }
 
 /// How far a namespace is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 enum State {
     NotRegistered,
     Registering,
@@ -45,8 +46,10 @@ impl State {
 }
 
 /// Namespaces that are not as they are at first: registered.
-#[derive(Debug, Default)]
-struct Registrations(BTreeMap<&'static str, State>);
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Registrations(BTreeMap<String, State>);
+
+submit! { KeptState::of::<Registrations>("Microsoft.Resources/registrations") }
 
 impl Handler for Namespaces {
     fn get(&self, world: &mut World, request: &Request) -> Reply {
@@ -131,13 +134,13 @@ fn unregister(world: &mut World, request: &Request) -> Reply {
 }
 
 fn change(world: &mut World, namespace: &'static str, during: State, after: State) {
-    world.state::<Registrations>().0.insert(namespace, during);
+    world.state::<Registrations>().0.insert(namespace.to_owned(), during);
     let duration = world.settings().duration("Microsoft.Resources/subscriptions/providers/register/action", DURATION);
     world.after(duration, move |world| {
         let states = &mut world.state::<Registrations>().0;
         // Whoever changed their mind meanwhile has another change under way.
         if states.get(namespace) == Some(&during) {
-            states.insert(namespace, after);
+            states.insert(namespace.to_owned(), after);
         }
     });
 }

@@ -175,6 +175,17 @@ fn both_subnets_and_an_identity_are_given_at_creation() {
     properties["agentPoolProfiles"][0]["vnetSubnetID"] = json!(nodes);
     properties["apiServerAccessProfile"] = json!({"enableVnetIntegration": true, "subnetId": api});
     properties["networkProfile"] = json!({"loadBalancerSku": "standard", "outboundType": "loadBalancer"});
+    // The document gives the identity its role on the network first.
+    refusal(aks.put(&body), 403, "LinkedAuthorizationFailed");
+    let network = api.trim_end_matches("/subnets/apiServerSubnet");
+    let role = json!({"properties": {
+        "roleDefinitionId": format!("/subscriptions/{}/providers/Microsoft.Authorization/roleDefinitions/4d97b98b-1d4f-4787-a291-c67834d212e7", Bench::SUBSCRIPTION),
+        "principalId": made["properties"]["principalId"], "principalType": "ServicePrincipal"}});
+    let assignment = format!(
+        "{network}/providers/Microsoft.Authorization/roleAssignments/00000000-0000-0000-0000-0000000000aa?api-version=2022-04-01"
+    );
+    aks.bench.put(&assignment, role).expect(201);
+    aks.bench.advance(std::time::Duration::from_secs(600));
     aks.put(&body).expect(201);
     let shown = aks.get();
     assert_eq!(shown["properties"]["apiServerAccessProfile"]["subnetId"], json!(api));

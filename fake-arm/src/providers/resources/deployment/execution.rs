@@ -15,7 +15,10 @@ use crate::arm::{ArmError, CloudError, OperationStatus, ResourceId};
 use crate::provider::{Outcome, Request};
 use crate::server::{self, Incoming, ask_within};
 use crate::template::{Runtime, Scope, TemplateError};
-use crate::world::World;
+use crate::world::{KeptState, World};
+
+// A deployment at work does not outlive its process: its resources are kept, and it is put again.
+inventory::submit! { KeptState::dropped::<Executions>("Microsoft.Resources/deployments") }
 
 /// The deployments of a world, also those that have ended.
 #[derive(Debug, Default)]
