@@ -25,6 +25,7 @@ pub mod providers;
 pub mod rbac;
 pub mod seed;
 pub mod server;
+mod template;
 pub mod world;
 
 pub use server::{Builder, FakeArm, StartError};

@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use http::StatusCode;
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::arm::{ArmError, ResourceId};
 use crate::world::World;
@@ -61,6 +62,8 @@ pub enum LongRunning {
     After(Duration, Outcome),
     /// It ends when this work, done outside the lock, ends.
     Task(BoxFuture<'static, Outcome>),
+    /// It ends when whoever is told its id here says so with [`World::conclude`]: work in steps under the lock.
+    Driven(Box<dyn FnOnce(&mut World, Uuid) + Send + 'static>),
 }
 
 impl std::fmt::Debug for LongRunning {
@@ -68,6 +71,7 @@ impl std::fmt::Debug for LongRunning {
         match self {
             Self::After(duration, _) => write!(f, "After({duration:?})"),
             Self::Task(_) => f.write_str("Task"),
+            Self::Driven(_) => f.write_str("Driven"),
         }
     }
 }
@@ -138,6 +142,14 @@ impl Answer {
     #[must_use]
     pub fn when(mut self, work: impl Future<Output = Outcome> + Send + 'static) -> Self {
         self.long_running = Some(LongRunning::Task(Box::pin(work)));
+        self
+    }
+
+    /// Makes it a long-running operation that goes on in steps: `start` is told its id, and whoever it hands that to ends
+    /// it with [`World::conclude`].
+    #[must_use]
+    pub fn driven(mut self, start: impl FnOnce(&mut World, Uuid) + Send + 'static) -> Self {
+        self.long_running = Some(LongRunning::Driven(Box::new(start)));
         self
     }
 

@@ -1,5 +1,6 @@
 //! What a provider can be asked to do with its resource type.
 
+use futures::future::BoxFuture;
 use serde_json::Value;
 
 use super::{Answer, Link, Reply, Request};
@@ -40,6 +41,16 @@ pub trait Handler: Sync {
     fn put(&self, world: &mut World, request: &Request) -> Reply {
         let _ = world;
         Err(unserved(request))
+    }
+
+    /// What `PUT` would refuse, asked before a template deployment starts. Types that do not take part in the preflight
+    /// refuse nothing here.
+    ///
+    /// # Errors
+    /// Whatever the type refuses.
+    fn preflight(&self, world: &World, request: &Request) -> Result<(), ArmError> {
+        let _ = (world, request);
+        Ok(())
     }
 
     /// `PATCH` of one resource. By default it replaces the tags.
@@ -95,6 +106,17 @@ pub trait Handler: Sync {
     /// store undone (addresses, machines). By default it is removed from the store.
     fn remove(&self, world: &mut World, resource: &Resource) {
         world.resources_mut().remove(&resource.id);
+    }
+
+    /// What has to happen outside the lock before the resource is taken away because its resource group goes: whatever
+    /// stands behind it is brought down. An error keeps the group. By default nothing has to.
+    fn before_removal(
+        &self,
+        world: &mut World,
+        resource: &Resource,
+    ) -> Option<BoxFuture<'static, Result<(), ArmError>>> {
+        let _ = (world, resource);
+        None
     }
 
     /// What the body of a PUT or PATCH may link to, and the action that the caller must have there.

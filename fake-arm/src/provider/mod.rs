@@ -32,7 +32,7 @@ mod request;
 
 pub use answer::{Answer, Body, LongRunning, Outcome, Polling, Reply};
 pub use handler::Handler;
-pub use internal::internal_put;
+pub use internal::{internal_delete, internal_put};
 pub use inventory::submit;
 pub use link::Link;
 pub(crate) use link::identity_link;

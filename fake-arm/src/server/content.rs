@@ -34,7 +34,9 @@ impl Content {
         }
         // A byte order mark is what PowerShell writes.
         let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        let value = serde_json::from_slice(text).map_err(|error| {
+        // Deployments come in the lenient form of template files.
+        let read = serde_json::from_slice(text).or_else(|error| crate::template::deployment_body(text).ok_or(error));
+        let value = read.map_err(|error| {
             ArmError::bad_request(
                 "InvalidRequestContent",
                 format!("The request content was invalid and could not be deserialized: '{error}'."),

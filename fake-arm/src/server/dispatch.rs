@@ -62,6 +62,17 @@ pub(crate) fn dispatch(world: &mut World, incoming: Incoming) -> Dispatched {
     Dispatched { result, operation, resource_id, headers }
 }
 
+/// Serves a request that a deployment makes for its caller, from within the world's own course: what is due meanwhile
+/// waits.
+///
+/// # Errors
+/// What the caller would have been answered.
+pub(crate) fn ask_within(world: &mut World, incoming: Incoming) -> Result<Rendered, ArmError> {
+    let route = Route::parse(&incoming.method, &incoming.path, Registry::get())?;
+    let mut operation = route.operation(&incoming.method);
+    serve(world, incoming, route, &mut operation, &mut Vec::new())
+}
+
 fn serve(
     world: &mut World,
     incoming: Incoming,
@@ -81,6 +92,7 @@ fn serve(
     // Before anything tells whether the group or the resource exists.
     let sight = authorization::check(world, &request, &target, operation)?;
     surroundings::check(world, &request, &target)?;
+    crate::providers::resources::check_registered(world, &request)?;
     precondition::check(world, &request)?;
     envelope::check(&request, &target)?;
     conflict::check(world, &request, &target)?;

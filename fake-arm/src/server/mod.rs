@@ -35,6 +35,8 @@ mod throttle;
 mod tls;
 
 pub use builder::{Builder, StartError};
+pub(crate) use dispatch::{Incoming, ask_within};
 pub use fake_arm::FakeArm;
+pub(crate) use render::shown;
 pub use saved::Saved;
 pub use tls::Authority;

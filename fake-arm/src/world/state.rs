@@ -55,6 +55,8 @@ pub struct World {
     pub(super) resources: Resources,
     operations: BTreeMap<Uuid, Operation>,
     latest_operations: BTreeMap<ResourceId, Uuid>,
+    /// What is to happen when operations have ended.
+    waiting: BTreeMap<Uuid, Vec<Change>>,
     agenda: Agenda,
     wake: Arc<Notify>,
     tasks: mpsc::UnboundedSender<Task>,
@@ -104,6 +106,7 @@ impl World {
             resources: Resources::default(),
             operations: BTreeMap::new(),
             latest_operations: BTreeMap::new(),
+            waiting: BTreeMap::new(),
             agenda: Agenda::default(),
             wake: Arc::new(Notify::new()),
             tasks,
@@ -362,6 +365,7 @@ impl World {
         match work {
             LongRunning::After(Duration::ZERO, change) => self.conclude(id, change),
             LongRunning::After(duration, change) => self.after(duration, move |world| world.conclude(id, change)),
+            LongRunning::Driven(start) => start(self, id),
             LongRunning::Task(task) => self.spawn(async move {
                 let change =
                     AssertUnwindSafe(task).catch_unwind().await.unwrap_or_else(|_| Box::new(|_| Err(panicked())));
@@ -372,9 +376,19 @@ impl World {
     }
 
     /// Does the last step of an operation. A step that panics fails its operation and nothing else.
-    fn conclude(&mut self, id: Uuid, change: Outcome) {
+    pub fn conclude(&mut self, id: Uuid, change: Outcome) {
         let outcome = panic::catch_unwind(AssertUnwindSafe(|| change(self))).unwrap_or_else(|_| Err(panicked()));
         self.end(id, outcome);
+    }
+
+    /// Does something once an operation has ended; at once where it has, or where there is none.
+    pub(crate) fn when_ended(&mut self, operation: Uuid, change: Change) {
+        let at_work = self.operations.get(&operation).is_some_and(|o| o.status == OperationStatus::InProgress);
+        if at_work {
+            self.waiting.entry(operation).or_default().push(change);
+        } else {
+            self.after(Duration::ZERO, change);
+        }
     }
 
     /// Ends an operation, and the resource's provisioning state with it.
@@ -399,6 +413,9 @@ impl World {
             Ok(()) => OperationStatus::Succeeded,
             Err(error) => OperationStatus::Failed(error),
         };
+        for change in self.waiting.remove(&id).unwrap_or_default() {
+            self.after(Duration::ZERO, change);
+        }
     }
 }
 

@@ -2,7 +2,8 @@
 
 use crate::provider::Link;
 
-const SUBNET_JOIN: &str = "Microsoft.Network/virtualNetworks/subnets/join/action";
+/// What joins a subnet.
+pub(super) const SUBNET_JOIN: &str = "Microsoft.Network/virtualNetworks/subnets/join/action";
 
 /// Of a managed cluster. Its own identities are asked for as those of any resource are.
 pub(super) const MANAGED_CLUSTER: &[Link] = &[
@@ -14,3 +15,7 @@ pub(super) const MANAGED_CLUSTER: &[Link] = &[
         "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action",
     ),
 ];
+
+/// Of an agent pool.
+pub(super) const AGENT_POOL: &[Link] =
+    &[Link::new("properties.vnetSubnetID", SUBNET_JOIN), Link::new("properties.podSubnetID", SUBNET_JOIN)];

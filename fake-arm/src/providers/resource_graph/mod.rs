@@ -6,3 +6,4 @@ mod evaluation;
 mod lexer;
 mod parser;
 mod query;
+mod rows;
