@@ -16,7 +16,7 @@ type Digest = [u8; 32];
 #[derive(Debug)]
 pub(crate) struct VerifiedTokens {
     issuer: RwLock<Arc<Issuer>>,
-    seen: Mutex<HashMap<Digest, TokenClaims>>,
+    seen: Mutex<HashMap<Digest, Arc<TokenClaims>>>,
 }
 
 impl VerifiedTokens {
@@ -38,19 +38,21 @@ impl VerifiedTokens {
     ///
     /// # Errors
     /// The 401 of [`Issuer::authentic`].
-    pub(crate) fn authentic(&self, token: &str) -> Result<TokenClaims, ArmError> {
+    pub(crate) fn authentic(&self, token: &str) -> Result<Arc<TokenClaims>, ArmError> {
         let digest = ring::digest::digest(&ring::digest::SHA256, token.as_bytes());
-        let Ok(digest) = Digest::try_from(digest.as_ref()) else { return self.issuer().authentic(token) };
+        let Ok(digest) = Digest::try_from(digest.as_ref()) else {
+            return self.issuer().authentic(token).map(Arc::new);
+        };
         // Nothing under this lock can leave it half done.
         if let Some(claims) = self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(&digest) {
-            return Ok(claims.clone());
+            return Ok(Arc::clone(claims));
         }
-        let claims = self.issuer().authentic(token)?;
+        let claims = Arc::new(self.issuer().authentic(token)?);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.len() >= REMEMBERED {
             seen.clear();
         }
-        seen.insert(digest, claims.clone());
+        seen.insert(digest, Arc::clone(&claims));
         Ok(claims)
     }
 }

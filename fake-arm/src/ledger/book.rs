@@ -51,6 +51,11 @@ impl Ledger {
         receiver
     }
 
+    /// Somebody listens.
+    pub(crate) fn is_heard(&self) -> bool {
+        !self.lock().listeners.is_empty()
+    }
+
     /// Writes an entry, numbers it, and tells of it.
     pub(crate) fn record(&self, mut entry: LedgerEntry) {
         let mut inner = self.lock();

@@ -54,6 +54,8 @@ pub enum Body {
     Resource(ResourceId),
     /// A list: cut into pages by the server.
     List(Vec<Value>),
+    /// A list of resources: cut into pages by the server, and only those of the page are shown by their handlers.
+    Resources(Vec<ResourceId>),
 }
 
 /// How a long-running operation goes on.
@@ -100,6 +102,11 @@ impl Answer {
     /// 200 with `{"value":[…]}`, in pages.
     pub fn list(items: Vec<Value>) -> Self {
         Self::new(StatusCode::OK, Body::List(items))
+    }
+
+    /// 200 with `{"value":[…]}`, in pages, of resources as their handlers show them.
+    pub fn resources(ids: Vec<ResourceId>) -> Self {
+        Self::new(StatusCode::OK, Body::Resources(ids))
     }
 
     /// 200 without a body.

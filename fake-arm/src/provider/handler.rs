@@ -82,9 +82,8 @@ pub trait Handler: Sync {
     /// # Errors
     /// Whatever the type refuses.
     fn list(&self, world: &mut World, request: &Request) -> Reply {
-        let world = &*world;
         let found = world.resources().within(&request.id, request.resource_type.name);
-        Ok(Answer::list(found.map(|resource| self.show(world, resource)).collect()))
+        Ok(Answer::resources(found.map(|resource| resource.id.clone()).collect()))
     }
 
     /// `POST` to the collection in the scope `request.id`.

@@ -1,5 +1,7 @@
 //! Who asks: the bearer token of a request, and the principal behind it.
 
+use std::sync::Arc;
+
 use http::header;
 use uuid::Uuid;
 
@@ -12,7 +14,7 @@ use crate::world::World;
 ///
 /// # Errors
 /// ARM's 401.
-pub(super) fn signed_token(tokens: &VerifiedTokens, head: &Head) -> Result<TokenClaims, ArmError> {
+pub(super) fn signed_token(tokens: &VerifiedTokens, head: &Head) -> Result<Arc<TokenClaims>, ArmError> {
     let Some(value) = head.headers.get(header::AUTHORIZATION) else {
         return Err(ArmError::unauthorized(
             "AuthenticationFailed",

@@ -47,16 +47,23 @@ pub(super) fn check(world: &mut World, request: &Request, target: &Target, actio
 
 /// Takes out of a list what the caller may not read.
 pub(super) fn keep_readable(sight: &Sight, answer: &mut Answer) {
-    let (Sight::Readable(rights), Body::List(items)) = (sight, &mut answer.body) else { return };
-    items.retain(|item| {
-        let Some(id) = item["id"].as_str().and_then(|id| ResourceId::parse(id).ok()) else { return true };
+    let Sight::Readable(rights) = sight else { return };
+    let readable = |id: &ResourceId| {
         if id.is_type("Microsoft.Resources/subscriptions") {
             return rights.has_any();
         }
         // Sizes, images and the like are no resources of the subscription.
         let stored = Registry::get().find(&id.resource_type()).is_some_and(|t| !t.computed);
-        !stored || rights.may_read(&id)
-    });
+        !stored || rights.may_read(id)
+    };
+    match &mut answer.body {
+        Body::List(items) => items.retain(|item| {
+            let id = item["id"].as_str().and_then(|id| ResourceId::parse(id).ok());
+            id.is_none_or(|id| readable(&id))
+        }),
+        Body::Resources(ids) => ids.retain(readable),
+        Body::Empty | Body::Json(_) | Body::Resource(_) => {}
+    }
 }
 
 /// What may be looked at without a role at the scope itself:

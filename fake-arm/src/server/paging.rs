@@ -1,12 +1,15 @@
 //! Pages of a list. A page's link to the next is opaque to callers: it tells the last item shown and its place, so that
 //! what is created or deleted in between neither repeats an item nor leaves one out.
 
+use std::ops::Range;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::arm::ArmError;
+use super::render;
+use crate::arm::{ArmError, ResourceId};
 use crate::provider::Request;
 use crate::world::World;
 
@@ -31,38 +34,72 @@ impl Place {
     }
 
     /// Where the page starts in the list as it is now.
-    fn start(&self, items: &[Value]) -> usize {
-        let same = |item: &&Value| self.after.as_deref().is_some_and(|after| key(item) == Some(after));
+    fn start(&self, items: &Items) -> usize {
+        let same = |at: usize| self.after.as_deref().is_some_and(|after| items.key(at) == Some(after));
         // Nothing has changed for most lists: the item is where it was.
-        let there = self.count.checked_sub(1).and_then(|at| items.get(at));
-        if there.as_ref().is_some_and(same) {
+        if self.count.checked_sub(1).is_some_and(same) {
             return self.count;
         }
-        items.iter().position(|item| same(&item)).map_or(self.count, |at| at + 1)
+        (0..items.len()).find(|at| same(*at)).map_or(self.count, |at| at + 1)
     }
 }
 
-fn key(item: &Value) -> Option<&str> {
-    item["id"].as_str().or_else(|| item["name"].as_str())
+/// The items of a list.
+#[derive(Debug)]
+pub(super) enum Items {
+    /// As they are sent.
+    Shown(Vec<Value>),
+    /// Resources to be shown.
+    Ids(Vec<ResourceId>),
+}
+
+impl Items {
+    fn len(&self) -> usize {
+        match self {
+            Self::Shown(items) => items.len(),
+            Self::Ids(ids) => ids.len(),
+        }
+    }
+
+    /// What an item is known by.
+    fn key(&self, at: usize) -> Option<&str> {
+        match self {
+            Self::Shown(items) => items.get(at).and_then(|item| item["id"].as_str().or_else(|| item["name"].as_str())),
+            Self::Ids(ids) => ids.get(at).map(ResourceId::as_str),
+        }
+    }
+
+    /// Some of them as they are sent.
+    fn show(self, world: &World, range: Range<usize>) -> Vec<Value> {
+        match self {
+            Self::Shown(mut items) => {
+                items.truncate(range.end);
+                items.split_off(range.start)
+            }
+            Self::Ids(ids) => {
+                let found = ids[range].iter().filter_map(|id| world.resources().get(id));
+                found.map(|resource| render::shown(world, resource)).collect()
+            }
+        }
+    }
 }
 
 /// One page of a list, with a link to the next.
 ///
 /// # Errors
 /// 400 for a link that is not ours, and for a `$top` that is no positive number.
-pub(super) fn page(world: &World, request: &Request, mut items: Vec<Value>) -> Result<Value, ArmError> {
+pub(super) fn page(world: &World, request: &Request, items: Items) -> Result<Value, ArmError> {
     let size = world.settings().page_size.max(1);
     let size = top(request)?.map_or(size, |top| top.min(size));
     let start = match request.query.get("$skiptoken") {
         None => 0,
         Some(token) => Place::read(token).ok_or_else(|| invalid_token(token))?.start(&items),
     };
-    let mut items = items.split_off(start.min(items.len()));
-    let more = items.len() > size;
-    items.truncate(size);
-    let next = more.then(|| {
-        let after = items.last().and_then(key).map(str::to_owned);
-        let place = Place { count: start + size, after };
+    let start = start.min(items.len());
+    let end = start.saturating_add(size).min(items.len());
+    let next = (end < items.len()).then(|| {
+        let after = end.checked_sub(1).and_then(|last| items.key(last)).map(str::to_owned);
+        let place = Place { count: end, after };
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         for (key, value) in request.query.iter().filter(|(key, _)| *key != "$skiptoken") {
             query.append_pair(key, value);
@@ -70,7 +107,8 @@ pub(super) fn page(world: &World, request: &Request, mut items: Vec<Value>) -> R
         query.append_pair("$skiptoken", &place.write());
         format!("{}{}?{}", request.origin, collection_path(request), query.finish())
     });
-    let mut body = json!({ "value": items });
+    let mut body = json!({});
+    body["value"] = Value::Array(items.show(world, start..end));
     if let Some(next) = next {
         body["nextLink"] = json!(next);
     }

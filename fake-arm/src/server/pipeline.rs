@@ -44,8 +44,17 @@ impl Shared {
         // A change that panicked is its author's failure; the rest of the world goes on.
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
         let result = change(&mut world);
-        self.ledger.tell(world.take_events());
+        self.tell(&mut world);
         result
+    }
+
+    /// Tells what became of the world. What nobody hears is not put together.
+    fn tell(&self, world: &mut World) {
+        if self.ledger.is_heard() {
+            self.ledger.tell(world.take_events());
+        } else {
+            world.forget_events();
+        }
     }
 }
 
@@ -102,7 +111,7 @@ impl Shared {
             request_id: id,
             unknown_route: told.unknown_route,
         });
-        self.ledger.tell(world.take_events());
+        self.tell(world);
     }
 }
 
@@ -189,7 +198,7 @@ fn ask(
     world: &mut World,
     endpoint: &str,
     head: &Head,
-    token: Result<TokenClaims, ArmError>,
+    token: Result<Arc<TokenClaims>, ArmError>,
     body: Result<Value, ArmError>,
 ) -> (Option<Uuid>, Dispatched) {
     let caller = token.and_then(|claims| authentication::caller(world, endpoint, &head.origin, &claims));

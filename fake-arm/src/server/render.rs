@@ -4,7 +4,7 @@ use http::StatusCode;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::paging;
+use super::paging::{self, Items};
 use crate::arm::{ArmError, OperationStatus};
 use crate::provider::{Answer, Body, Polling, Registry, Request};
 use crate::world::{Resource, World};
@@ -63,7 +63,8 @@ pub(super) fn render(world: &mut World, request: &Request, mut answer: Answer) -
         Body::Empty => None,
         Body::Json(value) => Some(value),
         Body::Resource(id) => world.resources().get(&id).map(|resource| shown(world, resource)),
-        Body::List(items) => Some(paging::page(world, request, items)?),
+        Body::List(items) => Some(paging::page(world, request, Items::Shown(items))?),
+        Body::Resources(ids) => Some(paging::page(world, request, Items::Ids(ids))?),
     };
     if let Some(etag) = body.as_ref().and_then(|body| body["etag"].as_str()) {
         headers.push(("ETag".into(), etag.to_owned()));

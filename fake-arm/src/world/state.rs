@@ -299,6 +299,12 @@ impl World {
         self.outbox.push(ArmEvent::Vm(event));
     }
 
+    /// Drops what nobody wants to be told.
+    pub(crate) fn forget_events(&mut self) {
+        self.outbox.clear();
+        self.resources.take_touched();
+    }
+
     pub(crate) fn take_events(&mut self) -> Vec<ArmEvent> {
         let mut events = std::mem::take(&mut self.outbox);
         for (id, resource_type) in self.resources.take_touched() {

@@ -352,7 +352,9 @@ async fn nap_state(client: kube::Client) -> Result<NapState, kube::Error> {
 fn is_zero(quantity: &serde_json::Value) -> bool {
     match quantity {
         serde_json::Value::Number(number) => number.as_f64() == Some(0.0),
-        serde_json::Value::String(text) => text.parse::<Quantity>().is_ok_and(|quantity| quantity == Quantity::units(0)),
+        serde_json::Value::String(text) => {
+            text.parse::<Quantity>().is_ok_and(|quantity| quantity == Quantity::units(0))
+        }
         _ => false,
     }
 }

@@ -66,9 +66,8 @@ impl Handler for ResourceGroups {
     }
 
     fn list(&self, world: &mut World, request: &Request) -> Reply {
-        let world = &*world;
         let groups = filtered(world.resources().within(&request.id, GROUP), request)?;
-        Ok(Answer::list(groups.into_iter().map(|group| self.show(world, group)).collect()))
+        Ok(Answer::resources(groups.into_iter().map(|group| group.id.clone()).collect()))
     }
 
     fn delete(&self, world: &mut World, request: &Request) -> Reply {
