@@ -4,6 +4,7 @@
 pub mod azure;
 mod causes;
 pub mod cli;
+pub mod clock;
 pub mod cluster;
 pub mod components;
 pub mod expect;
@@ -23,8 +24,8 @@ pub mod prelude {
         ArmError, Azure, Identity, PrincipalId, RoleAssignment, RoleDefinition, Scope, Subnet, Vnet,
     };
     pub use crate::expect::{
-        Expectation, Failure, Mark, Outcome, disks, events, hours, minutes, nics, node_claims, nodes, pods, requests,
-        seconds, vms,
+        Expectation, Failure, Mark, Outcome, all_requests, days, disks, events, hours, minutes, nics, node_claims,
+        nodes, pods, requests, seconds, token_requests, vms,
     };
     pub use crate::lab::NodeProvisioning::{Auto, Manual};
     pub use crate::lab::{Cluster, ClusterError, Lab, ManagedClusterBuilder, lab};

@@ -1,7 +1,6 @@
 //! Keeps the world's appointments: what is due happens without a request, and work outside the lock comes back in.
 
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
@@ -9,22 +8,19 @@ use tokio::task::JoinSet;
 use super::pipeline::Shared;
 use crate::world::{Change, Task};
 
-/// The owner's clock may be moved while nothing else happens: this often it is looked at while something is pending.
-const GLANCE: Duration = Duration::from_millis(20);
-
 /// Runs until the server is gone.
 pub(super) async fn keep(shared: Weak<Shared>, mut tasks: UnboundedReceiver<Task>) {
     let mut running: JoinSet<Change> = JoinSet::new();
     loop {
         let Some(strong) = shared.upgrade() else { return };
         let (next, wake) = strong.with(|world| {
-            let next = world.catch_up().map(|due| due.duration_since(world.now()));
+            let next = world.catch_up().map(|due| world.clock().until(due));
             (next, world.wake())
         });
         drop(strong);
         let nap = async {
             match next {
-                Some(left) => tokio::time::sleep(Duration::try_from(left).unwrap_or_default().min(GLANCE)).await,
+                Some(due) => due.await,
                 None => std::future::pending().await,
             }
         };

@@ -117,6 +117,11 @@ impl World {
         })
     }
 
+    /// The owner's clock.
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
     /// The present moment, by the owner's clock.
     pub fn now(&self) -> Timestamp {
         self.clock.now()

@@ -8,6 +8,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::error::{ArmError, ArmFault};
+use crate::clock::LabClock;
 
 /// Where a bearer token comes from; asked before each request, so that an expired one is replaced.
 pub trait Token: Send + Sync {
@@ -31,6 +32,7 @@ pub struct ArmClient {
     endpoint: Url,
     token: Arc<dyn Token>,
     patience: Duration,
+    clock: LabClock,
 }
 
 impl std::fmt::Debug for ArmClient {
@@ -40,16 +42,22 @@ impl std::fmt::Debug for ArmClient {
 }
 
 impl ArmClient {
-    /// A client of the Resource Manager at `endpoint`, trusting `ca_pem` besides the system's roots.
+    /// A client of the Resource Manager at `endpoint`, trusting `ca_pem` besides the system's roots, that waits for
+    /// long-running operations in the time of `clock`.
     ///
     /// # Errors
     /// When the certificate cannot be read.
-    pub fn new(endpoint: Url, ca_pem: Option<&str>, token: Arc<dyn Token>) -> Result<Self, reqwest::Error> {
+    pub fn new(
+        endpoint: Url,
+        ca_pem: Option<&str>,
+        token: Arc<dyn Token>,
+        clock: LabClock,
+    ) -> Result<Self, reqwest::Error> {
         let mut builder = reqwest::Client::builder().user_agent(concat!("catnap/", env!("CARGO_PKG_VERSION")));
         if let Some(pem) = ca_pem {
             builder = builder.tls_certs_only([reqwest::Certificate::from_pem(pem.as_bytes())?]);
         }
-        Ok(Self { http: builder.no_proxy().build()?, endpoint, token, patience: Duration::from_secs(30 * 60) })
+        Ok(Self { http: builder.no_proxy().build()?, endpoint, token, patience: Duration::from_secs(30 * 60), clock })
     }
 
     /// Base URL of the Resource Manager.
@@ -142,9 +150,10 @@ impl ArmClient {
     /// Follows a long-running operation to its end. Its pace is the one that the service asks for in `Retry-After`.
     async fn finish(&self, method: &str, id: &str, operation: &str, mut pause: Duration) -> Result<(), ArmError> {
         let url = parse(operation, method, id)?;
-        let give_up = tokio::time::Instant::now() + self.patience;
+        let begun = self.clock.now();
+        let _waiting = self.clock.waiting();
         loop {
-            tokio::time::sleep(pause).await;
+            self.clock.sleep(pause).await;
             let answer = self.send(Method::GET, &url, id, None).await?;
             let status = answer.body["status"].as_str().unwrap_or_default().to_owned();
             match status.as_str() {
@@ -162,7 +171,7 @@ impl ArmClient {
                 "" if answer.status != StatusCode::ACCEPTED => return Ok(()),
                 _ => {}
             }
-            if tokio::time::Instant::now() > give_up {
+            if Duration::try_from(self.clock.now().duration_since(begun)).is_ok_and(|waited| waited > self.patience) {
                 return Err(ArmError::Unexpected {
                     method: method.to_owned(),
                     id: id.to_owned(),

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use clap::{Args, Subcommand};
 use miette::{Result, miette};
 
+use super::bench_clock::{ClockBenchArgs, bench_clock};
 use super::parts::{PartsArgs, prepare_components};
 use crate::expect::{Failure, minutes, nodes, pods};
 use crate::history::{Event, History};
@@ -15,7 +16,9 @@ use crate::report::ProgressWriter;
 const EXAMPLES: &str = "\
 Examples:
   catnap bench lab                 times and memory of a lab, over ten repeats
-  catnap bench lab --repeats 3";
+  catnap bench lab --repeats 3
+  catnap bench clock               what waits cost in a lab in which nothing happens
+  catnap bench clock --suites      the same for each suite, with the movable clock and with the real one";
 
 /// Measure how long things take on this machine
 #[derive(Debug, Args)]
@@ -32,6 +35,9 @@ pub enum BenchCommand {
     /// From start to API server ready and provisioner reconciling, from pending pod to node Ready, memory of a lab
     #[command(after_help = EXAMPLES)]
     Lab(LabBenchArgs),
+    /// What waits cost: cluster hours in a wall minute, fifteen minutes, a day; how exactly the clocks agree
+    #[command(after_help = EXAMPLES)]
+    Clock(ClockBenchArgs),
 }
 
 /// How to measure a lab.
@@ -47,7 +53,10 @@ pub struct LabBenchArgs {
 
 /// Does what `catnap bench` asks for.
 pub(super) async fn bench(args: BenchArgs) -> Result<u8> {
-    let BenchCommand::Lab(args) = args.command;
+    let args = match args.command {
+        BenchCommand::Lab(args) => args,
+        BenchCommand::Clock(args) => return bench_clock(args).await,
+    };
     let parts = args.parts.checked()?;
     prepare_components(&parts).await?;
     let settings = parts.settings("bench").map_err(|reason| miette!("{reason}"))?;

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::parts::PartsArgs;
 use crate::components::{ComponentError, Finding, State, Store, StoreOptions};
-use crate::process::probe_namespaces;
+use crate::process::{probe_clock, probe_namespaces};
 
 /// Say what works on this machine, what does not, and what to do about it
 #[derive(Debug, Clone, Default, Args)]
@@ -36,6 +36,7 @@ pub(super) async fn doctor(arguments: &DoctorArgs) -> Result<u8, ComponentError>
     }
     let mut findings = Store::open(options)?.diagnose(&arguments.parts.versions()).await;
     findings.push(service_account_files());
+    findings.push(clock());
     let embedded = embedded(&findings, std::env::consts::OS);
     let works = embedded.state != State::Bad;
     let targets = [embedded, kind(), azure()];
@@ -105,6 +106,15 @@ fn service_account_files() -> Finding {
     match probe_namespaces() {
         Ok(()) => Finding::good(subject, "the provisioner can be given one of its own"),
         Err(error) => Finding::bad(subject, error.to_string()),
+    }
+}
+
+/// Whether waits cost next to nothing. This is tried, not guessed from settings.
+fn clock() -> Finding {
+    match probe_clock() {
+        Ok(()) => Finding::good("movable clock", "waits of hours cost seconds"),
+        Err(error) => Finding::note("movable clock", format!("{}: waits take real time", error.reason()))
+            .remedy(error.remedies().join("\n")),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The command line: what can be asked for, and what is told when it cannot be had.
 
 mod bench;
+mod bench_clock;
 mod building;
 mod components;
 mod doctor;

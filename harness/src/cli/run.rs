@@ -11,6 +11,7 @@ use miette::{IntoDiagnostic, Result, WrapErr};
 use super::building::Building;
 use super::interrupt::Interrupts;
 use super::parts::{PartsArgs, prepare_components};
+use crate::clock::ClockKind;
 use crate::report::{Display, Live, Palette, Plain, Summary, quoted, runner_command};
 use crate::runner::{
     Outcome, Plan, RunFolder, RunnerError, Scenario, Suite, SuiteFolder, Workspace, build, default_jobs, list,
@@ -32,6 +33,7 @@ Examples:
   catnap run --junit results                   JUnit files to results/TEST-<suite>.<scenario>.xml
   catnap run --jobs 4 --seed 42                four at a time, everything random drawn from 42
   catnap run --provisioner ./karpenter         a provisioner of your own
+  catnap run --clock real --patience 20m       nothing is sped up, waits of up to 20 minutes are waited
   catnap run --kubernetes 1.33.13 --provisioner-version 1.6.3
 
 Exit status:
@@ -68,6 +70,13 @@ pub struct RunArgs {
     /// How long a scenario may take: 90s, 15m, 1h
     #[arg(long, value_name = "TIME", default_value = "15m", value_parser = time)]
     timeout: Duration,
+    /// movable: time moves on while scenarios wait; real: every wait takes its time [default: movable, where the
+    /// machine lets it]
+    #[arg(long, value_name = "CLOCK", env = "CATNAP_CLOCK", hide_env_values = true, value_parser = clock)]
+    clock: Option<ClockKind>,
+    /// With a real clock: how long a scenario may have to wait; one that needs longer is skipped [default: 5m]
+    #[arg(long, value_name = "TIME", env = "CATNAP_PATIENCE", hide_env_values = true, value_parser = time)]
+    patience: Option<Duration>,
     /// Run the suites as they were last built
     #[arg(long)]
     no_build: bool,
@@ -80,6 +89,10 @@ pub struct RunArgs {
 
 fn jobs(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|jobs| *jobs > 0).ok_or_else(|| "give a number of scenarios, at least 1".to_owned())
+}
+
+fn clock(text: &str) -> Result<ClockKind, String> {
+    text.parse()
 }
 
 fn time(text: &str) -> Result<Duration, String> {
@@ -153,6 +166,8 @@ async fn prepare(args: RunArgs) -> Result<Option<(Plan, Palette)>> {
     };
     let mut options = parts.options();
     options.extend(args.suites.iter().map(|path| format!("--suites {}", quoted(&path.to_string_lossy()))));
+    options.extend(args.clock.map(|clock| format!("--clock {clock}")));
+    options.extend(args.patience.map(|patience| format!("--patience {}s", patience.as_secs())));
     options.extend(args.no_build.then(|| "--no-build".to_owned()));
     let plan = Plan {
         scenarios,
@@ -164,6 +179,8 @@ async fn prepare(args: RunArgs) -> Result<Option<(Plan, Palette)>> {
         kubernetes_version: parts.kubernetes,
         // Whoever asks for more at a time than the labs would allow means the labs too.
         labs: args.jobs.filter(|_| std::env::var_os("CATNAP_LABS").is_none()),
+        clock: args.clock,
+        patience: args.patience,
         timeout: args.timeout,
         grace: GRACE,
         junit: junit.unwrap_or_else(|| folder.path().join("junit")),

@@ -39,6 +39,15 @@ impl Expectation {
         (self.check)(state)
     }
 
+    /// The opposite: it does not hold.
+    #[allow(clippy::should_implement_trait)]
+    pub fn not(self) -> Self {
+        Self::new(format!("not: {}", self.description), move |state| match self.evaluate(state) {
+            Ok(()) => Err(format!("it holds: {}", self.description)),
+            Err(_) => Ok(()),
+        })
+    }
+
     /// Both at once, in the same state.
     pub fn and(self, other: Self) -> Self {
         Self::new(format!("{}, and {}", self.description, other.description), move |state| {

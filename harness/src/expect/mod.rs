@@ -14,13 +14,14 @@ mod state;
 mod waiting;
 
 pub use condition::{ConditionSelection, NamedObject};
-pub use duration::{hours, minutes, seconds};
+pub(crate) use duration::readable;
+pub use duration::{days, hours, minutes, seconds};
 pub use event::{EventSelection, events};
 pub use expectation::{Expectation, Verdict};
 pub use failure::{Failure, Outcome};
 pub use node::{NodeClaimSelection, NodeSelection, node_claims, nodes};
 pub use pod::{PodSelection, pods};
-pub use request::{RequestSelection, requests};
+pub use request::{RequestSelection, all_requests, requests, token_requests};
 pub use resource::{ResourceSelection, disks, nics, vms};
 pub use state::State;
 pub use waiting::{Mark, Pending, Witness};

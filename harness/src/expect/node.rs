@@ -15,7 +15,7 @@ const DISRUPTED: &str = "karpenter.sh/disrupted";
 /// All nodes of the cluster.
 #[must_use]
 pub fn nodes() -> NodeSelection {
-    NodeSelection { label: None, name: None }
+    NodeSelection { label: None, name: None, size: None }
 }
 
 /// Nodes, all or those with a label.
@@ -23,6 +23,7 @@ pub fn nodes() -> NodeSelection {
 pub struct NodeSelection {
     label: Option<(&'static str, String)>,
     name: Option<String>,
+    size: Option<String>,
 }
 
 impl NodeSelection {
@@ -36,6 +37,12 @@ impl NodeSelection {
     #[must_use]
     pub fn of_agent_pool(self, pool: &str) -> Self {
         Self { label: Some(("kubernetes.azure.com/agentpool", pool.to_owned())), ..self }
+    }
+
+    /// Those of this VM size.
+    #[must_use]
+    pub fn of_size(self, size: &str) -> Self {
+        Self { size: Some(size.to_owned()), ..self }
     }
 
     /// The one of this name.
@@ -122,10 +129,11 @@ impl NodeSelection {
     }
 
     fn of<'a>(&self, state: &'a State) -> impl Iterator<Item = &'a Value> + use<'a> {
-        let (label, wanted) = (self.label.clone(), self.name.clone());
+        let (label, wanted, size) = (self.label.clone(), self.name.clone(), self.size.clone());
         state.objects("Node").filter(move |node| {
             label.as_ref().is_none_or(|(key, value)| has_label(node, key, value))
                 && wanted.as_ref().is_none_or(|wanted| name(node) == wanted)
+                && size.as_ref().is_none_or(|size| has_label(node, "node.kubernetes.io/instance-type", size))
         })
     }
 }
@@ -133,9 +141,13 @@ impl NodeSelection {
 impl std::fmt::Display for NodeSelection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match (&self.label, &self.name) {
-            (_, Some(name)) => write!(f, "node {name}"),
-            (Some((_, pool)), None) => write!(f, "nodes of {pool}"),
-            (None, None) => write!(f, "nodes"),
+            (_, Some(name)) => write!(f, "node {name}")?,
+            (Some((_, pool)), None) => write!(f, "nodes of {pool}")?,
+            (None, None) => write!(f, "nodes")?,
+        }
+        match &self.size {
+            Some(size) => write!(f, " of size {size}"),
+            None => Ok(()),
         }
     }
 }

@@ -55,6 +55,17 @@ impl PodSelection {
         })
     }
 
+    /// Exactly these (by name) are there and not on their way out.
+    pub fn kept(self, names: &[String]) -> Expectation {
+        let names = names.to_vec();
+        Expectation::new(format!("pods of {}: the same {} kept", self.app, names.len()), move |state| {
+            let there: Vec<_> =
+                self.of(state).filter(|pod| !is_deleting(pod)).map(|pod| name(pod).to_owned()).collect();
+            let same = there.len() == names.len() && names.iter().all(|name| there.contains(name));
+            if same { Ok(()) } else { Err(format!("there are {}, there were {}", listed(&there), listed(&names))) }
+        })
+    }
+
     fn ready(self, quantity: Quantity) -> Expectation {
         Expectation::new(format!("pods of {}: {quantity} running", self.app), move |state| {
             let ready = self.of(state).filter(|pod| !is_deleting(pod) && is_ready(pod)).count();

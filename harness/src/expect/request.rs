@@ -9,13 +9,33 @@ use super::waiting::Mark;
 /// Requests of this operation, in the language of role definitions: `Microsoft.Network/networkInterfaces/write`.
 #[must_use]
 pub fn requests(operation: &str) -> RequestSelection {
-    RequestSelection { operation: operation.to_owned(), resource: None, since: 0 }
+    RequestSelection { what: What::Operation(operation.to_owned()), status: None, resource: None, since: 0 }
+}
+
+/// Requests for access tokens of managed identities.
+#[must_use]
+pub fn token_requests() -> RequestSelection {
+    RequestSelection { what: What::Token, status: None, resource: None, since: 0 }
+}
+
+/// All requests to Azure.
+#[must_use]
+pub fn all_requests() -> RequestSelection {
+    RequestSelection { what: What::Anything, status: None, resource: None, since: 0 }
+}
+
+#[derive(Debug, Clone)]
+enum What {
+    Operation(String),
+    Token,
+    Anything,
 }
 
 /// Requests, narrowed down.
 #[derive(Debug, Clone)]
 pub struct RequestSelection {
-    operation: String,
+    what: What,
+    status: Option<u16>,
     resource: Option<String>,
     since: usize,
 }
@@ -25,6 +45,13 @@ impl RequestSelection {
     #[must_use]
     pub fn about(mut self, id: &str) -> Self {
         self.resource = Some(id.to_ascii_lowercase());
+        self
+    }
+
+    /// Answered with this status.
+    #[must_use]
+    pub fn answered(mut self, status: u16) -> Self {
+        self.status = Some(status);
         self
     }
 
@@ -45,6 +72,11 @@ impl RequestSelection {
         self.quantity(Quantity::AtLeast(1))
     }
 
+    /// At least so many were sent.
+    pub fn at_least(self, number: usize) -> Expectation {
+        self.quantity(Quantity::AtLeast(number))
+    }
+
     /// At most so many were sent.
     pub fn at_most(self, number: usize) -> Expectation {
         self.quantity(Quantity::AtMost(number))
@@ -52,7 +84,13 @@ impl RequestSelection {
 
     fn quantity(self, quantity: Quantity) -> Expectation {
         let about = self.resource.as_ref().map(|id| format!(" about {id}")).unwrap_or_default();
-        Expectation::new(format!("requests {}{about}: {quantity}", self.operation), move |state| {
+        let what = match &self.what {
+            What::Operation(operation) => format!("requests {operation}"),
+            What::Token => "requests for tokens".to_owned(),
+            What::Anything => "requests".to_owned(),
+        };
+        let status = self.status.map(|status| format!(" answered with {status}")).unwrap_or_default();
+        Expectation::new(format!("{what}{about}{status}: {quantity}"), move |state| {
             let found: Vec<_> =
                 self.of(state).map(|entry| format!("{} {} {}", entry.method, entry.path, entry.status)).collect();
             if quantity.holds(found.len()) { Ok(()) } else { Err(listed(&found)) }
@@ -61,7 +99,13 @@ impl RequestSelection {
 
     fn of<'a>(&'a self, state: &'a State) -> impl Iterator<Item = &'a LedgerEntry> {
         state.requests().filter(|(position, _)| *position > self.since).map(|(_, entry)| entry).filter(|entry| {
-            entry.operation.eq_ignore_ascii_case(&self.operation)
+            let meant = match &self.what {
+                What::Operation(operation) => entry.operation.eq_ignore_ascii_case(operation),
+                What::Token => entry.path.ends_with("/token"),
+                What::Anything => true,
+            };
+            meant
+                && self.status.is_none_or(|status| entry.status == status)
                 && self
                     .resource
                     .as_ref()

@@ -73,15 +73,24 @@ impl ResourceSelection {
 
     /// At least one exists, and each property at this JSON pointer equals `value`, letter case aside.
     pub fn all_with(self, pointer: &str, value: &str) -> Expectation {
+        self.each(pointer, "is", value, |found, value| found.eq_ignore_ascii_case(value))
+    }
+
+    /// At least one exists, and the text at this JSON pointer holds `part` in each.
+    pub fn all_holding(self, pointer: &str, part: &str) -> Expectation {
+        self.each(pointer, "holds", part, |found, part| found.contains(part))
+    }
+
+    fn each(self, pointer: &str, verb: &str, value: &str, holds: fn(&str, &str) -> bool) -> Expectation {
         let (pointer, value) = (pointer.to_owned(), value.to_owned());
-        Expectation::new(format!("{self}: {pointer} is {value}"), move |state| {
+        Expectation::new(format!("{self}: {pointer} {verb} {value}"), move |state| {
             let all: Vec<_> = self.matching(state).collect();
             let others: Vec<_> = all
                 .iter()
                 .filter_map(|resource| {
                     let found = resource.body.as_ref()?.pointer(&pointer).and_then(|found| found.as_str());
-                    let same = found.is_some_and(|found| found.eq_ignore_ascii_case(&value));
-                    (!same).then(|| format!("{} has {}", resource.id, found.unwrap_or("nothing there")))
+                    let right = found.is_some_and(|found| holds(found, &value));
+                    (!right).then(|| format!("{} has {}", resource.id, found.unwrap_or("nothing there")))
                 })
                 .collect();
             match (all.is_empty(), others.is_empty()) {

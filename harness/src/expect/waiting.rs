@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::duration::readable;
 use super::expectation::{Expectation, Verdict};
 use super::failure::{Failure, Outcome};
 use super::state::State;
@@ -181,6 +182,8 @@ impl Pending<'_> {
         let history = &self.witness.0.history;
         let deadline = after(history.now(), patience);
         let mut changes = history.changes();
+        let _waiting = history.clock().waiting();
+        let mut last_look = false;
         loop {
             changes.borrow_and_update();
             let verdict = self.expectation.evaluate(&self.witness.state());
@@ -192,11 +195,20 @@ impl Pending<'_> {
                 let seen = verdict.err().unwrap_or_default();
                 return self.witness.conclude(&description, Err(format!("{seen}\n   cause: {reason}")));
             }
-            if left.is_zero() {
+            if last_look {
                 return self.witness.conclude(&description, verdict);
             }
+            if left.is_zero() {
+                // What was due in time has happened when all is quiet.
+                history.clock().settle().await;
+                last_look = true;
+                continue;
+            }
             // The end of the wait, or whatever is recorded before it.
-            let _ = tokio::time::timeout(left, changes.changed()).await;
+            tokio::select! {
+                () = history.clock().until(deadline) => {}
+                _ = changes.changed() => {}
+            }
         }
     }
 
@@ -210,6 +222,8 @@ impl Pending<'_> {
         let deadline = after(history.now(), duration);
         let mut changes = history.changes();
         let mut verdict = self.expectation.evaluate(&self.witness.state());
+        let _waiting = history.clock().waiting();
+        let mut last_look = false;
         loop {
             changes.borrow_and_update();
             self.witness.catch_up(|state| {
@@ -221,10 +235,19 @@ impl Pending<'_> {
                 verdict = Err(reason.to_owned());
             }
             let left = until(history.now(), deadline);
-            if verdict.is_err() || left.is_zero() {
+            if verdict.is_err() || last_look {
                 return self.witness.conclude(&description, verdict);
             }
-            let _ = tokio::time::timeout(left, changes.changed()).await;
+            if left.is_zero() {
+                // What was due in this time has happened when all is quiet.
+                history.clock().settle().await;
+                last_look = true;
+                continue;
+            }
+            tokio::select! {
+                () = history.clock().until(deadline) => {}
+                _ = changes.changed() => {}
+            }
         }
     }
 
@@ -259,25 +282,15 @@ fn until(from: Timestamp, to: Timestamp) -> Duration {
     Duration::try_from(to.duration_since(from)).unwrap_or_default()
 }
 
-/// `90s`, `5m`, `1h`.
-fn readable(duration: Duration) -> String {
-    match duration.as_secs() {
-        0 => format!("{}ms", duration.as_millis()),
-        seconds if seconds % 3600 == 0 => format!("{}h", seconds / 3600),
-        seconds if seconds % 60 == 0 => format!("{}m", seconds / 60),
-        seconds => format!("{seconds}s"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::LabClock;
     use crate::history::Change;
-    use fake_arm::clock::SystemClock;
     use serde_json::json;
 
     fn witness() -> (Witness, History) {
-        let history = History::new(Arc::new(SystemClock), None).unwrap();
+        let history = History::new(LabClock::real(), None).unwrap();
         (Witness::new(history.clone(), "again: …".into()), history)
     }
 

@@ -78,6 +78,29 @@ pub enum Event {
         /// What became of it: `started as 4711`, `ready`, `exited with status 1`.
         message: String,
     },
+    /// The lab's time was moved on while nothing happened.
+    Clock {
+        /// By how much in all since the last such record, in seconds.
+        seconds: f64,
+        /// In how many moves.
+        moves: u32,
+    },
+}
+
+impl Event {
+    /// Whether it deserves that the lab goes on in real time for a moment. What recurs in a lab in which nothing happens
+    /// does not: leases that are renewed, questions to Azure, the log, and time itself.
+    pub(crate) fn is_news(&self) -> bool {
+        match self {
+            Self::Step { .. } | Self::Boot { .. } | Self::Process { .. } => true,
+            Self::Kube { kind, .. } => kind != "Lease",
+            Self::Azure { what } => match what {
+                ArmEvent::Request(entry) => entry.method != "GET" && entry.method != "POST",
+                _ => true,
+            },
+            Self::Assertion { .. } | Self::Provisioner { .. } | Self::Clock { .. } => false,
+        }
+    }
 }
 
 /// What a watch says of an object.

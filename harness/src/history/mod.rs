@@ -12,9 +12,10 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use fake_arm::clock::Clock;
 use jiff::Timestamp;
 use tokio::sync::watch;
+
+use crate::clock::LabClock;
 
 /// A handle on the record of one lab. Clones share it.
 #[derive(Debug, Clone)]
@@ -22,7 +23,7 @@ pub struct History(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    clock: Arc<dyn Clock>,
+    clock: LabClock,
     records: Mutex<Log>,
     length: watch::Sender<usize>,
 }
@@ -39,7 +40,7 @@ impl History {
     ///
     /// # Errors
     /// When the file cannot be created.
-    pub fn new(clock: Arc<dyn Clock>, file: Option<&Path>) -> std::io::Result<Self> {
+    pub fn new(clock: LabClock, file: Option<&Path>) -> std::io::Result<Self> {
         let file = file.map(File::create).transpose()?.map(BufWriter::new);
         Ok(Self(Arc::new(Inner {
             clock,
@@ -50,6 +51,15 @@ impl History {
 
     /// Appends an event. Never blocks on readers; a disk that is full loses the file, not the record in memory.
     pub fn record(&self, event: Event) -> Arc<Record> {
+        let record = self.record_quietly(event);
+        if record.event.is_news() {
+            self.0.clock.news();
+        }
+        record
+    }
+
+    /// Appends an event that is no reason for the lab to go on in real time: a sign of life that changes nothing.
+    pub(crate) fn record_quietly(&self, event: Event) -> Arc<Record> {
         let mut log = self.0.records.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let record = Arc::new(Record {
             sequence: log.records.len() as u64 + 1,
@@ -97,6 +107,12 @@ impl History {
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<usize> {
         self.0.length.subscribe()
+    }
+
+    /// The time of the lab.
+    #[must_use]
+    pub fn clock(&self) -> &LabClock {
+        &self.0.clock
     }
 
     /// The present moment of the lab.

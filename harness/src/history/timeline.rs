@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use fake_arm::events::{ArmEvent, LedgerEntry, VmEvent};
 use serde_json::Value;
 
 use super::event::{Change, Event, Record};
+use crate::expect::readable;
 
 /// One line for each record that tells something new: steps, assertions, requests that change Azure or fail, machines
 /// booting, changes of nodes, node claims, pods, node pools and node classes, events, and the provisioner's warnings.
@@ -47,6 +49,10 @@ fn tell(event: &Event, told: &mut HashMap<String, String>) -> Option<(&'static s
         }
         Event::Provisioner { .. } => None,
         Event::Process { name, message } => Some(("process", format!("{name} {message}"))),
+        Event::Clock { seconds, moves } => {
+            let moved = readable(Duration::from_secs_f64(*seconds));
+            Some(("clock", format!("{moved} went by in {moves} move{}", if *moves == 1 { "" } else { "s" })))
+        }
         Event::Kube { kind, change, object } => kube(kind, *change, object, told),
     }
 }

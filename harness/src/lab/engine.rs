@@ -18,13 +18,13 @@ use url::Url;
 use uuid::Uuid;
 
 use super::cluster::Cluster;
-use crate::cluster::embedded::{BootstrapToken, ControlPlane, ControlPlaneSpec, Identity};
+use crate::cluster::embedded::{BootstrapToken, ControlPlane, ControlPlaneSpec, Heartbeat, Identity};
 use crate::components::Binaries;
 use crate::expect::Witness;
 use crate::history::{Event, History};
 use crate::manifest::Manifests;
-use crate::node::{BootSettings, NodeCluster, NodeRunner, Quantity};
-use crate::process::Processes;
+use crate::node::{BootSettings, BootSwitch, NodeCluster, NodeRunner, Quantity};
+use crate::process::{ChildSpec, Processes};
 use crate::provisioner::{Provisioner, ProvisionerSettings, ProvisionerWorld};
 
 /// What the provisioner is started with besides what its managed cluster says. Clones share the knobs.
@@ -65,6 +65,7 @@ pub struct EmbeddedEngine {
     witness: Witness,
     knobs: ProvisionerKnobs,
     nodes: NodeRunner,
+    boot: BootSwitch,
     clusters: Mutex<BTreeMap<String, Running>>,
     seed: u64,
 }
@@ -106,8 +107,10 @@ impl EmbeddedEngine {
         knobs: ProvisionerKnobs,
         seed: u64,
     ) -> Self {
-        let nodes = NodeRunner::new(history.clone(), BootSettings::default());
-        Self { azure, processes, binaries, history, witness, knobs, nodes, clusters: Mutex::default(), seed }
+        let boot = BootSwitch::default();
+        let settings = BootSettings { plan: Arc::new(boot.clone()), ..BootSettings::default() };
+        let nodes = NodeRunner::new(history.clone(), settings);
+        Self { boot, azure, processes, binaries, history, witness, knobs, nodes, clusters: Mutex::default(), seed }
     }
 
     /// Records what fake-arm tells, and lets its machines boot. Must be called in the runtime that shall do it.
@@ -122,6 +125,25 @@ impl EmbeddedEngine {
                 }
             }
         });
+    }
+
+    /// The most by which a process that starts now tells another time than the lab: it must tell one between the moment
+    /// before its start and the one after its end.
+    pub(super) async fn clock_drift(&self) -> Result<Duration, String> {
+        let date = ChildSpec::new("date", "/bin/date").arg("+%s%N");
+        let before = self.history.now();
+        let child = self.processes.start(date).await.map_err(|error| error.to_string())?;
+        child.exited().await;
+        let after = self.history.now();
+        let told = child.log_tail(1);
+        let nanoseconds: i128 = told.trim().parse().map_err(|_| format!("date said {told:?}"))?;
+        let outside = (before.as_nanosecond() - nanoseconds).max(nanoseconds - after.as_nanosecond()).max(0);
+        Ok(Duration::from_nanos(u64::try_from(outside).unwrap_or(u64::MAX)))
+    }
+
+    /// How machines boot.
+    pub(super) fn machines(&self) -> &BootSwitch {
+        &self.boot
     }
 
     /// Memory of all processes in bytes, by name.
@@ -180,6 +202,7 @@ impl EmbeddedEngine {
             pod_cidr: facts.network.pod_cidr,
             dns_service_ip: facts.network.dns_service_ip,
             bootstrap_token: token.clone(),
+            heartbeat: if self.history.clock().is_movable() { Heartbeat::UNHURRIED } else { Heartbeat::KUBELET },
         };
         let control_plane = Arc::new(ControlPlane::start(spec).await.map_err(|error| failed("control plane", &error))?);
         self.watch_control_plane(&control_plane);

@@ -5,8 +5,10 @@ mod cluster;
 mod cluster_error;
 mod engine;
 mod fixture;
+mod household;
 mod invariant;
 mod managed_cluster;
+mod region;
 mod settings;
 mod slot;
 mod start;
@@ -19,6 +21,7 @@ pub use cluster_error::ClusterError;
 pub use engine::{AzureAccess, EmbeddedEngine, ProvisionerKnobs};
 pub use fixture::lab;
 pub use managed_cluster::{CreateError, ManagedClusterBuilder, NodeProvisioning};
+pub use region::Region;
 pub use settings::Settings;
 pub use start::StartError;
 
@@ -31,9 +34,11 @@ use kube::config::Kubeconfig;
 use serde_json::Value;
 
 use crate::azure::Azure;
-use crate::expect::{Failure, Outcome, Witness};
+use crate::clock::LabClock;
+use crate::expect::{Failure, Outcome, Witness, readable};
 use crate::history::{Event, History};
 use crate::manifest::{ManifestError, Manifests};
+use crate::node::BootSwitch;
 use crate::report::{ProgressWriter, Verdict};
 use slot::Slot;
 use watch::Watches;
@@ -48,10 +53,12 @@ pub struct Lab {
     witness: Witness,
     azure: Azure,
     knobs: ProvisionerKnobs,
+    region: Region,
     engine: Arc<EmbeddedEngine>,
     watches: Mutex<Vec<Watches>>,
     progress: ProgressWriter,
     judged: bool,
+    skipped: Mutex<Option<String>>,
     // Fields are dropped in this order: what runs on the runtime before the runtime, the place on the machine last.
     fake: Option<Arc<FakeArm>>,
     runtime: Option<tokio::runtime::Runtime>,
@@ -77,6 +84,18 @@ impl Lab {
         &self.knobs
     }
 
+    /// How machines boot from here on. Only where Azure is fake-arm.
+    #[must_use]
+    pub fn machines(&self) -> &BootSwitch {
+        self.engine.machines()
+    }
+
+    /// What the Azure region has to give, and how long things take there. Only where Azure is fake-arm.
+    #[must_use]
+    pub fn region(&self) -> &Region {
+        &self.region
+    }
+
     /// Kubernetes version of this lab, without `v`.
     #[must_use]
     pub fn kubernetes_version(&self) -> &str {
@@ -87,6 +106,49 @@ impl Lab {
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// The lab's time.
+    #[must_use]
+    pub fn clock(&self) -> &LabClock {
+        self.history.clock()
+    }
+
+    /// The most by which a process of the lab that starts now tells another time than the lab.
+    ///
+    /// # Errors
+    /// When no process can be started, or tells no time.
+    pub async fn clock_drift(&self) -> Result<Duration, String> {
+        self.engine.clock_drift().await
+    }
+
+    /// Whether the scenario can wait this long here. Where time can be moved it always can; elsewhere it depends on the
+    /// target's patience, and where that is too short the scenario is reported as skipped, with the reason:
+    ///
+    /// ```no_run
+    /// # fn scenario(lab: catnap::lab::Lab) -> catnap::expect::Outcome {
+    /// if !lab.has_patience_for(catnap::expect::minutes(16)) {
+    ///     return Ok(());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn has_patience_for(&self, waits: Duration) -> bool {
+        if self.clock().is_movable() {
+            return true;
+        }
+        let missing = if let Some(begin) = self.settings.begin {
+            format!("it has to begin at {begin}, and this lab's clock is real")
+        } else if waits > self.settings.patience {
+            let [waits, patience] = [waits, self.settings.patience].map(readable);
+            format!("it has to wait {waits}, this lab's clock is real, and the patience is {patience} (--patience)")
+        } else {
+            return true;
+        };
+        eprintln!("skipped: {missing}");
+        *self.skipped.lock().unwrap_or_else(PoisonError::into_inner) = Some(missing);
+        false
     }
 
     /// Everything seen in this lab.
@@ -180,6 +242,10 @@ impl Lab {
     /// The verdict of the scenario that this lab was for, and what to panic with where nothing else told of it yet.
     fn judge(&self) -> (Verdict, Option<String>) {
         let assertions = self.witness.evaluated();
+        let skipped = self.skipped.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(reason) = skipped {
+            return (Verdict::Skipped { reason }, None);
+        }
         let failed = |text: &str| {
             // What was expected and, on the next line, what was seen: enough for a list of results.
             let lines: Vec<_> = text.lines().take(2).map(str::trim).collect();
@@ -221,7 +287,7 @@ impl Drop for Lab {
     fn drop(&mut self) {
         let (passed, panic) = if self.judged {
             let (verdict, panic) = self.judge();
-            let passed = matches!(verdict, Verdict::Passed { .. });
+            let passed = matches!(verdict, Verdict::Passed { .. } | Verdict::Skipped { .. });
             self.progress.verdict(verdict);
             (passed, panic)
         } else {

@@ -1,10 +1,17 @@
 //! What a lab is told from outside: by the runner, or by whoever starts `cargo test`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
+
+use crate::clock::ClockKind;
 use crate::components::Versions;
 use crate::report::repeat_command;
 use crate::runner::default_jobs;
+
+/// For how long a scenario may wait in real time on this target, unless the user says otherwise.
+const PATIENCE: Duration = Duration::from_secs(5 * 60);
 
 /// Settings of one lab, read from `CATNAP_*` variables.
 #[derive(Debug, Clone)]
@@ -22,6 +29,13 @@ pub struct Settings {
     pub provisioner: Option<PathBuf>,
     /// Versions of the real parts. `CATNAP_KUBERNETES_VERSION`, `CATNAP_PROVISIONER_VERSION`.
     pub versions: Versions,
+    /// Which clock it has. `CATNAP_CLOCK`, `movable` unless it says `real`.
+    pub clock: ClockKind,
+    /// For how long a scenario may wait in real time, where the clock cannot be moved. `CATNAP_PATIENCE`, else five
+    /// minutes.
+    pub patience: Duration,
+    /// The date and time at which the lab begins; now unless given. Only where the clock can be moved.
+    pub begin: Option<Timestamp>,
     /// Labs that may run on this machine at once. `CATNAP_LABS`, else by its cores and memory.
     pub slots: usize,
 }
@@ -44,6 +58,18 @@ impl Settings {
             })?,
             None => default_jobs(),
         };
+        let clock = match var("CATNAP_CLOCK") {
+            Some(text) => text.parse().map_err(|error| format!("CATNAP_CLOCK: {error}"))?,
+            None => ClockKind::default(),
+        };
+        let patience = match var("CATNAP_PATIENCE") {
+            Some(text) => text
+                .parse::<SignedDuration>()
+                .ok()
+                .and_then(|patience| Duration::try_from(patience).ok())
+                .ok_or_else(|| format!("CATNAP_PATIENCE={text}: give a time such as 90s, 5m or 1h30m"))?,
+            None => PATIENCE,
+        };
         let mut versions = Versions::default();
         if let Some(version) = var("CATNAP_KUBERNETES_VERSION") {
             versions.kubernetes = version;
@@ -58,6 +84,9 @@ impl Settings {
             keep: var("CATNAP_KEEP").is_some_and(|text| text != "0"),
             provisioner: var("CATNAP_PROVISIONER").map(PathBuf::from),
             versions,
+            clock,
+            patience,
+            begin: None,
             slots,
         })
     }

@@ -1,21 +1,22 @@
 //! Standing up a lab.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, Once};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 
 use fake_arm::FakeArm;
-use fake_arm::clock::{Clock, SystemClock};
 use fake_arm::entra::{Principal, PrincipalKind};
 use uuid::Uuid;
 
 use super::engine::{AzureAccess, EmbeddedEngine, ProvisionerKnobs};
+use super::household::Family;
 use super::slot::Slot;
-use super::{Lab, Settings, tell_progress};
+use super::{Lab, Region, Settings, tell_progress};
 use crate::azure::{ArmClient, Azure};
+use crate::clock::{ClockKind, LabClock};
 use crate::components::{ComponentError, FetchDisplay, Store, StoreOptions};
 use crate::expect::{Failure, Witness};
 use crate::history::{Event, History};
-use crate::process::{NamespaceError, ProcessError, Processes, probe_namespaces};
+use crate::process::{NamespaceError, ProcessError, Processes, own_thread, probe_clock, probe_namespaces};
 use crate::report::ProgressWriter;
 
 /// Region of a scenario's resources, that of the documents.
@@ -88,20 +89,26 @@ impl Lab {
         progress.step("start fake-arm");
 
         let folder = folder(&settings)?;
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let clock = clock(&settings)?;
         let history = History::new(clock.clone(), Some(&folder.join("history.jsonl")))
             .map_err(|source| io(&format!("write the history in {}", folder.display()), source))?;
         history.record(Event::Step { text: format!("{} with seed {}", settings.scenario, settings.seed) });
+        let threads: Arc<Mutex<Vec<i32>>> = Arc::default();
+        let started = threads.clone();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("lab")
+            .on_thread_start(move || {
+                started.lock().unwrap_or_else(PoisonError::into_inner).push(own_thread());
+            })
             .enable_all()
             .build()
             .map_err(|source| io("start the lab's threads", source))?;
 
         let seed = settings.seed;
+        let time = Arc::new(clock.clone());
         let fake = runtime
-            .spawn(async move { FakeArm::builder().clock(clock).seed(seed).start().await })
+            .spawn(async move { FakeArm::builder().clock(time).seed(seed).start().await })
             .await
             .map_err(|error| StartError::FakeArm(error.to_string()))?
             .map_err(|error| StartError::FakeArm(error.to_string()))?;
@@ -115,6 +122,7 @@ impl Lab {
         let knobs = ProvisionerKnobs::default();
         let guard = runtime.enter();
         let processes = Processes::new(folder.join("logs"), history.clone())?;
+        let family = processes.clone();
         let ca = processes.scratch().join("azure-ca.pem");
         std::fs::write(&ca, fake.ca_pem()).map_err(|source| io(&format!("write {}", ca.display()), source))?;
         let fake = Arc::new(fake);
@@ -134,16 +142,20 @@ impl Lab {
             knobs.clone(),
             settings.seed,
         ));
+        let family = Family { processes: family, threads, history: history.clone() };
+        clock.keep_moving(Box::new(family)).map_err(|source| io("start the thread that moves the clock", source))?;
         engine.follow(&fake);
         fake.set_engine(engine.clone());
         tokio::spawn(tell_progress(history.clone(), witness.clone(), progress.clone()));
         drop(guard);
 
         progress.fact("target", "embedded");
+        progress.fact("clock", if clock.is_movable() { "movable" } else { "real" });
         progress.fact("kubernetes", &settings.versions.kubernetes);
         progress.fact("karpenter-azure", &settings.provisioner_name());
         progress.attachment(&folder.join("history.jsonl"));
         let azure = azure(&fake, &history, settings.seed)?;
+        let region = Region::new(fake.clone(), history.clone(), LOCATION);
         Ok(Self {
             settings,
             folder,
@@ -151,15 +163,29 @@ impl Lab {
             witness,
             azure,
             knobs,
+            region,
             engine,
             watches: Mutex::default(),
             progress,
             judged: true,
+            skipped: Mutex::default(),
             fake: Some(fake),
             runtime: Some(runtime),
             _slot: slot,
         })
     }
+}
+
+/// The lab's time: movable where that is wanted and the machine lets it.
+fn clock(settings: &Settings) -> Result<LabClock, StartError> {
+    if settings.clock == ClockKind::Real {
+        return Ok(LabClock::real());
+    }
+    if let Err(error) = probe_clock() {
+        tracing::warn!("waits take real time: {error}");
+        return Ok(LabClock::real());
+    }
+    LabClock::movable(settings.begin).map_err(|source| io("share memory with the lab's processes", source))
 }
 
 /// The scenario's own Azure: the client of a user who owns the subscription.
@@ -173,8 +199,9 @@ fn azure(fake: &Arc<FakeArm>, history: &History, seed: u64) -> Result<Azure, Sta
     });
     let issuer = fake.clone();
     let tokens = move || issuer.token_for(user);
-    let client = ArmClient::new(fake.endpoint().clone(), Some(fake.ca_pem()), Arc::new(tokens))
-        .map_err(|error| StartError::FakeArm(format!("no client for it: {error}")))?;
+    let client =
+        ArmClient::new(fake.endpoint().clone(), Some(fake.ca_pem()), Arc::new(tokens), history.clock().clone())
+            .map_err(|error| StartError::FakeArm(format!("no client for it: {error}")))?;
     Ok(Azure::new(client, history.clone(), &fake.subscription_id().to_string(), LOCATION, RESOURCE_GROUP))
 }
 

@@ -75,7 +75,12 @@ async fn watch(api: Api<DynamicObject>, kind: &'static str, history: History) {
             }
             Ok(watcher::Event::Apply(object)) => {
                 let (uid, object) = plain(object, kind);
-                record(Change::Applied, &object);
+                if known.get(&uid).is_some_and(|before| is_sign_of_life(before, &object)) {
+                    let object = Box::new(object.clone());
+                    history.record_quietly(Event::Kube { kind: kind.to_owned(), change: Change::Applied, object });
+                } else {
+                    record(Change::Applied, &object);
+                }
                 known.insert(uid, object);
             }
             Ok(watcher::Event::Delete(object)) => {
@@ -88,6 +93,20 @@ async fn watch(api: Api<DynamicObject>, kind: &'static str, history: History) {
     }
 }
 
+/// Whether nothing has changed between two states of an object but the times at which its conditions were confirmed.
+fn is_sign_of_life(before: &Value, after: &Value) -> bool {
+    let timeless = |object: &Value| {
+        let mut object = object.clone();
+        object["metadata"]["resourceVersion"] = Value::Null;
+        for condition in object["status"]["conditions"].as_array_mut().into_iter().flatten() {
+            condition["lastHeartbeatTime"] = Value::Null;
+        }
+        object
+    };
+    // Most changes show at once.
+    before["spec"] == after["spec"] && timeless(before) == timeless(after)
+}
+
 /// The object as JSON with its kind and without what only the API server's bookkeeping needs.
 fn plain(object: DynamicObject, kind: &str) -> (String, Value) {
     let uid = object.metadata.uid.clone().unwrap_or_default();
@@ -97,4 +116,22 @@ fn plain(object: DynamicObject, kind: &str) -> (String, Value) {
     }
     object["kind"] = kind.into();
     (uid, object)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_heartbeat_is_no_change_and_a_condition_is() {
+        let node = |heartbeat: &str, ready: &str| {
+            json!({
+                "metadata": { "name": "n", "resourceVersion": heartbeat },
+                "status": { "conditions": [{ "type": "Ready", "status": ready, "lastHeartbeatTime": heartbeat }] },
+            })
+        };
+        assert!(is_sign_of_life(&node("1", "True"), &node("2", "True")));
+        assert!(!is_sign_of_life(&node("1", "True"), &node("2", "False")));
+    }
 }

@@ -1,6 +1,6 @@
 //! How machines boot in the modelled world: when their kubelet comes up, and when pods get a network.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use fake_arm::events::VirtualMachine;
@@ -58,5 +58,44 @@ impl BootSettings {
             removal_after: Duration::ZERO,
             device_plugin: false,
         }
+    }
+}
+
+/// How machines boot from here on; can be changed while machines come and go. Clones share it.
+#[derive(Debug, Clone)]
+pub struct BootSwitch(Arc<Mutex<Boot>>);
+
+impl Default for BootSwitch {
+    /// As [`BootSettings::default`].
+    fn default() -> Self {
+        let boot = Boot { kubelet_after: Some(Duration::from_millis(200)), network_after: Some(Duration::ZERO) };
+        Self(Arc::new(Mutex::new(boot)))
+    }
+}
+
+impl BootSwitch {
+    /// Machines that start from here on take this long until their kubelet runs.
+    pub fn after(&self, boot: Duration) {
+        self.lock().kubelet_after = Some(boot);
+    }
+
+    /// Machines that start from here on never get as far as a kubelet.
+    pub fn never(&self) {
+        self.lock().kubelet_after = None;
+    }
+
+    /// Nodes of machines that start from here on are Ready this long after they register; none: never.
+    pub fn ready_after(&self, network: Option<Duration>) {
+        self.lock().network_after = network;
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Boot> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl BootPlan for BootSwitch {
+    fn boot(&self, _machine: &VirtualMachine) -> Boot {
+        *self.lock()
     }
 }

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fake_arm::events::{VirtualMachine, VmEvent};
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Node;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -12,6 +13,7 @@ use tokio::task::JoinSet;
 use super::boot::BootSettings;
 use super::cluster::NodeCluster;
 use super::join::{JoinError, Joiner, Removal, backoff, complete, remove};
+use crate::clock::LabClock;
 use crate::history::{BootStage, Event, History};
 
 /// Turns virtual machines into nodes. Clones share the machines.
@@ -33,6 +35,12 @@ struct World {
     history: History,
     settings: BootSettings,
     clusters: watch::Sender<Vec<Arc<NodeCluster>>>,
+}
+
+impl World {
+    fn clock(&self) -> &LabClock {
+        self.history.clock()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -136,7 +144,7 @@ impl Life {
         match self.boot().await {
             Ok((cluster, node)) => {
                 self.deletion().await;
-                tokio::time::sleep(self.world.settings.removal_after).await;
+                self.world.clock().sleep(self.world.settings.removal_after).await;
                 self.remove(&cluster, &node).await;
             }
             Err(End::Refused(reason)) => self.record(BootStage::Refused, reason),
@@ -149,12 +157,13 @@ impl Life {
     async fn boot(&mut self) -> Result<(Arc<NodeCluster>, Node), End> {
         let boot = self.world.settings.plan.boot(&self.machine);
         self.record(BootStage::Booting, String::new());
-        let started = Instant::now();
+        let started = self.world.history.now();
         let Some(kubelet_after) = boot.kubelet_after else {
             self.deletion().await;
             return Err(End::Deleted);
         };
-        self.unless_deleted(tokio::time::sleep(kubelet_after)).await?;
+        let clock = self.world.clock().clone();
+        self.unless_deleted(clock.sleep(kubelet_after)).await?;
         let mut clusters = self.world.clusters.subscribe();
         let machine = self.machine.clone();
         let found = async {
@@ -166,7 +175,7 @@ impl Life {
         let network_now = boot.network_after.is_some_and(|after| after.is_zero());
         let (joiner, node) = self.join(&cluster, network_now).await?;
         self.complete(&cluster, &node).await;
-        let took = started.elapsed().as_millis();
+        let took = self.world.history.now().duration_since(started).as_millis();
         let name = node.metadata.name.as_deref().unwrap_or_default();
         self.record(BootStage::Registered, format!("as node {name}, {took} ms after the machine's start"));
         if let Some(after) = boot.network_after.filter(|_| !network_now) {
@@ -195,26 +204,27 @@ impl Life {
             match error.patience() {
                 // The API server was away; when it is back, it is new to it all.
                 Some(Duration::MAX) => refused_since = None,
-                Some(patience) if refused_since.get_or_insert_with(Instant::now).elapsed() < patience => {}
+                Some(patience) if self.refused_for(&mut refused_since) < patience => {}
                 _ => return Err(End::Refused(error.to_string())),
             }
             tracing::debug!(machine = self.machine.name, %error, "joining failed, trying again");
-            self.unless_deleted(tokio::time::sleep(waits.next().unwrap_or_default())).await?;
+            let clock = self.world.clock().clone();
+            self.unless_deleted(clock.sleep(waits.next().unwrap_or_default())).await?;
         }
     }
 
     /// The cloud node manager's part. It ends early when the machine is deleted; its Node is removed next.
     async fn complete(&mut self, cluster: &NodeCluster, node: &Node) {
-        let machine = self.machine.clone();
-        let work = persist(&machine.name, || complete(cluster, &machine, node.clone()));
+        let (machine, clock) = (self.machine.clone(), self.world.clock().clone());
+        let work = persist(&clock, &machine.name, || complete(cluster, &machine, node.clone()));
         let _ = self.unless_deleted(work).await;
     }
 
     async fn bring_up_network(&mut self, joiner: &Joiner, after: Duration) {
-        let machine = self.machine.clone();
+        let (machine, clock) = (self.machine.clone(), self.world.clock().clone());
         let work = async {
-            tokio::time::sleep(after).await;
-            persist(&machine.name, || joiner.release()).await;
+            clock.sleep(after).await;
+            persist(&clock, &machine.name, || joiner.release()).await;
         };
         let _ = self.unless_deleted(work).await;
     }
@@ -236,8 +246,14 @@ impl Life {
                 }
                 Err(error) => tracing::debug!(machine = self.machine.name, %error, "removing the node failed"),
             }
-            tokio::time::sleep(wait).await;
+            self.world.clock().sleep(wait).await;
         }
+    }
+
+    /// For how long it was refused, beginning with the first time that this is asked.
+    fn refused_for(&self, since: &mut Option<Timestamp>) -> Duration {
+        let now = self.world.history.now();
+        Duration::try_from(now.duration_since(*since.get_or_insert(now))).unwrap_or_default()
     }
 
     /// Returns when the machine is deleted.
@@ -262,14 +278,14 @@ impl Life {
 }
 
 /// Repeats work until it is done or trying again is of no use.
-async fn persist<F: Future<Output = Result<(), JoinError>>>(machine: &str, work: impl Fn() -> F) {
+async fn persist<F: Future<Output = Result<(), JoinError>>>(clock: &LabClock, machine: &str, work: impl Fn() -> F) {
     for wait in backoff() {
         match work().await {
             Ok(()) => return,
             Err(error) if error.patience().is_some() => tracing::debug!(machine, %error, "trying again"),
             Err(error) => return tracing::warn!(machine, %error, "the node stays incomplete"),
         }
-        tokio::time::sleep(wait).await;
+        clock.sleep(wait).await;
     }
 }
 

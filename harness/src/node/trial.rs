@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::clock::LabClock;
 use base64::Engine as _;
-use fake_arm::clock::SystemClock;
 use fake_arm::engine::{Identity as ManagedIdentity, ManagedCluster, NetworkProfile};
 use fake_arm::events::{AgentPoolMembership, VirtualMachine, VmEvent};
 use k8s_openapi::api::core::v1::{Node, Pod};
@@ -19,7 +19,7 @@ use super::cluster::NodeCluster;
 use super::custom_data::tests::script;
 use super::machine::tests::machine;
 use super::runner::NodeRunner;
-use crate::cluster::embedded::{BootstrapToken, ControlPlane, ControlPlaneSpec, Identity};
+use crate::cluster::embedded::{BootstrapToken, ControlPlane, ControlPlaneSpec, Heartbeat, Identity};
 use crate::components::testing::binaries;
 use crate::history::{BootStage, Event, History};
 use crate::process::Processes;
@@ -50,6 +50,7 @@ pub(crate) async fn plane() -> Plane {
         pod_cidr,
         dns_service_ip,
         bootstrap_token: BootstrapToken::draw(&mut rand_chacha::ChaCha8Rng::seed_from_u64(1)),
+        heartbeat: Heartbeat::KUBELET,
     })
     .await
     .expect("control plane");
@@ -147,7 +148,7 @@ pub(super) async fn reached(history: &History, machine: &str, stage: BootStage) 
 }
 
 pub(super) fn history() -> History {
-    History::new(Arc::new(SystemClock), None).expect("history")
+    History::new(LabClock::real(), None).expect("history")
 }
 
 pub(super) fn started(machine: VirtualMachine) -> (VmEvent, VmEvent) {

@@ -11,7 +11,9 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::sync::watch;
 
+use super::clock::{ClockError, TimePage, set_clock, wake};
 use super::guardian::Guardian;
+use super::launch::Gated;
 use super::{PortLease, tail};
 use crate::history::{Event, History};
 
@@ -60,6 +62,19 @@ struct Inner {
     state: Mutex<State>,
     gone: Condvar,
     exit: watch::Sender<Option<Exit>>,
+    clock: Option<Arc<TimePage>>,
+    clock_error: watch::Sender<Option<ClockError>>,
+}
+
+/// What a child is known by and kept under.
+pub(super) struct About {
+    pub(super) name: String,
+    pub(super) program: PathBuf,
+    pub(super) log: PathBuf,
+    pub(super) grace: Duration,
+    pub(super) ports: Vec<PortLease>,
+    /// The time that it is to live in, where that is not the machine's.
+    pub(super) clock: Option<Arc<TimePage>>,
 }
 
 #[derive(Debug)]
@@ -72,15 +87,15 @@ struct State {
 }
 
 impl Child {
-    /// Takes charge of a process that leads a group of its own.
+    /// Takes charge of a process that leads a group of its own, and lets it through its gate.
     pub(super) fn watch(
-        process: std::process::Child,
-        about: (String, PathBuf, Duration, Vec<PortLease>),
+        gated: Gated,
+        about: About,
         history: History,
         guardian: Arc<Guardian>,
     ) -> std::io::Result<Self> {
-        let (name, log, grace, ports) = about;
-        let group = Pid::from_raw(i32::try_from(process.id()).unwrap_or(i32::MAX));
+        let About { name, program, log, grace, ports, clock } = about;
+        let group = Pid::from_raw(gated.pid());
         let child = Self(Arc::new(Inner {
             name,
             group,
@@ -90,13 +105,49 @@ impl Child {
             state: Mutex::new(State { ours: true, asked: false, ports }),
             gone: Condvar::new(),
             exit: watch::Sender::new(None),
+            clock,
+            clock_error: watch::Sender::new(None),
         }));
         let watched = child.clone();
-        std::thread::Builder::new()
-            .name(format!("catnap-wait-{group}"))
-            .stack_size(256 * 1024)
-            .spawn(move || watched.see_to_its_end(process, &guardian))?;
+        std::thread::Builder::new().name(format!("catnap-wait-{group}")).stack_size(256 * 1024).spawn(move || {
+            let process = watched.let_through(gated, &program);
+            watched.see_to_its_end(process, &guardian);
+        })?;
         Ok(child)
+    }
+
+    /// Opens the gate and gives the process its clock. All tracing of a process is done by one thread.
+    fn let_through(&self, gated: Gated, program: &Path) -> std::process::Child {
+        let Some(page) = &self.0.clock else { return gated.open() };
+        let mut gated = gated;
+        let set = set_clock(gated.pid(), program, page, || gated.say_open());
+        if let Err(error) = set {
+            self.0.clock_error.send_replace(Some(error));
+        }
+        gated.into_process()
+    }
+
+    /// Returns when it turned out that it could not be given its clock.
+    pub(super) async fn clock_refused(&self) -> ClockError {
+        let mut error = self.0.clock_error.subscribe();
+        match error.wait_for(Option::is_some).await.ok().and_then(|error| error.clone()) {
+            Some(error) => error,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Whether it lives in the lab's time rather than the machine's.
+    pub(crate) fn is_moved(&self) -> bool {
+        self.0.clock.is_some()
+    }
+
+    /// Interrupts its waits, so that it looks at its timers anew.
+    pub(crate) fn wake(&self) {
+        // The lock keeps it from being reaped meanwhile.
+        let state = self.lock();
+        if state.ours {
+            wake(self.pid());
+        }
     }
 
     fn see_to_its_end(&self, mut process: std::process::Child, guardian: &Guardian) {

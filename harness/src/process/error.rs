@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Exit, NamespaceError};
+use super::{ClockError, Exit, NamespaceError};
 
 /// A child process could not be started or did not become ready.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +83,14 @@ pub enum ProcessError {
         name: String,
         /// The cause, with the remedy.
         source: NamespaceError,
+    },
+    /// It could not be given the lab's time.
+    #[error("failed to start {name} in the lab's time; with --clock real it runs in the machine's")]
+    Clock {
+        /// Name of the process in the lab.
+        name: String,
+        /// The cause, with the remedy.
+        source: ClockError,
     },
     /// The lab is coming down; nothing is started any more.
     #[error("failed to start {name}: the lab is being stopped")]

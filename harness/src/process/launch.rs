@@ -61,10 +61,20 @@ impl Gated {
     }
 
     /// Lets it become the program.
-    pub(super) fn open(mut self) -> std::io::Result<std::process::Child> {
+    pub(super) fn open(mut self) -> std::process::Child {
+        self.say_open();
+        self.process
+    }
+
+    /// Lets it become the program, and keeps it.
+    pub(super) fn say_open(&mut self) {
         // A child that is gone already says so when it is waited for.
         let _ = self.gate.write_all(b"open\n");
-        Ok(self.process)
+    }
+
+    /// The process, which was let through before.
+    pub(super) fn into_process(self) -> std::process::Child {
+        self.process
     }
 
     /// Turns it away.

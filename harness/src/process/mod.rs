@@ -2,6 +2,7 @@
 //! starts there ends with it, even when the harness itself is killed.
 
 mod child;
+mod clock;
 mod error;
 mod guardian;
 mod launch;
@@ -16,6 +17,8 @@ mod spec;
 mod tests;
 
 pub use child::{Child, Exit};
+pub(crate) use clock::{Activity, TimePage, own_thread};
+pub use clock::{ClockError, probe_clock};
 pub use error::ProcessError;
 pub use log::tail;
 pub use namespace::{NamespaceError, ServiceAccountFiles, probe_namespaces};

@@ -1,12 +1,14 @@
 //! All child processes of one lab.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::child::About;
 use super::guardian::Guardian;
 use super::scratch::{self, Scratch};
 use super::{Child, ChildSpec, ProcessError, launch, namespace};
@@ -126,6 +128,10 @@ impl Processes {
         };
         let outcome = tokio::select! {
             biased;
+            error = child.clock_refused() => {
+                child.kill().await;
+                Err(ProcessError::Clock { name: child.name().to_owned(), source: error })
+            }
             exit = child.exited() => Err(ProcessError::ExitedEarly {
                 name: child.name().to_owned(),
                 exit,
@@ -151,7 +157,7 @@ impl Processes {
         outcome
     }
 
-    fn spawn(&self, spec: ChildSpec) -> Result<Child, ProcessError> {
+    fn spawn(&self, mut spec: ChildSpec) -> Result<Child, ProcessError> {
         check_executable(&spec)?;
         let name = self.free_name(&spec.name);
         let wrapper = match &spec.service_account {
@@ -166,10 +172,14 @@ impl Processes {
         let output = open_log(&log)?;
         let failed = |source| ProcessError::Spawn { name: name.clone(), source };
 
+        let clock = self.0.history.clock().page().filter(|_| !spec.real_time);
         // From birth until it is in the family, so that whoever ends the family ends all of it.
         let mut family = self.family();
         if family.stopping {
             return Err(ProcessError::Stopping { name });
+        }
+        if clock.is_some() {
+            in_moving_time(&mut spec.environment);
         }
         let gated = launch::launch(&spec, &wrapper, &output, self.scratch()).map_err(failed)?;
         if let Err(source) = self.0.guardian.start(gated.pid()) {
@@ -177,9 +187,15 @@ impl Processes {
             return Err(failed(source));
         }
         self.record(&name, format!("started as {}", gated.pid()));
-        let process = gated.open().map_err(failed)?;
-        let about = (name.clone(), log, spec.grace, spec.ports);
-        let child = Child::watch(process, about, self.0.history.clone(), self.0.guardian.clone()).map_err(failed)?;
+        let about = About {
+            name: name.clone(),
+            program: std::path::absolute(&spec.program).map_err(failed)?,
+            log,
+            grace: spec.grace,
+            ports: spec.ports,
+            clock,
+        };
+        let child = Child::watch(gated, about, self.0.history.clone(), self.0.guardian.clone()).map_err(failed)?;
         family.children.retain(|child| child.exit().is_none());
         family.children.push(child.clone());
         Ok(child)
@@ -270,6 +286,17 @@ impl Drop for Inner {
     fn drop(&mut self) {
         self.end_now();
     }
+}
+
+/// The Go runtime collects garbage every two minutes in any case, which in a day that goes by in a minute is most of
+/// what it does. It leaves that where it is told to collect only when memory gets scarce.
+fn in_moving_time(environment: &mut Vec<(OsString, OsString)>) {
+    let mut set = |name: &str, value: &str| {
+        environment.retain(|(known, _)| known != name);
+        environment.push((name.into(), value.into()));
+    };
+    set("GOGC", "off");
+    set("GOMEMLIMIT", "512MiB");
 }
 
 fn open_log(path: &Path) -> Result<File, ProcessError> {

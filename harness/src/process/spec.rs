@@ -18,6 +18,7 @@ pub struct ChildSpec {
     pub(super) grace: Duration,
     pub(super) service_account: Option<ServiceAccountFiles>,
     pub(super) ports: Vec<PortLease>,
+    pub(super) real_time: bool,
 }
 
 impl ChildSpec {
@@ -34,6 +35,7 @@ impl ChildSpec {
             grace: Duration::from_secs(5),
             service_account: None,
             ports: Vec::new(),
+            real_time: false,
         }
     }
 
@@ -92,6 +94,13 @@ impl ChildSpec {
     #[must_use]
     pub fn service_account(mut self, files: ServiceAccountFiles) -> Self {
         self.service_account = Some(files);
+        self
+    }
+
+    /// It lives in the machine's time, also where the lab's is moved: for what only serves the others.
+    #[must_use]
+    pub fn in_real_time(mut self) -> Self {
+        self.real_time = true;
         self
     }
 

@@ -3,10 +3,9 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fake_arm::clock::SystemClock;
+use crate::clock::LabClock;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -14,7 +13,7 @@ use super::*;
 use crate::history::{Event, History};
 
 fn history() -> History {
-    History::new(Arc::new(SystemClock), None).unwrap()
+    History::new(LabClock::real(), None).unwrap()
 }
 
 fn lab() -> (tempfile::TempDir, Processes) {

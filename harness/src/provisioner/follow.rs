@@ -79,9 +79,8 @@ async fn read_from(log: &Path, position: u64) -> std::io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
-    use std::sync::Arc;
 
-    use fake_arm::clock::SystemClock;
+    use crate::clock::LabClock;
 
     use super::*;
 
@@ -89,7 +88,7 @@ mod tests {
     async fn a_log_is_recorded_as_it_grows_and_to_its_last_half_line() {
         let mut file = tempfile::NamedTempFile::new().expect("file");
         writeln!(file, "an earlier run").expect("written");
-        let history = History::new(Arc::new(SystemClock), None).expect("history");
+        let history = History::new(LabClock::real(), None).expect("history");
         let follower = Follower::follow(file.path(), history.clone());
         let mut changes = history.changes();
         write!(file, "{{\"level\":\"INFO\",\"message\":\"one\"}}\n{{\"level\":").expect("written");

@@ -2,9 +2,8 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use fake_arm::clock::SystemClock;
+use crate::clock::LabClock;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
@@ -24,7 +23,7 @@ struct Room {
 
 fn room() -> Room {
     let folder = tempfile::tempdir().expect("folder");
-    let history = History::new(Arc::new(SystemClock), None).expect("history");
+    let history = History::new(LabClock::real(), None).expect("history");
     let processes = Processes::new(folder.path().join("logs"), history.clone()).expect("processes");
     Room { folder, history, processes }
 }

@@ -21,6 +21,10 @@ pub const PROVISIONER: &str = "CATNAP_PROVISIONER";
 pub const PROVISIONER_VERSION: &str = "CATNAP_PROVISIONER_VERSION";
 /// The version of Kubernetes.
 pub const KUBERNETES_VERSION: &str = "CATNAP_KUBERNETES_VERSION";
+/// Which clock labs have: `movable` or `real`.
+pub const CLOCK: &str = "CATNAP_CLOCK";
+/// For how long a scenario may wait in real time, for example `5m`.
+pub const PATIENCE: &str = "CATNAP_PATIENCE";
 /// The file that lines about the scenario's progress are appended to. Only a runner sets it.
 pub const PROGRESS: &str = "CATNAP_PROGRESS";
 /// The command that repeats the scenario with the same seed.
@@ -47,6 +51,10 @@ pub struct ScenarioEnvironment {
     pub provisioner_version: Option<String>,
     /// The version of Kubernetes.
     pub kubernetes_version: Option<String>,
+    /// Which clock labs have.
+    pub clock: Option<String>,
+    /// For how long a scenario may wait in real time.
+    pub patience: Option<String>,
     /// Where progress goes.
     pub progress: Option<PathBuf>,
     /// The command that repeats it.
@@ -118,6 +126,8 @@ impl ScenarioEnvironment {
             provisioner: path(PROVISIONER),
             provisioner_version: text(PROVISIONER_VERSION).transpose()?,
             kubernetes_version: text(KUBERNETES_VERSION).transpose()?,
+            clock: text(CLOCK).transpose()?,
+            patience: text(PATIENCE).transpose()?,
             progress: path(PROGRESS),
             repeat: text(REPEAT).transpose()?,
         })
@@ -136,6 +146,8 @@ impl ScenarioEnvironment {
         tell(PROVISIONER, self.provisioner.clone().map(Into::into));
         tell(PROVISIONER_VERSION, self.provisioner_version.clone().map(Into::into));
         tell(KUBERNETES_VERSION, self.kubernetes_version.clone().map(Into::into));
+        tell(CLOCK, self.clock.clone().map(Into::into));
+        tell(PATIENCE, self.patience.clone().map(Into::into));
         tell(PROGRESS, self.progress.clone().map(Into::into));
         tell(REPEAT, self.repeat.clone().map(Into::into));
         variables
@@ -163,6 +175,8 @@ mod tests {
             provisioner: Some("/bin/karpenter".into()),
             provisioner_version: Some("1.6.3".into()),
             kubernetes_version: Some("1.33.13".into()),
+            clock: Some("real".into()),
+            patience: Some("30m".into()),
             progress: Some("/a/b/progress.jsonl".into()),
             repeat: Some("catnap run x --seed 1".into()),
         };

@@ -13,6 +13,7 @@ use super::catalogue::Scenario;
 use super::error::RunnerError;
 use super::folder::{RunFolder, make_writable};
 use super::scenario_process::{self, News};
+use crate::clock::ClockKind;
 use crate::report::{Display, Facts, RunEvent, ScenarioId, ScenarioReport, Tally, Verdict, junit};
 
 /// Whether a run is to end before it is done.
@@ -46,6 +47,10 @@ pub struct Plan {
     pub kubernetes_version: Option<String>,
     /// How many labs may run on this machine at once, where the user said so.
     pub labs: Option<usize>,
+    /// Which clock labs have, where the user said so.
+    pub clock: Option<ClockKind>,
+    /// For how long a scenario may wait in real time, where the user said so.
+    pub patience: Option<Duration>,
     /// How long a scenario may take.
     pub timeout: Duration,
     /// How long a scenario that has to end may take to clean up.

@@ -153,6 +153,8 @@ fn start(plan: &Plan, scenario: &Scenario, folder: &Path, output: &Path) -> Resu
         provisioner: plan.provisioner.clone(),
         provisioner_version: plan.provisioner_version.clone(),
         kubernetes_version: plan.kubernetes_version.clone(),
+        clock: plan.clock.map(|clock| clock.to_string()),
+        patience: plan.patience.map(|patience| format!("{}s", patience.as_secs())),
         progress: Some(progress),
         repeat: Some(plan.repeat_command(&scenario.id)),
     };

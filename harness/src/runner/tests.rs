@@ -8,6 +8,7 @@ use nix::unistd::Pid;
 use tokio::sync::watch;
 
 use super::*;
+use crate::clock::ClockKind;
 use crate::report::{Display, Facts, Line, RunEvent, ScenarioReport, Verdict};
 
 type Expected = fn(&Verdict) -> bool;
@@ -82,6 +83,8 @@ impl Trial {
             facts,
             command: "catnap run".into(),
             labs: Some(2),
+            clock: Some(ClockKind::Real),
+            patience: Some(Duration::from_secs(60)),
             options: vec!["--provisioner-version".into(), "1.6.3".into()],
         };
         let (sender, stop) = watch::channel(Stop::NotYet);
@@ -188,6 +191,8 @@ async fn a_scenario_is_told_what_it_needs_and_nothing_of_cargo() {
         "CATNAP_SEED=7",
         "CATNAP_KEEP=1",
         "CATNAP_LABS=2",
+        "CATNAP_CLOCK=real",
+        "CATNAP_PATIENCE=60s",
         "CATNAP_PROVISIONER=/bin/karpenter",
         "CATNAP_PROVISIONER_VERSION=1.6.3",
         &format!("CATNAP_ARTEFACTS={}", folder.display()),
@@ -297,6 +302,8 @@ async fn a_suite_that_is_gone_could_not_run() {
         facts: Facts::default(),
         command: "catnap run".into(),
         labs: None,
+        clock: None,
+        patience: None,
         options: Vec::new(),
     };
     let (_sender, stop) = watch::channel(Stop::NotYet);

@@ -1,8 +1,10 @@
 //! Community galleries as a subscription sees them in a location: gallery, image definitions, versions.
 
+use jiff::Timestamp;
+
 use super::refusal::unknown_location;
 use crate::arm::{ArmError, ResourceId};
-use crate::catalog::{Catalog, Gallery, Image};
+use crate::catalog::{Catalog, Gallery, Image, ImageVersion};
 use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
 use crate::world::World;
 
@@ -48,18 +50,18 @@ impl Handler for Images {
 }
 
 impl Handler for Versions {
-    fn get(&self, _: &mut World, request: &Request) -> Reply {
+    fn get(&self, world: &mut World, request: &Request) -> Reply {
         let (gallery, location) = (gallery(&request.id)?, location(&request.id)?);
-        let image = image(gallery, &request.id)?;
+        let image = current(world, gallery, image(gallery, &request.id)?);
         let name = request.id.name();
         let version = if name.eq_ignore_ascii_case("latest") { image.latest() } else { image.version(name) };
         let version = version.ok_or_else(|| absent("image version", name))?;
         Ok(Answer::json(version.to_json(location, &gallery.name, &image.name)))
     }
 
-    fn list(&self, _: &mut World, request: &Request) -> Reply {
+    fn list(&self, world: &mut World, request: &Request) -> Reply {
         let (gallery, location) = (gallery(&request.id)?, location(&request.id)?);
-        let image = image(gallery, &request.id)?;
+        let image = current(world, gallery, image(gallery, &request.id)?);
         let versions = image.versions.iter().map(|version| version.to_json(location, &gallery.name, &image.name));
         Ok(Answer::list(versions.collect()))
     }
@@ -80,6 +82,29 @@ fn gallery(id: &ResourceId) -> Result<&'static Gallery, ArmError> {
 fn image(gallery: &'static Gallery, id: &ResourceId) -> Result<&'static Image, ArmError> {
     let name = id.segment("images").unwrap_or_default();
     gallery.image(name).ok_or_else(|| absent("gallery image", name))
+}
+
+/// Versions that were published since the catalog was written; `world.state::<PublishedVersions>()`.
+#[derive(Debug, Default)]
+pub struct PublishedVersions(Vec<(String, ImageVersion)>);
+
+impl PublishedVersions {
+    /// Publishes a version, for example `202601.05.0`, of every image of the gallery.
+    pub fn publish(&mut self, gallery: &str, version: &str, at: Timestamp) {
+        self.0.push((gallery.to_owned(), ImageVersion { name: version.to_owned(), published: at }));
+    }
+
+    /// Those of one gallery, in the order of their publication.
+    fn of<'a>(&'a self, gallery: &'a str) -> impl Iterator<Item = &'a ImageVersion> {
+        self.0.iter().filter(move |(known, _)| known.eq_ignore_ascii_case(gallery)).map(|(_, version)| version)
+    }
+}
+
+/// The image as it is now, with what was published meanwhile.
+pub(super) fn current(world: &World, gallery: &Gallery, image: &Image) -> Image {
+    let mut image = image.clone();
+    image.versions.extend(world.peek::<PublishedVersions>().into_iter().flat_map(|all| all.of(&gallery.name)).cloned());
+    image
 }
 
 fn absent(what: &str, name: &str) -> ArmError {

@@ -19,6 +19,7 @@ mod vm_body;
 mod vm_change;
 mod vm_placement;
 
+pub use community_gallery::PublishedVersions;
 pub use quota::{QuotaLimits, Quotas};
 
 /// Type of a virtual machine.

@@ -91,7 +91,7 @@ fn create(world: &mut World, request: &Request) -> Reply {
     let id = &request.id;
     let mut body = request.resource_body();
     let location = request.location();
-    vm_body::check(id, &body, &location)?;
+    vm_body::check(world, id, &body, &location)?;
     let placement = vm_placement::place(id, &body, &location)?;
     let interfaces = network_interface::named(&body)?;
     network_interface::check(world, id, &interfaces, placement)?;

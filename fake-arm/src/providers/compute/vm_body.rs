@@ -4,20 +4,22 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
+use super::community_gallery;
 use super::refusal::{invalid, missing};
 use crate::arm::{ArmError, ResourceId};
 use crate::catalog::{Catalog, Image};
+use crate::world::World;
 
 /// Longest customData that Azure takes: 64 KiB less one byte, in base64.
 const MAX_CUSTOM_DATA: usize = 87_380;
 const HOST_NAME_FORBIDDEN: &str = r#"` ~ ! @ # $ % ^ & * ( ) = + _ [ ] { } \ | ; : ' " , < > / ?"#;
 
-/// Holds the body of a new machine against the rules that need no look at other resources.
-pub(super) fn check(id: &ResourceId, body: &Value, location: &str) -> Result<(), ArmError> {
+/// Holds the body of a new machine against the rules that need no look at other resources than images.
+pub(super) fn check(world: &World, id: &ResourceId, body: &Value, location: &str) -> Result<(), ArmError> {
     name(id.name())?;
     hardware(body)?;
     os_profile(body)?;
-    storage(body, location)
+    storage(world, body, location)
 }
 
 /// `properties.hardwareProfile.vmSize`.
@@ -107,7 +109,7 @@ fn ssh(profile: &Value, user: &str) -> Result<(), ArmError> {
     Ok(())
 }
 
-fn storage(body: &Value, location: &str) -> Result<(), ArmError> {
+fn storage(world: &World, body: &Value, location: &str) -> Result<(), ArmError> {
     let profile = &body["properties"]["storageProfile"];
     if profile["osDisk"].is_null() {
         return Err(missing("osDisk"));
@@ -123,14 +125,14 @@ fn storage(body: &Value, location: &str) -> Result<(), ArmError> {
             ));
         }
     }
-    image(&profile["imageReference"], location)
+    image(world, &profile["imageReference"], location)
 }
 
 /// An image reference names an image that exists. Community galleries are known in full; of other galleries and of
 /// marketplace images only the form is looked at.
-fn image(reference: &Value, location: &str) -> Result<(), ArmError> {
+fn image(world: &World, reference: &Value, location: &str) -> Result<(), ArmError> {
     if let Some(id) = reference["communityGalleryImageId"].as_str() {
-        return community_image(id, location);
+        return community_image(world, id, location);
     }
     let marketplace = ["publisher", "offer", "sku", "version"].iter().all(|key| reference[*key].is_string());
     match reference["id"].as_str() {
@@ -143,7 +145,7 @@ fn image(reference: &Value, location: &str) -> Result<(), ArmError> {
     }
 }
 
-fn community_image(id: &str, location: &str) -> Result<(), ArmError> {
+fn community_image(world: &World, id: &str, location: &str) -> Result<(), ArmError> {
     let reference = CommunityImage::parse(id).ok_or_else(|| {
         invalid(
             "imageReference.communityGalleryImageId",
@@ -151,7 +153,7 @@ fn community_image(id: &str, location: &str) -> Result<(), ArmError> {
         )
     })?;
     let version = reference.version;
-    let image = reference.definition();
+    let image = reference.current(world);
     if image.is_some_and(|image| version.eq_ignore_ascii_case("latest") || image.version(version).is_some()) {
         return Ok(());
     }
@@ -185,6 +187,12 @@ impl<'a> CommunityImage<'a> {
         let kinds = [(galleries, "CommunityGalleries"), (images, "Images"), (versions, "Versions")];
         let sound = kinds.iter().all(|(found, wanted)| found.eq_ignore_ascii_case(wanted)) && !version.is_empty();
         sound.then_some(Self { gallery, image, version })
+    }
+
+    /// With the versions that there are now.
+    fn current(&self, world: &World) -> Option<Image> {
+        let gallery = Catalog::builtin().gallery(self.gallery)?;
+        Some(community_gallery::current(world, gallery, gallery.image(self.image)?))
     }
 
     fn definition(&self) -> Option<&'static Image> {

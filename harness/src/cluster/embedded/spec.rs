@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use ipnet::IpNet;
 
+use super::heartbeat::Heartbeat;
 use super::{BootstrapToken, ClusterError};
 use crate::components::Binaries;
 use crate::process::Processes;
@@ -57,6 +58,8 @@ pub struct ControlPlaneSpec {
     pub dns_service_ip: IpAddr,
     /// What new nodes authenticate with.
     pub bootstrap_token: BootstrapToken,
+    /// How nodes say that they are alive.
+    pub heartbeat: Heartbeat,
 }
 
 impl ControlPlaneSpec {

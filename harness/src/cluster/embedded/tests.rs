@@ -1,9 +1,8 @@
 //! With the real programs.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fake_arm::clock::SystemClock;
+use crate::clock::LabClock;
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
@@ -24,7 +23,7 @@ struct Lab {
 fn lab() -> Lab {
     let binaries = binaries();
     let logs = tempfile::tempdir().unwrap();
-    let history = History::new(Arc::new(SystemClock), None).unwrap();
+    let history = History::new(LabClock::real(), None).unwrap();
     let processes = Processes::new(logs.path(), history).unwrap();
     let spec = ControlPlaneSpec {
         binaries: binaries.into(),
@@ -34,6 +33,7 @@ fn lab() -> Lab {
         pod_cidr: Some("10.244.0.0/16".parse().unwrap()),
         dns_service_ip: "10.0.0.10".parse().unwrap(),
         bootstrap_token: BootstrapToken::draw(&mut rand_chacha::ChaCha8Rng::seed_from_u64(1)),
+        heartbeat: Heartbeat::KUBELET,
     };
     Lab { logs, spec }
 }

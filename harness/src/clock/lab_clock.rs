@@ -1,0 +1,251 @@
+//! A handle on the time of one lab.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::str::FromStr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use fake_arm::clock::Clock;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
+
+use super::mover::{self, Household};
+use super::waits::Waits;
+use crate::process::{TimePage, own_thread};
+
+/// Which time a lab lives in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ClockKind {
+    /// Time moves on while an expectation waits and nothing happens; real where the machine does not let it.
+    #[default]
+    Movable,
+    /// The machine's time: every wait takes as long as it says.
+    Real,
+}
+
+impl FromStr for ClockKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "movable" => Ok(Self::Movable),
+            "real" => Ok(Self::Real),
+            other => Err(format!("{other:?} is no clock: say movable or real")),
+        }
+    }
+}
+
+impl fmt::Display for ClockKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Movable => "movable",
+            Self::Real => "real",
+        })
+    }
+}
+
+/// The time of one lab: of its processes, its fake Azure, its machines, its history. Clones share it.
+///
+/// Time only moves on. It moves by itself while somebody [waits](Self::waiting) and the lab is quiet: no process of it
+/// runs or wants to run, nothing was recorded for a moment. The first moves are small and each is followed by real time
+/// until the lab is quiet again, so that what happens in between happens in its order; nothing that waits in the lab's
+/// time is jumped over. Nobody moves a clock that is [real](Self::real).
+#[derive(Debug, Clone)]
+pub struct LabClock(pub(super) Arc<Inner>);
+
+#[derive(Debug)]
+pub(super) struct Inner {
+    /// The page that the children see; none in real time.
+    pub(super) page: Option<Arc<TimePage>>,
+    /// Wakes whoever waits in the lab's time; the number of moves so far.
+    pub(super) moves: watch::Sender<u64>,
+    /// Number of things that happened that deserve real time.
+    pub(super) news: AtomicU64,
+    pub(super) waits: Mutex<Waits>,
+    /// Told when somebody begins to ask, and at the end.
+    pub(super) asked: Condvar,
+    /// Number of times that the lab was found quiet with nothing left to happen at its present moment.
+    pub(super) settled: watch::Sender<u64>,
+}
+
+impl LabClock {
+    /// The machine's time.
+    #[must_use]
+    pub fn real() -> Self {
+        Self::with(None)
+    }
+
+    /// Time that can be moved, beginning now or at `begin`.
+    ///
+    /// # Errors
+    /// When the machine gives no shared memory. Whether processes can be given this time is for
+    /// [`probe_clock`](crate::process::probe_clock) to say.
+    pub fn movable(begin: Option<Timestamp>) -> std::io::Result<Self> {
+        let base = begin.map_or(0, |begin| begin.as_second() - Timestamp::now().as_second());
+        Ok(Self::with(Some(Arc::new(TimePage::new(base)?))))
+    }
+
+    fn with(page: Option<Arc<TimePage>>) -> Self {
+        Self(Arc::new(Inner {
+            page,
+            moves: watch::Sender::new(0),
+            news: AtomicU64::new(0),
+            waits: Mutex::default(),
+            asked: Condvar::new(),
+            settled: watch::Sender::new(0),
+        }))
+    }
+
+    /// Whether time can be moved.
+    #[must_use]
+    pub fn is_movable(&self) -> bool {
+        self.0.page.is_some()
+    }
+
+    /// The page that processes are to see.
+    pub(crate) fn page(&self) -> Option<Arc<TimePage>> {
+        self.0.page.clone()
+    }
+
+    /// The present moment of the lab.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        let Some(page) = &self.0.page else { return Timestamp::now() };
+        // In this order, as in the processes: a move in between makes no two readings go back.
+        let wall = Timestamp::now();
+        after(wall.checked_add(SignedDuration::from_secs(page.base())).unwrap_or(wall), page.moved())
+    }
+
+    /// By how much the lab's time was moved on so far, in all.
+    #[must_use]
+    pub fn moved(&self) -> Duration {
+        self.0.page.as_ref().map_or(Duration::ZERO, |page| page.moved())
+    }
+
+    /// Waits for this long in the lab's time. Time is not moved for it, but not over its end either.
+    pub async fn sleep(&self, duration: Duration) {
+        self.until(after(self.now(), duration)).await;
+    }
+
+    /// Waits until a moment of the lab's time. Time is not moved for it, but not over it either.
+    pub async fn until(&self, moment: Timestamp) {
+        let _known = Moment { clock: self.clone(), number: self.waits().add(moment) };
+        let mut moves = self.0.moves.subscribe();
+        loop {
+            moves.borrow_and_update();
+            let left = duration(self.now(), moment);
+            if left.is_zero() {
+                return;
+            }
+            let _ = tokio::time::timeout(left, moves.changed()).await;
+        }
+    }
+
+    /// Lets time move on while the result lives and the lab is quiet.
+    #[must_use = "time moves on as long as this lives"]
+    pub fn waiting(&self) -> Waiting {
+        let number = self.waits().ask(own_thread());
+        self.0.asked.notify_all();
+        Waiting { clock: self.clone(), number }
+    }
+
+    /// Lets this much time go by: moved where nothing happens, real where something does. Returns when all that was due
+    /// meanwhile has had its turn.
+    pub async fn advance(&self, by: Duration) {
+        let _waiting = self.waiting();
+        self.sleep(by).await;
+        self.settle().await;
+    }
+
+    /// Lets time go by until a moment, as [`advance`](Self::advance) does.
+    pub async fn advance_to(&self, moment: Timestamp) {
+        self.advance(duration(self.now(), moment)).await;
+    }
+
+    /// Waits until the lab is quiet, so that what is due at this moment has happened; at most five seconds of real time,
+    /// and not at all where time is real.
+    pub(crate) async fn settle(&self) {
+        if !self.is_movable() {
+            return;
+        }
+        // Nobody is to move time while this waits.
+        let _now = Moment { clock: self.clone(), number: self.waits().add(self.now()) };
+        let _waiting = self.waiting();
+        let mut settled = self.0.settled.subscribe();
+        let begun = *settled.borrow_and_update();
+        // One that began before this may not have seen everything.
+        let enough = settled.wait_for(|&number| number >= begun + 2);
+        let _ = tokio::time::timeout(Duration::from_secs(5), enough).await;
+    }
+
+    /// Something happened that deserves real time.
+    pub(crate) fn news(&self) {
+        self.0.news.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Begins to move time, for as long as the clock lives. `household` says whose rest counts.
+    pub(crate) fn keep_moving(&self, household: Box<dyn Household>) -> std::io::Result<()> {
+        if !self.is_movable() {
+            return Ok(());
+        }
+        mover::start(Arc::downgrade(&self.0), household)
+    }
+
+    pub(super) fn waits(&self) -> MutexGuard<'_, Waits> {
+        self.0.waits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn from_weak(weak: &Weak<Inner>) -> Option<Self> {
+        weak.upgrade().map(Self)
+    }
+}
+
+impl Clock for LabClock {
+    fn now(&self) -> Timestamp {
+        self.now()
+    }
+
+    fn until(&self, moment: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let clock = self.clone();
+        Box::pin(async move { Self::until(&clock, moment).await })
+    }
+}
+
+/// Time moves on while this lives. See [`LabClock::waiting`].
+#[derive(Debug)]
+pub struct Waiting {
+    clock: LabClock,
+    number: u64,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.clock.waits().satisfied(self.number);
+    }
+}
+
+/// A moment that somebody waits for.
+#[derive(Debug)]
+struct Moment {
+    clock: LabClock,
+    number: u64,
+}
+
+impl Drop for Moment {
+    fn drop(&mut self) {
+        self.clock.waits().over(self.number);
+    }
+}
+
+/// A moment later.
+pub(super) fn after(moment: Timestamp, by: Duration) -> Timestamp {
+    SignedDuration::try_from(by).ok().and_then(|by| moment.checked_add(by).ok()).unwrap_or(Timestamp::MAX)
+}
+
+/// From one moment to another; zero where that is past.
+pub(super) fn duration(from: Timestamp, to: Timestamp) -> Duration {
+    Duration::try_from(to.duration_since(from)).unwrap_or_default()
+}

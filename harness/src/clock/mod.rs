@@ -1,0 +1,10 @@
+//! The time that a lab lives in: read, waited in and, where the machine can, moved on while nothing happens.
+
+mod lab_clock;
+mod mover;
+#[cfg(test)]
+mod tests;
+mod waits;
+
+pub use lab_clock::{ClockKind, LabClock, Waiting};
+pub(crate) use mover::Household;

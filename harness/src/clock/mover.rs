@@ -1,0 +1,147 @@
+//! Moving a lab's time on.
+
+use std::sync::atomic::Ordering;
+use std::sync::{PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use super::LabClock;
+use super::lab_clock::{Inner, after, duration};
+use crate::process::Activity;
+
+/// How long nothing has to happen after something that deserved real time, in real time. Short timers of the programs
+/// (retries, rates, batches) go off by themselves in it.
+const CALM: Duration = Duration::from_millis(25);
+
+/// The first move after something happened. Further ones grow with the time that nothing has happened for, up to what
+/// the lab bears: what goes off within a move goes off at its end, so it is late by a part of the wait, never by a
+/// multiple.
+const FIRST: Duration = Duration::from_millis(100);
+
+/// A move is no longer than this part of the time since something happened, and of the time that is left until somebody
+/// wants to be woken.
+const PART: u32 = 3;
+
+/// Towards the moment at which somebody wants to be woken moves get no shorter than this.
+const LAST: Duration = Duration::from_secs(2);
+
+/// Between two looks at whether the lab is at rest.
+const GLANCE: Duration = Duration::from_micros(300);
+
+/// How often the thread looks whether its lab is still there.
+const IDLE: Duration = Duration::from_millis(500);
+
+/// Whose rest counts, and who is woken by a move.
+pub(crate) trait Household: Send {
+    /// Processes that live in the lab's time: `wake` is called for each after a move.
+    fn moved(&self) -> Vec<i32>;
+    /// Processes that live in real time and work for the others.
+    fn real(&self) -> Vec<i32>;
+    /// Threads of this process that work for the lab.
+    fn threads(&self) -> Vec<i32>;
+    /// The longest move that nothing in the lab takes amiss.
+    fn longest_move(&self) -> Duration;
+    /// Interrupts the waits of the processes that live in the lab's time.
+    fn wake(&self);
+    /// Time went by from one moment to another in so many moves.
+    fn went_by(&self, moved: Duration, moves: u32);
+}
+
+/// Moves time in a thread of its own until the clock is gone.
+pub(super) fn start(clock: Weak<Inner>, household: Box<dyn Household>) -> std::io::Result<()> {
+    std::thread::Builder::new()
+        .name("catnap-clock".to_owned())
+        .stack_size(256 * 1024)
+        .spawn(move || Mover::new(household).run(&clock))
+        .map(drop)
+}
+
+struct Mover {
+    household: Box<dyn Household>,
+    activity: Activity,
+    /// The lab's time since something happened.
+    quiet: Duration,
+    /// Number of news seen.
+    news: u64,
+    /// When the last news came.
+    last_news: Instant,
+    /// Moves that were not told of yet.
+    untold: (Duration, u32),
+}
+
+impl Mover {
+    fn new(household: Box<dyn Household>) -> Self {
+        Self {
+            household,
+            activity: Activity::default(),
+            quiet: Duration::ZERO,
+            news: 0,
+            last_news: Instant::now(),
+            untold: (Duration::ZERO, 0),
+        }
+    }
+
+    fn run(mut self, clock: &Weak<Inner>) {
+        while let Some(clock) = LabClock::from_weak(clock) {
+            let asked = {
+                let waits = clock.waits();
+                if waits.is_asked() {
+                    true
+                } else {
+                    self.tell();
+                    let timeout = clock.0.asked.wait_timeout(waits, IDLE);
+                    timeout.unwrap_or_else(PoisonError::into_inner).0.is_asked()
+                }
+            };
+            if asked && self.is_quiet(&clock) {
+                self.step(&clock);
+            }
+        }
+    }
+
+    /// Looks whether the lab is quiet; takes a glance's time.
+    fn is_quiet(&mut self, clock: &LabClock) -> bool {
+        let news = clock.0.news.load(Ordering::Acquire);
+        if news != self.news {
+            self.tell();
+            self.news = news;
+            self.last_news = Instant::now();
+            self.quiet = Duration::ZERO;
+        }
+        std::thread::sleep(GLANCE);
+        if self.last_news.elapsed() < CALM {
+            return false;
+        }
+        let mut threads = self.household.threads();
+        threads.extend(clock.waits().threads());
+        self.activity.is_at_rest(&self.household.moved(), &self.household.real(), &threads)
+            && clock.0.news.load(Ordering::Acquire) == self.news
+    }
+
+    fn step(&mut self, clock: &LabClock) {
+        clock.0.settled.send_modify(|number| *number += 1);
+        let now = clock.now();
+        let by = {
+            let waits = clock.waits();
+            if !waits.is_asked() {
+                return;
+            }
+            let left = waits.next_moment().map_or(Duration::MAX, |moment| duration(now, moment));
+            (self.quiet / PART).max(FIRST).min(self.household.longest_move()).min((left / PART).max(LAST)).min(left)
+        };
+        let Some(page) = clock.0.page.as_ref().filter(|_| !by.is_zero()) else { return };
+        page.advance(by);
+        self.household.wake();
+        clock.0.moves.send_modify(|number| *number += 1);
+        self.untold = (self.untold.0 + by, self.untold.1 + 1);
+        self.quiet += by;
+        debug_assert!(after(now, by) <= clock.now(), "time goes on");
+    }
+
+    /// Tells of the moves so far, where something else is about to be recorded.
+    fn tell(&mut self) {
+        let (moved, moves) = std::mem::take(&mut self.untold);
+        if moves > 0 {
+            self.household.went_by(moved, moves);
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Time without processes: who waits, what is jumped over, and what is not.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use super::{Household, LabClock};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// A lab without processes and threads of its own.
+struct Nobody(Arc<Mutex<Vec<(Duration, u32)>>>);
+
+impl Household for Nobody {
+    fn moved(&self) -> Vec<i32> {
+        Vec::new()
+    }
+
+    fn real(&self) -> Vec<i32> {
+        Vec::new()
+    }
+
+    fn threads(&self) -> Vec<i32> {
+        Vec::new()
+    }
+
+    fn longest_move(&self) -> Duration {
+        Duration::from_secs(20)
+    }
+
+    fn wake(&self) {}
+
+    fn went_by(&self, moved: Duration, moves: u32) {
+        self.0.lock().unwrap().push((moved, moves));
+    }
+}
+
+/// A clock that can be moved, where this system has such; and what was told of its moves.
+fn clock() -> Option<(LabClock, Arc<Mutex<Vec<(Duration, u32)>>>)> {
+    let clock = LabClock::movable(None).ok()?;
+    let told = Arc::default();
+    clock.keep_moving(Box::new(Nobody(Arc::clone(&told)))).unwrap();
+    Some((clock, told))
+}
+
+#[tokio::test]
+async fn an_hour_is_advanced_in_less_and_told_of() {
+    let Some((clock, told)) = clock() else { return };
+    let (begun, wall) = (clock.now(), Instant::now());
+    clock.advance(HOUR).await;
+    let went_by = Duration::try_from(clock.now().duration_since(begun)).unwrap();
+    assert!(went_by >= HOUR && went_by < HOUR + wall.elapsed() + Duration::from_secs(1), "{went_by:?}");
+    assert!(wall.elapsed() < HOUR / 60);
+    // Told when the thread that moves time finds that nobody asks any more.
+    let patience = Instant::now();
+    while told.lock().unwrap().is_empty() && patience.elapsed() < Duration::from_secs(10) {
+        tokio::task::yield_now().await;
+    }
+    let (moved, moves) = told.lock().unwrap()[0];
+    assert!(moved <= HOUR && moved > HOUR / 2 && moves > 100, "{moved:?} in {moves}");
+}
+
+#[tokio::test]
+async fn nobody_who_waits_is_jumped_over_and_all_wake_in_their_order() {
+    let Some((clock, _)) = clock() else { return };
+    let begun = clock.now();
+    let woken = Arc::new(Mutex::new(Vec::new()));
+    let mut sleepers = tokio::task::JoinSet::new();
+    for minutes in [50u64, 7, 31, 8] {
+        let (clock, woken) = (clock.clone(), woken.clone());
+        sleepers.spawn(async move {
+            clock.sleep(Duration::from_secs(60 * minutes)).await;
+            let at = Duration::try_from(clock.now().duration_since(begun)).unwrap();
+            woken.lock().unwrap().push((minutes, at.as_secs() / 60));
+        });
+    }
+    tokio::task::yield_now().await;
+    clock.advance(HOUR).await;
+    sleepers.join_all().await;
+    assert_eq!(*woken.lock().unwrap(), [(7, 7), (8, 8), (31, 31), (50, 50)]);
+}
+
+#[tokio::test]
+async fn time_stands_unless_somebody_asks() {
+    let Some((clock, _)) = clock() else { return };
+    let moved = clock.moved();
+    // A sleeper alone does not ask.
+    assert!(tokio::time::timeout(Duration::from_millis(100), clock.sleep(HOUR)).await.is_err());
+    assert_eq!(clock.moved(), moved);
+    drop(clock.waiting());
+    assert!(tokio::time::timeout(HOUR, clock.advance(HOUR)).await.is_ok());
+    assert!(clock.moved() > moved);
+}
+
+#[tokio::test]
+async fn after_news_time_is_real_for_a_moment() {
+    let Some((clock, _)) = clock() else { return };
+    let _waiting = clock.waiting();
+    let wall = Instant::now();
+    let moved = clock.moved();
+    while wall.elapsed() < Duration::from_millis(200) {
+        clock.news();
+        tokio::task::yield_now().await;
+    }
+    let moved = clock.moved().saturating_sub(moved);
+    assert!(moved < Duration::from_secs(30), "moved by {moved:?} while there was news all the time");
+    drop(clock);
+}
+
+#[tokio::test]
+async fn a_real_clock_waits_and_is_not_moved() {
+    let clock = LabClock::real();
+    let wall = Instant::now();
+    clock.advance(Duration::from_millis(30)).await;
+    assert!(wall.elapsed() >= Duration::from_millis(30));
+    assert!(!clock.is_movable() && clock.moved().is_zero());
+}

@@ -1,0 +1,43 @@
+//! How nodes say that they are alive.
+
+use std::time::Duration;
+
+/// Times of the nodes' leases, which kubelets and kube-controller-manager have to agree on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// How long a node's lease is good for: `nodeLeaseDurationSeconds` of a kubelet. It is renewed after a quarter.
+    pub lease: Duration,
+    /// After how long without a sign of life a node is taken for dead: `--node-monitor-grace-period` of
+    /// kube-controller-manager.
+    pub grace: Duration,
+}
+
+impl Heartbeat {
+    /// What kubelets and kube-controller-manager do unless told otherwise.
+    pub const KUBELET: Self = Self { lease: Duration::from_secs(40), grace: Duration::from_secs(50) };
+
+    /// For labs whose time is moved: no lease may run out in a move, so moves are shorter than leases. With leases of 40
+    /// seconds a day would be thousands of moves, and most of the work in them would be to renew leases. The price: a
+    /// node that stops saying that it is alive is taken for dead after ten minutes and a half.
+    pub const UNHURRIED: Self = Self { lease: Duration::from_secs(600), grace: Duration::from_secs(630) };
+
+    /// The longest time that may go by at once: all that is due in it gets its turn after it, so between two renewals
+    /// there are no more than this and a quarter of the lease.
+    #[must_use]
+    pub fn longest_move(self) -> Duration {
+        self.lease * 3 / 5
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_lease_runs_out_in_a_move_and_no_node_is_taken_for_dead() {
+        for heartbeat in [Heartbeat::KUBELET, Heartbeat::UNHURRIED] {
+            let longest = heartbeat.longest_move() + heartbeat.lease / 4;
+            assert!(longest < heartbeat.lease && longest < heartbeat.grace, "{heartbeat:?}");
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Whose rest counts when a lab's time is to be moved.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::clock::Household;
+use crate::cluster::embedded::Heartbeat;
+use crate::history::{Event, History};
+use crate::process::{Child, Processes};
+
+/// The lab's processes and threads.
+pub(super) struct Family {
+    pub(super) processes: Processes,
+    /// The kernel's numbers of the threads that the lab's own work is done on.
+    pub(super) threads: Arc<Mutex<Vec<i32>>>,
+    pub(super) history: History,
+}
+
+impl Family {
+    fn pids(&self, moved: bool) -> Vec<i32> {
+        self.processes.running().iter().filter(|child| child.is_moved() == moved).map(Child::pid).collect()
+    }
+}
+
+impl Household for Family {
+    fn moved(&self) -> Vec<i32> {
+        self.pids(true)
+    }
+
+    fn real(&self) -> Vec<i32> {
+        self.pids(false)
+    }
+
+    fn threads(&self) -> Vec<i32> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn longest_move(&self) -> Duration {
+        Heartbeat::UNHURRIED.longest_move()
+    }
+
+    fn wake(&self) {
+        self.processes.running().iter().filter(|child| child.is_moved()).for_each(Child::wake);
+    }
+
+    fn went_by(&self, moved: Duration, moves: u32) {
+        self.history.record(Event::Clock { seconds: moved.as_secs_f64(), moves });
+    }
+}

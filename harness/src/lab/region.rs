@@ -1,0 +1,66 @@
+//! What a scenario can do to the Azure region that it works in: what Azure itself decides, and nobody can order there.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fake_arm::FakeArm;
+use fake_arm::catalog::Catalog;
+use fake_arm::providers::compute::{PublishedVersions, Quotas};
+
+use crate::history::{Event, History};
+
+/// The region of a lab whose Azure is fake-arm.
+#[derive(Clone)]
+pub struct Region {
+    fake: Arc<FakeArm>,
+    history: History,
+    location: String,
+}
+
+impl std::fmt::Debug for Region {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Region").field("location", &self.location).finish_non_exhaustive()
+    }
+}
+
+impl Region {
+    pub(super) fn new(fake: Arc<FakeArm>, history: History, location: &str) -> Self {
+        Self { fake, history, location: location.to_owned() }
+    }
+
+    /// Allows this many vCPUs of a family, `standardDSv5Family` for example; none: as many as the catalog says.
+    pub fn set_family_quota(&self, family: &str, vcpus: Option<u32>) {
+        self.step(match vcpus {
+            Some(vcpus) => format!("the quota of {family} is {vcpus} vCPUs from here on"),
+            None => format!("the quota of {family} is what it was"),
+        });
+        self.fake.with(|world| {
+            let families = &mut world.state::<Quotas>().region(&self.location).families;
+            match vcpus {
+                Some(vcpus) => families.insert(family.to_owned(), vcpus),
+                None => families.remove(family),
+            };
+        });
+    }
+
+    /// Publishes a version, `202601.05.0` for example, of all node images of AKS.
+    pub fn publish_node_images(&self, version: &str) {
+        self.step(format!("AKS publishes the node images {version}"));
+        self.fake.with(|world| {
+            let now = world.now();
+            for gallery in Catalog::builtin().galleries() {
+                world.state::<PublishedVersions>().publish(&gallery.name, version, now);
+            }
+        });
+    }
+
+    /// Lets an operation take this long from here on: `Microsoft.Compute/virtualMachines/write`.
+    pub fn operation_takes(&self, operation: &str, duration: Duration) {
+        self.step(format!("{operation} takes {} from here on", crate::expect::readable(duration)));
+        self.fake.tune(|settings| settings.set_duration(operation, duration));
+    }
+
+    fn step(&self, text: String) {
+        self.history.record(Event::Step { text });
+    }
+}

@@ -1,0 +1,46 @@
+//! The movable clock of child processes: the programs stay untouched, but the time that they read is the machine's plus
+//! what a page of memory says that they all share. Moving their time on is one store into that page; their waits are
+//! then interrupted, so that they look at their timers anew.
+//!
+//! How: a child is stopped at its `exec` (ptrace), two pages are mapped into it (the shared page, and a few lines of
+//! machine code that call the vDSO's own function and add what the page says), and the symbols of its vDSO are led to
+//! that code. Nothing has run in the child before, so no program has looked the symbols up yet. Then it runs on,
+//! untraced.
+//!
+//! Rules: time only moves on, for all processes of a lab at the same instant. CPU clocks are not touched. What waits in
+//! the kernel by itself (`nanosleep`, `timerfd`) waits in real time; the Go runtime does neither.
+
+#[cfg(target_os = "linux")]
+mod activity;
+#[cfg(target_os = "linux")]
+mod code;
+#[cfg(target_os = "linux")]
+mod implant;
+#[cfg(target_os = "linux")]
+mod page;
+#[cfg(target_os = "linux")]
+mod tracer;
+#[cfg(target_os = "linux")]
+mod vdso;
+#[cfg(target_os = "linux")]
+mod wake;
+
+#[cfg(not(target_os = "linux"))]
+mod elsewhere;
+mod error;
+mod probe;
+#[cfg(all(test, target_os = "linux"))]
+mod tests;
+
+#[cfg(target_os = "linux")]
+pub(crate) use activity::{Activity, own_thread};
+#[cfg(not(target_os = "linux"))]
+pub(crate) use elsewhere::{Activity, TimePage, own_thread, set_clock, wake};
+pub use error::ClockError;
+#[cfg(target_os = "linux")]
+pub(crate) use page::TimePage;
+pub use probe::probe_clock;
+#[cfg(target_os = "linux")]
+pub(in crate::process) use tracer::set_clock;
+#[cfg(target_os = "linux")]
+pub(in crate::process) use wake::wake;

@@ -1,0 +1,87 @@
+//! The page of memory that holds a lab's time.
+
+#![allow(unsafe_code)]
+
+use std::num::NonZeroUsize;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
+
+/// Bytes of the mapping.
+pub(super) const SIZE: usize = 4096;
+
+/// How far a lab's time is ahead of the machine's. The harness writes it, the children see it at the same instant.
+#[derive(Debug)]
+pub(crate) struct TimePage {
+    memory: OwnedFd,
+    words: NonNull<Words>,
+}
+
+/// The layout that the code in the children reads.
+#[repr(C)]
+struct Words {
+    /// Nanoseconds by which all clocks were moved on. Only grows.
+    moved: AtomicU64,
+    /// Seconds from the machine's date to the date at which the lab began; for the clocks that tell a date. Set once,
+    /// before there are children.
+    base: AtomicI64,
+}
+
+// SAFETY: the mapping is shared between threads and processes; it is only accessed through atomics.
+unsafe impl Send for TimePage {}
+// SAFETY: as above.
+unsafe impl Sync for TimePage {}
+
+impl TimePage {
+    /// A page that says: not moved, and `base` seconds from the machine's date.
+    pub(crate) fn new(base: i64) -> std::io::Result<Self> {
+        let memory = memfd_create("catnap-time", MFdFlags::MFD_CLOEXEC)?;
+        nix::unistd::ftruncate(&memory, SIZE as i64)?;
+        let length = NonZeroUsize::new(SIZE).ok_or(std::io::ErrorKind::InvalidInput)?;
+        // SAFETY: a new mapping at an address that the kernel chooses, of a file that only this process can change in
+        // size; it is unmapped by `drop` alone.
+        let mapped = unsafe {
+            mmap(None, length, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_SHARED, &memory, 0)
+        }?;
+        let page = Self { memory, words: mapped.cast() };
+        page.words().base.store(base, Ordering::Release);
+        Ok(page)
+    }
+
+    /// Where a child of this process finds the page's memory.
+    pub(super) fn path(&self) -> String {
+        format!("/proc/{}/fd/{}", std::process::id(), self.memory.as_raw_fd())
+    }
+
+    /// By how much all clocks were moved on.
+    pub(crate) fn moved(&self) -> Duration {
+        Duration::from_nanos(self.words().moved.load(Ordering::Acquire))
+    }
+
+    /// Seconds from the machine's date to the lab's, before moves.
+    pub(crate) fn base(&self) -> i64 {
+        self.words().base.load(Ordering::Acquire)
+    }
+
+    /// Moves all clocks on. 584 years in all are possible.
+    pub(crate) fn advance(&self, by: Duration) {
+        let by = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
+        self.words().moved.fetch_add(by, Ordering::AcqRel);
+    }
+
+    fn words(&self) -> &Words {
+        // SAFETY: the mapping is at least a page, aligned to one, and lives as long as `self`; all-zero bytes are valid.
+        unsafe { self.words.as_ref() }
+    }
+}
+
+impl Drop for TimePage {
+    fn drop(&mut self) {
+        // SAFETY: mapped by `new` with this length; no reference into it outlives `self`.
+        let _ = unsafe { munmap(self.words.cast(), SIZE) };
+    }
+}
