@@ -109,10 +109,11 @@ fn check_head(template: &Map<String, Value>) -> Result<(), TemplateError> {
     Ok(())
 }
 
+/// A resource as a template writes it, with its symbolic name where it has one.
+type WrittenResource = (Option<String>, Map<String, Value>);
+
 /// The resources as a list, or as an object of symbolic names.
-fn written_resources(
-    template: &Map<String, Value>,
-) -> Result<Vec<(Option<String>, Map<String, Value>)>, TemplateError> {
+fn written_resources(template: &Map<String, Value>) -> Result<Vec<WrittenResource>, TemplateError> {
     let object = |value: &Value| {
         value.as_object().cloned().ok_or_else(|| TemplateError::validation("A resource of the template is no object"))
     };
