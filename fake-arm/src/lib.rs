@@ -16,6 +16,8 @@ pub mod clock;
 pub mod engine;
 pub mod entra;
 pub mod events;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod ledger;
 pub mod net;
 pub mod provider;

@@ -193,6 +193,9 @@ principals:
     assert_eq!(served.arm(Method::GET, seeded, None).await.0, 200);
     assert_eq!(served.admin(Method::PUT, "snapshot", "{}").await.1["error"]["code"], "InvalidSnapshot");
 
+    let who = format!("identity?client_id={}", served.text("clientId"));
+    assert_eq!(served.admin(Method::GET, &who, "").await.1["IDENTITY_HEADER"], served.told["identityHeader"]);
+    assert_eq!(served.admin(Method::GET, "identity?client_id=x", "").await.0, 404);
     let (_, ledger) = served.admin(Method::GET, "ledger?after=1", "").await;
     assert_eq!(ledger["entries"][0]["sequence"], 2);
     assert_eq!(served.admin(Method::GET, "ledger?after=x", "").await.0, 400);

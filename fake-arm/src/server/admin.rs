@@ -75,6 +75,7 @@ impl Admin {
             ("GET", "/snapshot") => self.snapshot(),
             ("PUT", "/snapshot") => self.restore(body),
             ("GET", "/ledger") => self.ledger(query),
+            ("GET", "/identity") => self.identity(query),
             ("GET", "/clock") => Ok(self.time()),
             ("POST", "/clock") => self.advance(body),
             (_, "/faults") => Err(ArmError::new(
@@ -103,6 +104,7 @@ impl Admin {
                 "GET /snapshot": "everything, as --state keeps it",
                 "PUT /snapshot": "put a snapshot back",
                 "GET /ledger?after=N": "what was asked and answered, from entry N on",
+                "GET /identity?client_id=ID": "the header that makes a process this identity",
                 "GET /clock": "the time",
                 "POST /clock": "move it on: {\"advance\": \"15m\"}",
             },
@@ -154,6 +156,17 @@ impl Admin {
         let later: Vec<_> = entries.iter().filter(|entry| entry.sequence > after).take(LEDGER_PAGE).collect();
         let last = later.last().map_or(after, |entry| entry.sequence);
         Ok(json!({ "entries": later, "last": last }))
+    }
+
+    fn identity(&self, query: &BTreeMap<String, String>) -> Outcome {
+        let asked = query.get("client_id").map(String::as_str).unwrap_or_default();
+        let header = self.shared.with(|world| {
+            let known = uuid::Uuid::parse_str(asked).ok().and_then(|id| world.principals().by_client(id))?.object_id;
+            Some(world.identity_secret(known))
+        });
+        let header =
+            header.ok_or_else(|| ArmError::not_found("NotFound", format!("Nobody has the client id '{asked}'.")))?;
+        Ok(json!({ "IDENTITY_HEADER": header }))
     }
 
     fn time(&self) -> Value {

@@ -21,6 +21,8 @@ mod machine;
 mod paging;
 mod pipeline;
 mod precondition;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod probe;
 mod render;
 mod respond;
 mod route;

@@ -10,6 +10,8 @@ use uuid::Uuid;
 pub(crate) struct Client<'a> {
     pub(crate) id: Uuid,
     pub(crate) secret: &'a str,
+    /// Its right to tokens at the endpoint for managed identities.
+    pub(crate) identity_header: &'a str,
 }
 
 /// One line of JSON.
@@ -17,6 +19,7 @@ pub(crate) fn machine(azure: &FakeArm, ca: &Path, client: &Client<'_>) -> String
     json!({
         "endpoint": azure.endpoint(),
         "identityEndpoint": azure.identity_endpoint(),
+        "identityHeader": client.identity_header,
         "adminEndpoint": azure.admin_endpoint(),
         "ca": ca,
         "tenant": azure.tenant_id(),
@@ -37,7 +40,7 @@ pub(crate) fn page(azure: &FakeArm, ca: &Path, client: &Client<'_>) -> String {
 
   Resource Manager    {origin}/
   Entra               {origin}/{tenant}
-  managed identities  {identity}
+  managed identities  {identity}, header {identity_header}
   admin API           {admin}
   certificate         {ca}
   tenant              {tenant}
@@ -55,6 +58,7 @@ The Azure CLI, in a shell of its own:
 ",
         version = env!("CARGO_PKG_VERSION"),
         identity = azure.identity_endpoint(),
+        identity_header = client.identity_header,
         subscription = azure.subscription_id(),
         client_id = client.id,
         secret = client.secret,

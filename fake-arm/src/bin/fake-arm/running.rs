@@ -135,7 +135,9 @@ fn announce(azure: &FakeArm, flags: &Serve, ca: &PathBuf) {
     if flags.state.is_some() && flags.world.is_some() {
         eprintln!("note: the world file is read only where the state file does not exist yet");
     }
-    let client = Client { id: flags.client_id, secret: &flags.client_secret };
+    let owner = azure.with(|world| world.principals().by_client(flags.client_id).map(|known| known.object_id));
+    let identity_header = azure.identity_header_for(owner.unwrap_or_default());
+    let client = Client { id: flags.client_id, secret: &flags.client_secret, identity_header: &identity_header };
     let text = if flags.json {
         format!("{}\n", greeting::machine(azure, ca, &client))
     } else {
