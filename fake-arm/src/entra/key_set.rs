@@ -146,7 +146,7 @@ mod tests {
                      6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw";
         let keys = KeySet::parse(&keys).unwrap();
         assert_eq!(keys.verify(token).unwrap()["iss"], "joe");
-        assert_eq!(keys.verify(&token.replace("eyJpc3Mi", "eyJpc3Ni")), Err(Fault::Signature));
+        assert_eq!(keys.verify(&token.replace(".cC4hi", ".dC4hi")), Err(Fault::Signature));
         assert_eq!(keys.verify("a.b"), Err(Fault::Malformed));
         assert_eq!(KeySet::default().verify(token), Err(Fault::Signature));
     }

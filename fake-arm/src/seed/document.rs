@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn mistakes_name_their_line() {
         for (text, part) in [
-            ("resources:\n  - id: 5\n    location: [\n", "line 4"),
+            ("resources:\n  - id: 5\n    location: [\n", "line 3"),
             ("principals:\n  - name: x\n    colour: red\n", "colour"),
             ("settings:\n  throttling: maybe\n", "line 2"),
         ] {
