@@ -16,6 +16,9 @@ pub type Reply = Result<Answer, ArmError>;
 /// The last step of a long-running operation. An error makes the operation `Failed` with that code and message.
 pub type Outcome = Box<dyn FnOnce(&mut World) -> Result<(), ArmError> + Send + 'static>;
 
+/// The first step of a long-running operation that goes on in steps; it is told the operation's id.
+pub type FirstStep = Box<dyn FnOnce(&mut World, Uuid) + Send + 'static>;
+
 /// An answer: status, body, headers, and what remains to be done after it.
 #[derive(Debug)]
 pub struct Answer {
@@ -65,7 +68,7 @@ pub enum LongRunning {
     /// It ends when this work, done outside the lock, ends.
     Task(BoxFuture<'static, Outcome>),
     /// It ends when whoever is told its id here says so with [`World::conclude`]: work in steps under the lock.
-    Driven(Box<dyn FnOnce(&mut World, Uuid) + Send + 'static>),
+    Driven(FirstStep),
 }
 
 impl std::fmt::Debug for LongRunning {

@@ -30,7 +30,7 @@ mod link;
 mod registry;
 mod request;
 
-pub use answer::{Answer, Body, LongRunning, Outcome, Polling, Reply};
+pub use answer::{Answer, Body, FirstStep, LongRunning, Outcome, Polling, Reply};
 pub use handler::Handler;
 pub use internal::{internal_delete, internal_put};
 pub use inventory::submit;

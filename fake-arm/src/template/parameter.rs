@@ -79,7 +79,8 @@ fn check(name: &str, declaration: &Value, value: &Value) -> Result<(), TemplateE
             )));
         }
     };
-    if !fits && !(value.is_null() && declaration["nullable"] == true) {
+    let absent = value.is_null() && declaration["nullable"] == true;
+    if !fits && !absent {
         return Err(TemplateError::validation(format!(
             "Template parameter JToken type is not valid. Expected '{expected}'. Actual '{}'. Please see \
              https://aka.ms/arm-create-parameter-file for usage details.",

@@ -6,6 +6,7 @@ mod address_range;
 mod agent_pool;
 mod change;
 mod cluster;
+mod creation;
 mod credential;
 mod draft;
 mod feature;

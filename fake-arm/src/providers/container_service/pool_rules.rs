@@ -293,7 +293,7 @@ mod tests {
     fn pools_are_of_one_network_and_one_is_the_system() {
         let id = |network: &str| json!({"mode": "System", "vnetSubnetID": format!("/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/{network}/subnets/a")});
         let user = read("u", json!({})).unwrap();
-        assert_eq!(check_together(&[user.clone()]).unwrap_err().code(), "MustDefineAtLeastOneSystemPool");
+        assert_eq!(check_together(std::slice::from_ref(&user)).unwrap_err().code(), "MustDefineAtLeastOneSystemPool");
         let (a, b) = (read("a", id("one")).unwrap(), read("b", id("two")).unwrap());
         assert_eq!(check_together(&[a.clone(), b]).unwrap_err().code(), "InvalidParameter");
         assert_eq!(check_together(&[a.clone(), user]).unwrap_err().code(), "AgentPoolsWithEmptySubnetError");

@@ -3,6 +3,7 @@
 
 mod endpoint;
 mod evaluation;
+mod expression;
 mod lexer;
 mod parser;
 mod query;

@@ -4,8 +4,11 @@ use serde_json::{Value, json};
 
 use super::{Aks, path, recommended, refusal};
 
+/// A change of a cluster's properties.
+type Change = fn(&mut Value);
+
 /// Each limitation as a change of a cluster that is allowed in mode Manual.
-fn limitations() -> Vec<(&'static str, fn(&mut Value))> {
+fn limitations() -> Vec<(&'static str, Change)> {
     vec![
         ("cluster autoscaler", |p| {
             p["agentPoolProfiles"][0]["enableAutoScaling"] = json!(true);
