@@ -16,6 +16,33 @@ pub trait ClusterEngine: Send + Sync + 'static {
     async fn update(&self, cluster: ManagedCluster) -> Result<ClusterAccess, EngineError>;
     /// Takes the cluster down.
     async fn delete(&self, id: &str) -> Result<(), EngineError>;
+    /// What node auto-provisioning has in the live cluster: AKS turns it off only where nothing of it is left.
+    ///
+    /// An engine without a live cluster has nothing.
+    async fn nap_state(&self, id: &str) -> Result<NapState, EngineError> {
+        let _ = id;
+        Ok(NapState::default())
+    }
+    /// Stops the control plane of a cluster whose machines are gone, keeping what is in it. By default nothing happens:
+    /// the cluster goes on serving.
+    async fn stop(&self, id: &str) -> Result<(), EngineError> {
+        let _ = id;
+        Ok(())
+    }
+    /// Starts the control plane of a stopped cluster.
+    async fn start(&self, id: &str) -> Result<(), EngineError> {
+        let _ = id;
+        Ok(())
+    }
+}
+
+/// What node auto-provisioning has in a cluster.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NapState {
+    /// Names of the nodes that carry the label `karpenter.sh/nodepool`.
+    pub nodes: Vec<String>,
+    /// Names of the node pools whose `spec.limits.cpu` is not zero, or that have no such limit.
+    pub unlimited_node_pools: Vec<String>,
 }
 
 /// Why an engine could not do what was asked. It becomes the error of the long-running operation.
@@ -29,7 +56,7 @@ pub struct EngineError {
 }
 
 /// How to reach a cluster.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ClusterAccess {
     /// kubeconfig that `listClusterAdminCredential` hands out.
     pub admin_kubeconfig: String,
@@ -111,4 +138,13 @@ pub struct NetworkProfile {
     pub service_cidr: ipnet::IpNet,
     /// Address of the cluster DNS Service, inside the service range.
     pub dns_service_ip: IpAddr,
+    /// Pod ranges, one per family, IPv4 first; empty in node subnet networking.
+    #[serde(default)]
+    pub pod_cidrs: Vec<ipnet::IpNet>,
+    /// Service ranges, one per family, IPv4 first.
+    #[serde(default)]
+    pub service_cidrs: Vec<ipnet::IpNet>,
+    /// `loadBalancer`, `managedNATGateway`, `userAssignedNATGateway`, `userDefinedRouting`, `none` or `block`.
+    #[serde(default)]
+    pub outbound_type: String,
 }

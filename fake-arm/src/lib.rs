@@ -16,11 +16,16 @@ pub mod clock;
 pub mod engine;
 pub mod entra;
 pub mod events;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod ledger;
 pub mod net;
 pub mod provider;
 pub mod providers;
+pub mod rbac;
+pub mod seed;
 pub mod server;
+mod template;
 pub mod world;
 
 pub use server::{Builder, FakeArm, StartError};

@@ -20,13 +20,15 @@ pub mod runner;
 pub mod prelude {
     //! Everything that a scenario needs.
 
-    pub use crate::azure::{ArmError, Azure, Subnet, Vnet};
+    pub use crate::azure::{
+        ArmError, Azure, Identity, PrincipalId, RoleAssignment, RoleDefinition, Scope, Subnet, Vnet,
+    };
     pub use crate::expect::{
         Expectation, Failure, Mark, Outcome, all_requests, days, disks, events, hours, minutes, nics, node_claims,
         nodes, pods, requests, seconds, token_requests, vms,
     };
     pub use crate::lab::NodeProvisioning::{Auto, Manual};
-    pub use crate::lab::{Cluster, ClusterError, Lab, lab};
+    pub use crate::lab::{Cluster, ClusterError, Lab, ManagedClusterBuilder, lab};
     pub use crate::manifest::{
         Budget, Deployment, Manifests, Named, NodeClass, NodePool, deployment, disruption_budget, node_class, node_pool,
     };

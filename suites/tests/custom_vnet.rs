@@ -23,17 +23,19 @@ struct CustomVnet {
 /// The service range is not the default one: 10.0.0.0/16 would contain the subnets, and Azure refuses that (CIDR-12+).
 const SERVICE_CIDR: &str = "10.2.0.0/16";
 
+/// A managed cluster to be created in a subnet, as "Create an AKS cluster in a custom VNet" does it: with an identity of
+/// its own that was made a Network Contributor on the whole network (approach A), so that its nodes may go to any subnet.
+async fn cluster_in<'a>(lab: &'a Lab, vnet: &Vnet, subnet: &Subnet) -> Result<ManagedClusterBuilder<'a>, Failure> {
+    let identity = lab.azure().identity("my-aks-identity").create().await?;
+    lab.azure().role("Network Contributor").on(vnet).to(&identity).assign().await?;
+    Ok(lab.managed_cluster().node_provisioning(Auto).identity(&identity).subnet(subnet))
+}
+
 async fn custom_vnet(lab: &Lab) -> Result<CustomVnet, Failure> {
     let vnet = lab.azure().vnet("my-aks-vnet").address_space("10.0.0.0/16").create().await?;
     let cluster_subnet = vnet.subnet("cluster-subnet", "10.0.1.0/24").create().await?;
     let custom_subnet = vnet.subnet("custom-subnet", "10.0.2.0/24").create().await?;
-    let cluster = lab
-        .managed_cluster()
-        .node_provisioning(Auto)
-        .subnet(&cluster_subnet)
-        .service_cidr(SERVICE_CIDR)
-        .create()
-        .await?;
+    let cluster = cluster_in(lab, &vnet, &cluster_subnet).await?.service_cidr(SERVICE_CIDR).create().await?;
     Ok(CustomVnet { vnet, cluster_subnet, custom_subnet, cluster })
 }
 
@@ -131,13 +133,7 @@ async fn the_default_subnet_is_the_provisioners_own(
     if let Some(flag) = flag {
         lab.provisioner().flag("--vnet-subnet-id", &vnet.subnet_id(flag));
     }
-    let cluster = lab
-        .managed_cluster()
-        .node_provisioning(Auto)
-        .subnet(&cluster_subnet)
-        .service_cidr(SERVICE_CIDR)
-        .create()
-        .await?;
+    let cluster = cluster_in(&lab, &vnet, &cluster_subnet).await?.service_cidr(SERVICE_CIDR).create().await?;
 
     pool_with_workload(&cluster, "any", node_class("any")).await?;
 
@@ -253,11 +249,9 @@ async fn a_cluster_can_live_in_a_network_with_an_api_server_subnet(#[future(awt)
     let delegation = api_server.get().await?["properties"]["delegations"][0]["properties"]["serviceName"].clone();
     lab.verify("the delegation of apiServerSubnet", json!(DELEGATION), delegation)?;
 
-    let cluster = lab
-        .managed_cluster()
-        .node_provisioning(Auto)
+    let cluster = cluster_in(&lab, &vnet, &cluster_subnet)
+        .await?
         .property("apiServerAccessProfile", json!({ "enableVnetIntegration": true, "subnetId": api_server.id() }))
-        .subnet(&cluster_subnet)
         .create()
         .await?;
     let state = cluster.resource()["properties"]["provisioningState"].as_str();

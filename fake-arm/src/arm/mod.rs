@@ -3,11 +3,14 @@
 
 mod api_version;
 mod error;
+mod filter;
 mod operation;
 mod resource_id;
 
 pub use api_version::{ApiVersion, InvalidApiVersion};
 pub use error::{ArmError, CloudError};
+pub(crate) use filter::invalid as invalid_filter;
+pub use filter::{Comparison, Filter, Predicate};
 pub use operation::{Operation, OperationStatus};
 pub use resource_id::{InvalidResourceId, ResourceId};
 pub(crate) use resource_id::{blocks, type_of};

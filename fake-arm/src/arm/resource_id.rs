@@ -47,7 +47,11 @@ pub(crate) fn blocks<'a>(segments: &[&'a str]) -> Vec<Block<'a>> {
     while at < segments.len() {
         let here = segments[at];
         // `/subscriptions/s/providers/Microsoft.X` alone is the registration of a namespace, an ordinary pair.
-        if here.eq_ignore_ascii_case("providers") && at + 2 < segments.len() {
+        // `/providers/Microsoft.Features/providers/Microsoft.X/features/f` names a namespace as a resource would be named.
+        let named = blocks.last().is_some_and(|block| {
+            block.pairs.is_empty() && block.namespace.is_some_and(|n| n.eq_ignore_ascii_case("Microsoft.Features"))
+        });
+        if here.eq_ignore_ascii_case("providers") && at + 2 < segments.len() && !named {
             blocks.push(Block { namespace: Some(segments[at + 1]), pairs: Vec::new(), dangling: None });
             at += 2;
             // …unless what follows is an action on that registration.

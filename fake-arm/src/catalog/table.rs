@@ -171,7 +171,8 @@ fn region(row: RegionRow, prices: &PricesFile, sizes: &BTreeMap<String, usize>) 
         offers.insert(key, Offer { size, zones, price });
         Ok(())
     };
-    if let Some(column) = prices.regions.iter().position(|name| *name == row.name) {
+    let priced_as = row.sells_as.as_ref().unwrap_or(&row.name);
+    if let Some(column) = prices.regions.iter().position(|name| name == priced_as) {
         for (size, row) in &prices.prices {
             if let Some(price) = row[column] {
                 offer("prices.yaml", size, Some(price))?;

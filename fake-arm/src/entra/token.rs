@@ -19,6 +19,8 @@ use crate::arm::ArmError;
 pub struct Issuer {
     tenant: Uuid,
     key: EcdsaKeyPair,
+    /// The key as PKCS#8, to be kept.
+    document: Vec<u8>,
     key_id: String,
     random: SystemRandom,
 }
@@ -61,11 +63,41 @@ impl Issuer {
     pub fn new(tenant: Uuid) -> Result<Self, ring::error::Unspecified> {
         let random = SystemRandom::new();
         let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random)?;
-        let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, document.as_ref(), &random)
-            .map_err(|_| ring::error::Unspecified)?;
-        let key_id =
-            BASE64.encode(&ring::digest::digest(&ring::digest::SHA256, key.public_key().as_ref()).as_ref()[..16]);
-        Ok(Self { tenant, key, key_id, random })
+        Self::restored(tenant, document.as_ref().to_vec()).map_err(|_| ring::error::Unspecified)
+    }
+
+    /// An issuer with a key that was kept: the tokens that it signed stay good.
+    ///
+    /// # Errors
+    /// Where the document is no PKCS#8 key on the curve P-256.
+    pub fn restored(tenant: Uuid, document: Vec<u8>) -> Result<Self, ring::error::KeyRejected> {
+        let random = SystemRandom::new();
+        let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &document, &random)?;
+        let digest = ring::digest::digest(&ring::digest::SHA256, key.public_key().as_ref());
+        let key_id = BASE64.encode(&digest.as_ref()[..16]);
+        Ok(Self { tenant, key, document, key_id, random })
+    }
+
+    /// The signing key as PKCS#8.
+    pub(crate) fn key_document(&self) -> &[u8] {
+        &self.document
+    }
+
+    /// The public key as a JSON web key.
+    pub fn public_key(&self) -> serde_json::Value {
+        // An uncompressed point: a byte that says so, then x, then y.
+        let point = &self.key.public_key().as_ref()[1..];
+        let (x, y) = point.split_at(point.len() / 2);
+        serde_json::json!({
+            "kty": "EC",
+            "use": "sig",
+            "alg": "ES256",
+            "kid": self.key_id,
+            "x5t": self.key_id,
+            "crv": "P-256",
+            "x": BASE64.encode(x),
+            "y": BASE64.encode(y),
+        })
     }
 
     /// `https://sts.windows.net/{tenant}/`.
@@ -107,7 +139,17 @@ impl Issuer {
     ///
     /// # Errors
     /// The 401 that ARM answers. The order of the checks is Azure's: form, issuer, signature, audience, life.
-    pub fn verify(&self, token: &str, audiences: &[String], now: Timestamp) -> Result<TokenClaims, ArmError> {
+    pub fn verify(&self, token: &str, audiences: &[&str], now: Timestamp) -> Result<TokenClaims, ArmError> {
+        let claims = self.authentic(token)?;
+        claims.check(audiences, now)?;
+        Ok(claims)
+    }
+
+    /// Reads the claims of a token that this issuer signed, whomever it is for and whenever it was.
+    ///
+    /// # Errors
+    /// The 401 that ARM answers to a malformed, foreign or unsigned token.
+    pub fn authentic(&self, token: &str) -> Result<TokenClaims, ArmError> {
         let malformed = || ArmError::unauthorized("InvalidAuthenticationToken", "The access token is invalid.");
         let parts: Vec<&str> = token.split('.').collect();
         let [header, payload, signature] = parts[..] else { return Err(malformed()) };
@@ -132,17 +174,27 @@ impl Issuer {
         UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, self.key.public_key().as_ref())
             .verify(signed.as_bytes(), &signature)
             .map_err(|_| invalid())?;
-        if !audiences.iter().any(|a| a.trim_end_matches('/') == claims.aud.trim_end_matches('/')) {
-            return Err(wrong_audience(&claims.aud));
+        Ok(claims)
+    }
+}
+
+impl TokenClaims {
+    /// The token is for one of `audiences`, and good at `now`.
+    ///
+    /// # Errors
+    /// The 401 that ARM answers.
+    pub fn check(&self, audiences: &[&str], now: Timestamp) -> Result<(), ArmError> {
+        if !audiences.iter().any(|a| a.trim_end_matches('/') == self.aud.trim_end_matches('/')) {
+            return Err(wrong_audience(&self.aud));
         }
         let now = now.as_second();
-        if now >= claims.exp {
-            return Err(expired(claims.exp, now));
+        if now >= self.exp {
+            return Err(expired(self.exp, now));
         }
-        if now < claims.nbf {
+        if now < self.nbf {
             return Err(ArmError::unauthorized("InvalidAuthenticationToken", "The access token is not yet valid."));
         }
-        Ok(claims)
+        Ok(())
     }
 }
 

@@ -1,7 +1,9 @@
 //! What was asked and answered: kept in order, and told to whoever listens.
 
 mod book;
+mod footprint;
 mod redaction;
 
 pub use book::Ledger;
+pub use footprint::{Footprint, UsedRight};
 pub(crate) use redaction::redacted;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use http::StatusCode;
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::arm::{ArmError, ResourceId};
 use crate::world::World;
@@ -14,6 +15,9 @@ pub type Reply = Result<Answer, ArmError>;
 
 /// The last step of a long-running operation. An error makes the operation `Failed` with that code and message.
 pub type Outcome = Box<dyn FnOnce(&mut World) -> Result<(), ArmError> + Send + 'static>;
+
+/// The first step of a long-running operation that goes on in steps; it is told the operation's id.
+pub type FirstStep = Box<dyn FnOnce(&mut World, Uuid) + Send + 'static>;
 
 /// An answer: status, body, headers, and what remains to be done after it.
 #[derive(Debug)]
@@ -26,6 +30,20 @@ pub struct Answer {
     pub headers: Vec<(String, String)>,
     /// The rest of a long-running operation.
     pub long_running: Option<LongRunning>,
+    /// How callers follow it.
+    pub polling: Polling,
+}
+
+/// How callers follow a long-running operation. Azure's providers differ in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Polling {
+    /// `Azure-AsyncOperation`, and `Location` as well with 202: most providers.
+    #[default]
+    AsyncOperation,
+    /// `Location` only: 202 there while it is at work, then the result. Resource groups.
+    Location,
+    /// No header: callers read the resource until its `provisioningState` is a last one.
+    ProvisioningState,
 }
 
 /// What stands in the answer's body.
@@ -39,6 +57,8 @@ pub enum Body {
     Resource(ResourceId),
     /// A list: cut into pages by the server.
     List(Vec<Value>),
+    /// A list of resources: cut into pages by the server, and only those of the page are shown by their handlers.
+    Resources(Vec<ResourceId>),
 }
 
 /// How a long-running operation goes on.
@@ -47,6 +67,8 @@ pub enum LongRunning {
     After(Duration, Outcome),
     /// It ends when this work, done outside the lock, ends.
     Task(BoxFuture<'static, Outcome>),
+    /// It ends when whoever is told its id here says so with [`World::conclude`]: work in steps under the lock.
+    Driven(FirstStep),
 }
 
 impl std::fmt::Debug for LongRunning {
@@ -54,13 +76,14 @@ impl std::fmt::Debug for LongRunning {
         match self {
             Self::After(duration, _) => write!(f, "After({duration:?})"),
             Self::Task(_) => f.write_str("Task"),
+            Self::Driven(_) => f.write_str("Driven"),
         }
     }
 }
 
 impl Answer {
     fn new(status: StatusCode, body: Body) -> Self {
-        Self { status, body, headers: Vec::new(), long_running: None }
+        Self { status, body, headers: Vec::new(), long_running: None, polling: Polling::default() }
     }
 
     /// 200 with JSON.
@@ -82,6 +105,11 @@ impl Answer {
     /// 200 with `{"value":[…]}`, in pages.
     pub fn list(items: Vec<Value>) -> Self {
         Self::new(StatusCode::OK, Body::List(items))
+    }
+
+    /// 200 with `{"value":[…]}`, in pages, of resources as their handlers show them.
+    pub fn resources(ids: Vec<ResourceId>) -> Self {
+        Self::new(StatusCode::OK, Body::Resources(ids))
     }
 
     /// 200 without a body.
@@ -124,6 +152,21 @@ impl Answer {
     #[must_use]
     pub fn when(mut self, work: impl Future<Output = Outcome> + Send + 'static) -> Self {
         self.long_running = Some(LongRunning::Task(Box::pin(work)));
+        self
+    }
+
+    /// Makes it a long-running operation that goes on in steps: `start` is told its id, and whoever it hands that to ends
+    /// it with [`World::conclude`].
+    #[must_use]
+    pub fn driven(mut self, start: impl FnOnce(&mut World, Uuid) + Send + 'static) -> Self {
+        self.long_running = Some(LongRunning::Driven(Box::new(start)));
+        self
+    }
+
+    /// Says how callers follow the long-running operation.
+    #[must_use]
+    pub fn polled_by(mut self, polling: Polling) -> Self {
+        self.polling = polling;
         self
     }
 }

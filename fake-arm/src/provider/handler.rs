@@ -1,8 +1,9 @@
 //! What a provider can be asked to do with its resource type.
 
+use futures::future::BoxFuture;
 use serde_json::Value;
 
-use super::{Answer, Reply, Request};
+use super::{Answer, Link, Reply, Request};
 use crate::arm::ArmError;
 use crate::world::{Resource, World};
 
@@ -42,6 +43,16 @@ pub trait Handler: Sync {
         Err(unserved(request))
     }
 
+    /// What `PUT` would refuse, asked before a template deployment starts. Types that do not take part in the preflight
+    /// refuse nothing here.
+    ///
+    /// # Errors
+    /// Whatever the type refuses.
+    fn preflight(&self, world: &World, request: &Request) -> Result<(), ArmError> {
+        let _ = (world, request);
+        Ok(())
+    }
+
     /// `PATCH` of one resource. By default it replaces the tags.
     ///
     /// # Errors
@@ -71,9 +82,8 @@ pub trait Handler: Sync {
     /// # Errors
     /// Whatever the type refuses.
     fn list(&self, world: &mut World, request: &Request) -> Reply {
-        let world = &*world;
         let found = world.resources().within(&request.id, request.resource_type.name);
-        Ok(Answer::list(found.map(|resource| self.show(world, resource)).collect()))
+        Ok(Answer::resources(found.map(|resource| resource.id.clone()).collect()))
     }
 
     /// `POST` to the collection in the scope `request.id`.
@@ -95,6 +105,22 @@ pub trait Handler: Sync {
     /// store undone (addresses, machines). By default it is removed from the store.
     fn remove(&self, world: &mut World, resource: &Resource) {
         world.resources_mut().remove(&resource.id);
+    }
+
+    /// What has to happen outside the lock before the resource is taken away because its resource group goes: whatever
+    /// stands behind it is brought down. An error keeps the group. By default nothing has to.
+    fn before_removal(
+        &self,
+        world: &mut World,
+        resource: &Resource,
+    ) -> Option<BoxFuture<'static, Result<(), ArmError>>> {
+        let _ = (world, resource);
+        None
+    }
+
+    /// What the body of a PUT or PATCH may link to, and the action that the caller must have there.
+    fn links(&self) -> &'static [Link] {
+        &[]
     }
 
     /// The operation in the language of role definitions where it is not the usual one

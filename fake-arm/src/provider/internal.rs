@@ -6,8 +6,8 @@ use http::{HeaderMap, Method};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{LongRunning, Registry, Request};
-use crate::arm::{ArmError, ResourceId};
+use super::{Answer, LongRunning, Registry, Request};
+use crate::arm::{ArmError, OperationStatus, ResourceId};
 use crate::world::World;
 
 /// Puts a resource as its own provider would, without a caller, and lets the operation end at once.
@@ -15,6 +15,22 @@ use crate::world::World;
 /// # Errors
 /// Whatever the type's handler refuses; `InvalidResourceType` where nobody serves the type.
 pub fn internal_put(world: &mut World, id: &ResourceId, resource_type: &str, body: Value) -> Result<(), ArmError> {
+    let request = request(Method::PUT, id, resource_type, body)?;
+    let answer = request.resource_type.handler.put(world, &request)?;
+    end(world, id, answer)
+}
+
+/// Deletes a resource as its own provider would, without a caller, and lets the operation end at once.
+///
+/// # Errors
+/// Whatever the type's handler refuses; `InvalidResourceType` where nobody serves the type.
+pub fn internal_delete(world: &mut World, id: &ResourceId, resource_type: &str) -> Result<(), ArmError> {
+    let request = request(Method::DELETE, id, resource_type, Value::Null)?;
+    let answer = request.resource_type.handler.delete(world, &request)?;
+    end(world, id, answer)
+}
+
+fn request(method: Method, id: &ResourceId, resource_type: &str, body: Value) -> Result<Request, ArmError> {
     let Some(resource_type) = Registry::get().find(resource_type) else {
         return Err(ArmError::not_found(
             "InvalidResourceType",
@@ -26,8 +42,8 @@ pub fn internal_put(world: &mut World, id: &ResourceId, resource_type: &str, bod
     let api_version = newest.or(resource_type.api_versions.first()).and_then(|v| v.parse().ok()).ok_or_else(|| {
         ArmError::bad_request("NoRegisteredProviderFound", format!("'{}' has no api-version.", resource_type.name))
     })?;
-    let request = Request {
-        method: Method::PUT,
+    Ok(Request {
+        method,
         id: id.clone(),
         resource_type,
         api_version,
@@ -36,14 +52,16 @@ pub fn internal_put(world: &mut World, id: &ResourceId, resource_type: &str, bod
         body,
         caller: Uuid::nil(),
         origin: String::new(),
-    };
-    let answer = resource_type.handler.put(world, &request)?;
+    })
+}
+
+/// Whoever asks on behalf of a larger operation has its own duration.
+fn end(world: &mut World, id: &ResourceId, answer: Answer) -> Result<(), ArmError> {
     match answer.long_running {
-        // Whoever puts on behalf of a larger operation has its own duration.
         Some(LongRunning::After(_, outcome)) => {
             let id = world.begin(id, LongRunning::After(std::time::Duration::ZERO, outcome));
             match world.operation(id).map(|o| o.status.clone()) {
-                Some(crate::arm::OperationStatus::Failed(error)) => Err(error),
+                Some(OperationStatus::Failed(error)) => Err(error),
                 _ => Ok(()),
             }
         }

@@ -26,13 +26,16 @@
 mod answer;
 mod handler;
 mod internal;
+mod link;
 mod registry;
 mod request;
 
-pub use answer::{Answer, Body, LongRunning, Outcome, Reply};
+pub use answer::{Answer, Body, FirstStep, LongRunning, Outcome, Polling, Reply};
 pub use handler::Handler;
-pub use internal::internal_put;
+pub use internal::{internal_delete, internal_put};
 pub use inventory::submit;
+pub use link::Link;
+pub(crate) use link::identity_link;
 pub(crate) use registry::Registry;
 pub use registry::ResourceType;
 pub use request::Request;

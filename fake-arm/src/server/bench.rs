@@ -9,8 +9,12 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::dispatch::{Incoming, dispatch};
+use crate::arm::ResourceId;
 use crate::clock::Clock;
-use crate::world::{Settings, World};
+use crate::entra::{Principal, PrincipalKind};
+use crate::providers::authorization;
+use crate::rbac::BuiltinRole;
+use crate::world::{Settings, Throttling, World};
 
 /// A clock that stands until it is moved.
 #[derive(Debug)]
@@ -25,6 +29,8 @@ impl Clock for ManualClock {
 /// The world, its clock, and a caller.
 pub(crate) struct Bench {
     pub(crate) world: World,
+    /// Who calls; the owner of the subscription at first.
+    pub(crate) caller: Uuid,
     clock: Arc<ManualClock>,
     tasks: tokio::sync::mpsc::UnboundedReceiver<crate::world::Task>,
 }
@@ -61,14 +67,28 @@ impl Reply {
 }
 
 impl Bench {
+    /// An owner of the subscription.
+    pub(crate) const OWNER: Uuid = Uuid::from_u128(0x33);
     pub(crate) const SUBSCRIPTION: &str = "11111111-1111-1111-1111-111111111111";
 
     pub(crate) fn new() -> Self {
         let clock = Arc::new(ManualClock(Mutex::new("2026-01-01T00:00:00Z".parse().unwrap())));
         let subscription = Self::SUBSCRIPTION.parse().unwrap();
-        let mut world = World::new(clock.clone(), 7, Uuid::from_u128(0x22), subscription, Settings::default()).unwrap();
+        // Tests of providers make many requests at one moment, and do not wait between them.
+        let mut settings = Settings::default();
+        settings.throttling = Throttling::off();
+        settings.conflicts = false;
+        let mut world = World::new(clock.clone(), 7, Uuid::from_u128(0x22), subscription, settings).unwrap();
         let tasks = world.take_tasks().unwrap();
-        Self { world, clock, tasks }
+        world.add_principal(Principal {
+            object_id: Self::OWNER,
+            client_id: Uuid::from_u128(0x3333),
+            kind: PrincipalKind::User,
+            display_name: "owner@bench".to_owned(),
+        });
+        let scope = ResourceId::subscription_of(subscription);
+        authorization::grant(&mut world, Self::OWNER, BuiltinRole::Owner.id(), &scope);
+        Self { world, clock, tasks, caller: Self::OWNER }
     }
 
     /// With a resource group `rg` in eastus.
@@ -89,6 +109,8 @@ impl Bench {
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let path = if path.starts_with("/subscriptions")
             || path.starts_with("/providers/Microsoft.ResourceGraph/")
+            || path.starts_with("/providers/Microsoft.Authorization/roleDefinitions")
+            || path.starts_with("/providers/Microsoft.Management/")
             || path == "/tenants"
         {
             path.to_owned()
@@ -100,13 +122,21 @@ impl Bench {
             path,
             query: query.to_owned(),
             headers,
-            body,
+            body: Ok(body),
             origin: "https://127.0.0.1:1".to_owned(),
-            caller: Uuid::from_u128(0x33),
+            caller: self.caller,
         };
-        match dispatch(&mut self.world, incoming).result {
-            Ok(r) => Reply { status: r.status.as_u16(), headers: r.headers, body: r.body.unwrap_or(Value::Null) },
-            Err(e) => Reply { status: e.status.as_u16(), headers: Vec::new(), body: e.body() },
+        let done = dispatch(&mut self.world, incoming);
+        let mut headers: Vec<(String, String)> = done.headers.into_iter().map(|(n, v)| (n.to_owned(), v)).collect();
+        match done.result {
+            Ok(r) => {
+                headers.extend(r.headers);
+                Reply { status: r.status.as_u16(), headers, body: r.body.unwrap_or(Value::Null) }
+            }
+            Err(e) => {
+                headers.extend(e.retry_after.map(|wait| ("retry-after".to_owned(), wait.as_secs().to_string())));
+                Reply { status: e.status.as_u16(), headers, body: e.body() }
+            }
         }
     }
 

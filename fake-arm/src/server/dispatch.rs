@@ -1,4 +1,4 @@
-//! A request, under the world's lock, from its path to its answer.
+//! A request, under the world's lock, from its path to its answer: each check in the order in which Azure makes it.
 
 use std::collections::BTreeMap;
 
@@ -8,18 +8,21 @@ use uuid::Uuid;
 
 use super::render::{self, Rendered};
 use super::route::{Route, Target};
+use super::throttle::{self, Asked};
+use super::{authorization, conflict, envelope, precondition, surroundings};
 use crate::arm::{ApiVersion, ArmError, Operation, OperationStatus};
 use crate::provider::{Registry, Reply, Request, ResourceType, normal_location};
 use crate::world::World;
 
 /// A request as it came in, its caller known.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Incoming {
     pub(crate) method: Method,
     pub(crate) path: String,
     pub(crate) query: String,
     pub(crate) headers: HeaderMap,
-    pub(crate) body: Value,
+    /// The body, or why there is none.
+    pub(crate) body: Result<Value, ArmError>,
     pub(crate) origin: String,
     pub(crate) caller: Uuid,
 }
@@ -30,11 +33,17 @@ pub(crate) struct Dispatched {
     pub(crate) result: Result<Rendered, ArmError>,
     pub(crate) operation: String,
     pub(crate) resource_id: String,
+    /// Headers of the answer, be it an error or not.
+    pub(crate) headers: Vec<(&'static str, String)>,
 }
 
-/// What a request means, before it is known whether it may be served.
+/// What a request means, before it is known whether it may be served: its operation and the resource concerned.
 pub(crate) fn describe(method: &Method, path: &str) -> (String, String) {
-    match Route::parse(method, path, Registry::get()) {
+    described(&Route::parse(method, path, Registry::get()), method)
+}
+
+fn described(route: &Result<Route, ArmError>, method: &Method) -> (String, String) {
+    match route {
         Ok(route) if route.resource_type.is_some() || matches!(route.target, Target::Operation { .. }) => {
             (route.operation(method), route.resource_id())
         }
@@ -46,12 +55,59 @@ pub(crate) fn describe(method: &Method, path: &str) -> (String, String) {
 /// Serves a request.
 pub(crate) fn dispatch(world: &mut World, incoming: Incoming) -> Dispatched {
     world.catch_up();
-    let (mut operation, resource_id) = describe(&incoming.method, &incoming.path);
-    let result = serve(world, incoming, &mut operation);
-    Dispatched { result, operation, resource_id }
+    let route = Route::parse(&incoming.method, &incoming.path, Registry::get());
+    let (mut operation, resource_id) = described(&route, &incoming.method);
+    let mut headers = Vec::new();
+    let result = route.and_then(|route| serve(world, incoming, route, &mut operation, &mut headers));
+    Dispatched { result, operation, resource_id, headers }
 }
 
-fn serve(world: &mut World, incoming: Incoming, operation: &mut String) -> Result<Rendered, ArmError> {
+/// Serves a request that a deployment makes for its caller, from within the world's own course: what is due meanwhile
+/// waits.
+///
+/// # Errors
+/// What the caller would have been answered.
+pub(crate) fn ask_within(world: &mut World, incoming: Incoming) -> Result<Rendered, ArmError> {
+    let route = Route::parse(&incoming.method, &incoming.path, Registry::get())?;
+    let mut operation = route.operation(&incoming.method);
+    serve(world, incoming, route, &mut operation, &mut Vec::new())
+}
+
+fn serve(
+    world: &mut World,
+    incoming: Incoming,
+    route: Route,
+    operation: &mut String,
+    headers: &mut Vec<(&'static str, String)>,
+) -> Result<Rendered, ArmError> {
+    throttle::admit(world, &Asked { method: &incoming.method, route: &route, caller: incoming.caller }, headers)?;
+    let (request, target) = match understood(world, incoming, route)? {
+        Understood::Request(request, target) => (*request, target),
+        Understood::Status(rendered) => return Ok(rendered),
+    };
+    if let Some(named) = request.resource_type.handler.operation(&request) {
+        *operation = named;
+    }
+    // Faults are injected here, before the caller's rights are looked at.
+    // Before anything tells whether the group or the resource exists.
+    let sight = authorization::check(world, &request, &target, operation)?;
+    surroundings::check(world, &request, &target)?;
+    crate::providers::resources::check_registered(world, &request)?;
+    precondition::check(world, &request)?;
+    envelope::check(&request, &target)?;
+    conflict::check(world, &request, &target)?;
+    let mut answer = ask(world, &request, &target)?;
+    authorization::keep_readable(&sight, &mut answer);
+    render::render(world, &request, answer)
+}
+
+/// A request whose type and api-version are known, or the status of an operation, which needs no more.
+enum Understood {
+    Request(Box<Request>, Target),
+    Status(Rendered),
+}
+
+fn understood(world: &World, incoming: Incoming, route: Route) -> Result<Understood, ArmError> {
     let registry = Registry::get();
     let query = parsed_query(&incoming.query);
     let version = query.get("api-version").filter(|v| !v.is_empty()).ok_or_else(|| {
@@ -60,17 +116,15 @@ fn serve(world: &mut World, incoming: Incoming, operation: &mut String) -> Resul
             "The api-version query parameter (?api-version=) is required for all requests.",
         )
     })?;
-    let route = Route::parse(&incoming.method, &incoming.path, registry)?;
-    check_subscription(world, &route)?;
+    surroundings::check_subscription(world, &route)?;
     if let Target::Operation { name, result } = &route.target {
-        return operation_status(world, &incoming, name, *result);
+        return operation_status(world, &incoming, name, *result).map(Understood::Status);
     }
     let Some(resource_type) = route.resource_type else { return Err(unknown_type(&route, version, registry)) };
-    let api_version = known_version(world, &route, &incoming.body, resource_type, version)?;
-
-    let (id, action) = match &route.target {
-        Target::Resource(id) | Target::Collection(id) => (id.clone(), None),
-        Target::Action(id, action) => (id.clone(), Some(action.clone())),
+    let body = incoming.body?;
+    let api_version = known_version(world, &route, &body, resource_type, version)?;
+    let id = match &route.target {
+        Target::Resource(id) | Target::Collection(id) | Target::Action(id, _) => id.clone(),
         Target::Operation { .. } => unreachable!("served above"),
     };
     let request = Request {
@@ -80,22 +134,16 @@ fn serve(world: &mut World, incoming: Incoming, operation: &mut String) -> Resul
         api_version,
         query,
         headers: incoming.headers,
-        body: incoming.body,
+        body,
         caller: incoming.caller,
         origin: incoming.origin,
     };
-    if let Some(named) = resource_type.handler.operation(&request) {
-        *operation = named;
-    }
-    check_surroundings(world, &request, &route.target)?;
-    check_precondition(world, &request)?;
-    let answer = ask(world, &request, &route.target, action.as_deref())?;
-    render::render(world, &request, answer)
+    Ok(Understood::Request(Box::new(request), route.target))
 }
 
-fn ask(world: &mut World, request: &Request, target: &Target, action: Option<&str>) -> Reply {
+fn ask(world: &mut World, request: &Request, target: &Target) -> Reply {
     let handler = request.resource_type.handler;
-    if let Some(action) = action {
+    if let Target::Action(_, action) = target {
         return handler.action(world, request, action).unwrap_or_else(|| {
             Err(ArmError::not_found(
                 "InvalidResourceType",
@@ -110,7 +158,7 @@ fn ask(world: &mut World, request: &Request, target: &Target, action: Option<&st
         (Target::Resource(_), "GET") => handler.get(world, request),
         (Target::Resource(_), "HEAD") => handler.head(world, request),
         (Target::Resource(_), "PUT") => {
-            check_location(world, request)?;
+            surroundings::check_location(world, request)?;
             handler.put(world, request)
         }
         (Target::Resource(_), "PATCH") => handler.patch(world, request),
@@ -126,23 +174,6 @@ fn ask(world: &mut World, request: &Request, target: &Target, action: Option<&st
 
 fn parsed_query(query: &str) -> BTreeMap<String, String> {
     url::form_urlencoded::parse(query.as_bytes()).map(|(k, v)| (k.to_ascii_lowercase(), v.into_owned())).collect()
-}
-
-fn check_subscription(world: &World, route: &Route) -> Result<(), ArmError> {
-    let (Target::Resource(id) | Target::Collection(id) | Target::Action(id, _)) = &route.target else {
-        return Ok(());
-    };
-    let Some(subscription) = id.subscription() else { return Ok(()) };
-    let Ok(uuid) = Uuid::parse_str(subscription) else {
-        return Err(ArmError::bad_request(
-            "InvalidSubscriptionId",
-            format!("The provided subscription identifier '{subscription}' is malformed or invalid."),
-        ));
-    };
-    if uuid == world.subscription() {
-        return Ok(());
-    }
-    Err(ArmError::not_found("SubscriptionNotFound", format!("The subscription '{subscription}' could not be found.")))
 }
 
 fn unknown_type(route: &Route, version: &str, registry: &Registry) -> ArmError {
@@ -171,16 +202,15 @@ fn known_version(
     resource_type: &'static ResourceType,
     version: &str,
 ) -> Result<ApiVersion, ArmError> {
-    let mut known: Vec<&str> = resource_type.api_versions.to_vec();
-    known.sort_unstable();
-    let known = || known.join(", ");
+    let known = |separator: &str| {
+        let mut known: Vec<&str> = resource_type.api_versions.to_vec();
+        known.sort_unstable();
+        known.join(separator)
+    };
     let parsed: ApiVersion = version.parse().map_err(|_| {
         ArmError::bad_request(
             "InvalidApiVersionParameter",
-            format!(
-                "The api-version '{version}' is invalid. The supported versions are '{}'.",
-                known().replace(", ", ",")
-            ),
+            format!("The api-version '{version}' is invalid. The supported versions are '{}'.", known(",")),
         )
     })?;
     if resource_type.api_versions.iter().any(|v| v.eq_ignore_ascii_case(version)) {
@@ -198,110 +228,8 @@ fn known_version(
             "No registered resource provider found for location '{location}' and API version '{version}' for type '{}'. The \
              supported api-versions are '{}'. The supported locations are '{location}'.",
             resource_type.path(),
-            known()
+            known(", ")
         ),
-    ))
-}
-
-/// The group and the parent of what is addressed must be there.
-fn check_surroundings(world: &World, request: &Request, target: &Target) -> Result<(), ArmError> {
-    let group = request.id.group();
-    let is_group = request.id.is_type(GROUP);
-    let concerns_group_itself = is_group && matches!(target, Target::Resource(_));
-    if let Some(group) = group
-        && !concerns_group_itself
-    {
-        let found = world.resources().get(&group).ok_or_else(|| {
-            let name = group.name();
-            ArmError::not_found("ResourceGroupNotFound", format!("Resource group '{name}' could not be found."))
-        })?;
-        if request.method == Method::PUT && found.provisioning_state() == "Deleting" {
-            return Err(ArmError::conflict(
-                "ResourceGroupBeingDeleted",
-                format!(
-                    "The resource group '{}' is in deprovisioning state and cannot perform this operation.",
-                    found.name()
-                ),
-            ));
-        }
-    }
-    let above = match target {
-        Target::Resource(id) => id.parent(),
-        Target::Collection(id) => Some(id.clone()),
-        Target::Action(..) | Target::Operation { .. } => None,
-    };
-    let Some(above) = above.filter(|a| a.as_str().to_ascii_lowercase().contains("/providers/")) else { return Ok(()) };
-    let stored = Registry::get().find(&above.resource_type()).is_some_and(|t| !t.computed);
-    if !stored || world.resources().contains(&above) {
-        return Ok(());
-    }
-    if request.method == Method::PUT {
-        return Err(ArmError::not_found(
-            "ParentResourceNotFound",
-            format!(
-                "Failed to perform 'write' on resource(s) of type '{}', because the parent resource '{above}' could not \
-                 be found.",
-                request.resource_type.path()
-            ),
-        ));
-    }
-    if request.method == Method::DELETE {
-        return Ok(());
-    }
-    world.resources().require(&above).map(|_| ())
-}
-
-const GROUP: &str = "Microsoft.Resources/subscriptions/resourceGroups";
-
-/// A tracked resource has a location and never moves.
-fn check_location(world: &World, request: &Request) -> Result<(), ArmError> {
-    if !request.resource_type.tracked {
-        return Ok(());
-    }
-    let location = request.location();
-    if location.is_empty() {
-        return Err(ArmError::bad_request(
-            "LocationRequired",
-            "The location property is required for this definition.",
-        ));
-    }
-    let Some(found) = world.resources().get(&request.id) else { return Ok(()) };
-    if found.location() == location {
-        return Ok(());
-    }
-    Err(ArmError::conflict(
-        "InvalidResourceLocation",
-        format!(
-            "The resource '{}' already exists in location '{}' in resource group '{}'. A resource with the same name \
-             cannot be created in location '{location}'. Please select a new resource name.",
-            found.name(),
-            found.location(),
-            found.id.resource_group().unwrap_or_default()
-        ),
-    ))
-}
-
-/// `If-Match` and `If-None-Match` of a change.
-fn check_precondition(world: &World, request: &Request) -> Result<(), ArmError> {
-    if !matches!(request.method.as_str(), "PUT" | "PATCH" | "DELETE") || request.resource_type.computed {
-        return Ok(());
-    }
-    let header = |name: &str| request.headers.get(name).and_then(|v| v.to_str().ok());
-    let bare = |tag: &str| tag.trim().trim_start_matches("W/").trim_matches('"').to_ascii_lowercase();
-    let found = world.resources().get(&request.id);
-    let matches = |wanted: &str| match found {
-        Some(found) => wanted.split(',').any(|tag| bare(tag) == "*" || bare(tag) == found.etag.to_string()),
-        None => false,
-    };
-    let fails =
-        header("if-match").is_some_and(|wanted| !matches(wanted)) || header("if-none-match").is_some_and(&matches);
-    if !fails {
-        return Ok(());
-    }
-    Err(ArmError::new(
-        StatusCode::PRECONDITION_FAILED,
-        "PreconditionFailed",
-        format!("The precondition given in one of the request headers evaluated to false for '{}'.", request.id),
     ))
 }
 

@@ -1,6 +1,5 @@
-//! The way of a request: authenticate > provider > ledger.
+//! The way of a request: form > signature > body > caller > [dispatch](super::dispatch) > ledger > answer.
 
-use std::collections::BTreeMap;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,21 +7,25 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
-use http::{HeaderMap, Method, Request, StatusCode, header};
+use bytes::Bytes;
+use http::{Request, StatusCode, header};
 use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::dispatch::{self, Incoming};
+use super::content::{self, Content};
+use super::dispatch::{self, Dispatched, Incoming};
+use super::head::Head;
 use super::render::Rendered;
+use super::respond::{Envelope, respond};
+use super::sign_in::{self, Door};
+use super::{authentication, cloud, graph};
 use crate::arm::ArmError;
-use crate::entra;
+use crate::entra::{TokenClaims, VerifiedTokens};
 use crate::events::LedgerEntry;
 use crate::ledger::{Ledger, redacted};
 use crate::world::World;
 
-/// ARM refuses bodies above 4 MiB.
-const LARGEST_BODY: usize = 4 * 1024 * 1024;
 /// The ledger keeps bodies up to this size.
 const LARGEST_KEPT_BODY: usize = 256 * 1024;
 
@@ -31,6 +34,8 @@ pub(super) struct Shared {
     pub(super) world: Mutex<World>,
     pub(super) ledger: Ledger,
     pub(super) endpoint: String,
+    pub(super) tokens: VerifiedTokens,
+    pub(super) body_patience: Duration,
 }
 
 impl Shared {
@@ -39,257 +44,191 @@ impl Shared {
         // A change that panicked is its author's failure; the rest of the world goes on.
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
         let result = change(&mut world);
-        self.ledger.tell(world.take_events());
+        self.tell(&mut world);
         result
+    }
+
+    /// Tells what became of the world. What nobody hears is not put together.
+    fn tell(&self, world: &mut World) {
+        if self.ledger.is_heard() {
+            self.ledger.tell(world.take_events());
+        } else {
+            world.forget_events();
+        }
     }
 }
 
-/// What of a request the ledger wants.
-struct Arrival {
-    at: Timestamp,
+/// When a request came.
+pub(super) struct Arrival {
+    at: Option<Timestamp>,
     started: Instant,
-    method: Method,
-    path: String,
-    query: String,
-    user_agent: String,
     kept_body: Option<Value>,
 }
 
 impl Arrival {
-    fn entry(self, operation: String, resource_id: String, principal: Option<Uuid>, status: StatusCode) -> LedgerEntry {
-        LedgerEntry {
-            sequence: 0,
-            at: self.at,
-            latency: self.started.elapsed(),
-            method: self.method.to_string(),
-            path: self.path,
-            query: self.query,
-            operation,
-            resource_id,
-            principal,
-            user_agent: self.user_agent,
-            status: status.as_u16(),
-            error_code: None,
-            error_message: None,
-            request_body: self.kept_body,
-            request_id: Uuid::nil(),
-            unknown_route: false,
-        }
+    /// A request comes now.
+    pub(super) fn now() -> Self {
+        Self { at: None, started: Instant::now(), kept_body: None }
+    }
+
+    /// When it came, by the world's clock: when it was first looked at under the lock.
+    pub(super) fn at(&self, world: &World) -> Timestamp {
+        self.at.unwrap_or_else(|| world.now())
     }
 }
 
-fn text(headers: &HeaderMap, name: impl header::AsHeaderName) -> Option<&str> {
-    headers.get(name).and_then(|v| v.to_str().ok())
+/// What the ledger is told of a request besides its head.
+#[derive(Default)]
+pub(super) struct Told {
+    pub(super) operation: String,
+    pub(super) resource_id: String,
+    pub(super) principal: Option<Uuid>,
+    pub(super) status: StatusCode,
+    /// Code and message.
+    pub(super) error: Option<(String, String)>,
+    pub(super) unknown_route: bool,
 }
 
-/// Serves the ARM endpoint.
-pub(super) async fn arm(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response {
-    let started = Instant::now();
+impl Shared {
+    /// Writes a request into the ledger, and tells what came of it.
+    pub(super) fn note(&self, world: &mut World, head: &Head, arrival: Arrival, id: Uuid, told: Told) {
+        let (error_code, error_message) = told.error.unzip();
+        self.ledger.record(LedgerEntry {
+            sequence: 0,
+            at: arrival.at(world),
+            latency: arrival.started.elapsed(),
+            method: head.method.to_string(),
+            path: head.path.clone(),
+            query: head.query.clone(),
+            operation: told.operation,
+            resource_id: told.resource_id,
+            principal: told.principal,
+            user_agent: head.text(header::USER_AGENT).unwrap_or_default().to_owned(),
+            status: told.status.as_u16(),
+            error_code,
+            error_message,
+            request_body: arrival.kept_body,
+            request_id: id,
+            unknown_route: told.unknown_route,
+        });
+        self.tell(world);
+    }
+}
+
+/// Serves the main endpoint: ARM, and beside it the identity platform and the cloud's metadata.
+pub(super) async fn serve(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response {
+    let arrival = Arrival::now();
     let (parts, body) = request.into_parts();
-    let authority = parts.uri.authority().map(ToString::to_string);
-    let authority = authority.or_else(|| text(&parts.headers, header::HOST).map(str::to_owned));
-    let origin = authority.map_or_else(|| shared.endpoint.clone(), |a| format!("https://{a}"));
-    let body = read(body).await;
-    let kept_body = match &body {
-        Ok((value, size)) if !value.is_null() && *size <= LARGEST_KEPT_BODY => Some(redacted(value.clone())),
+    let head = Head::of(parts, &shared.endpoint);
+    // Also the body of a refused request is read: a connection goes on after it.
+    let body = content::raw(body, shared.body_patience).await;
+    match head.check() {
+        Ok(()) => match Door::at(&head.path) {
+            Some(door) => sign_in::serve(&shared, door, &head, body, arrival),
+            None if graph::path_of(&head.path).is_some() => {
+                graph::serve(&shared, graph::path_of(&head.path).unwrap_or_default(), &head, body, arrival)
+            }
+            None if head.path.eq_ignore_ascii_case("/metadata/endpoints") => cloud_metadata(&shared, &head, arrival),
+            None => arm(&shared, &head, None, body, arrival),
+        },
+        Err(error) => arm(&shared, &head, Some(error), body, arrival),
+    }
+}
+
+/// Serves ARM. `refused`: what is wrong with the head.
+fn arm(
+    shared: &Shared,
+    head: &Head,
+    refused: Option<ArmError>,
+    body: Result<Bytes, ArmError>,
+    mut arrival: Arrival,
+) -> Response {
+    let token = match refused {
+        Some(error) => Err(error),
+        None => authentication::signed_token(&shared.tokens, head),
+    };
+    let content = body.and_then(|bytes| Content::parse(&bytes));
+    arrival.kept_body = match &content {
+        Ok(content) if !content.value.is_null() && content.size <= LARGEST_KEPT_BODY => {
+            Some(redacted(content.value.clone()))
+        }
         _ => None,
     };
-    let path = parts.uri.path().to_owned();
-    let query = parts.uri.query().unwrap_or_default().to_owned();
-    let head = parts.method == Method::HEAD;
 
     // One lock from the look-up of the caller to the ledger: entries and events are in the order of what was done.
     let mut world = shared.world.lock().unwrap_or_else(PoisonError::into_inner);
-    let arrival = Arrival {
-        at: world.now(),
-        started,
-        method: parts.method.clone(),
-        path: path.clone(),
-        query: query.clone(),
-        user_agent: text(&parts.headers, header::USER_AGENT).unwrap_or_default().to_owned(),
-        kept_body,
+    let at = world.now();
+    arrival.at = Some(at);
+    let (principal, done) = ask(&mut world, &shared.endpoint, head, token, content.map(|c| c.value));
+    let id = world.request_id();
+    let told = Told {
+        operation: done.operation,
+        resource_id: done.resource_id,
+        principal,
+        status: done.result.as_ref().map_or_else(|e| e.status, |r| r.status),
+        error: done.result.as_ref().err().map(|e| (e.code().to_owned(), e.message().to_owned())),
+        unknown_route: done.result.as_ref().err().is_some_and(|e| e.unknown_route),
     };
-    let (described, described_id) = dispatch::describe(&parts.method, &path);
-    let mut caller = None;
-    let (result, operation, resource_id) = match authenticate(&world, &shared.endpoint, &origin, &parts.headers) {
-        Err(error) => (Err(error), described, described_id),
-        Ok(who) => {
-            caller = Some(who);
-            match body {
-                Err(error) => (Err(error), described, described_id),
-                Ok((body, _)) => {
-                    let method = parts.method;
-                    let headers = parts.headers.clone();
-                    let incoming = Incoming { method, path, query, headers, body, origin, caller: who };
-                    // A provider that panics fails its own request, by name, and nobody else's.
-                    let served = panic::catch_unwind(AssertUnwindSafe(|| dispatch::dispatch(&mut world, incoming)));
-                    match served {
-                        Ok(done) => (done.result, done.operation, done.resource_id),
-                        Err(_) => (Err(provider_panicked(&described)), described, described_id),
-                    }
-                }
-            }
-        }
-    };
-    let request_id = world.uuid();
-    let status = result.as_ref().map_or_else(|e| e.status, |r| r.status);
-    let mut entry = arrival.entry(operation, resource_id, caller, status);
-    entry.request_id = request_id;
-    if let Err(error) = &result {
-        entry.error_code = Some(error.code().to_owned());
-        entry.error_message = Some(error.message().to_owned());
-        entry.unknown_route = error.unknown_route;
-    }
-    shared.ledger.record(entry);
-    shared.ledger.tell(world.take_events());
+    shared.note(&mut world, head, arrival, id, told);
     drop(world);
-    respond(result, request_id, text(&parts.headers, "x-ms-correlation-request-id"), head)
+    respond(done.result, Envelope { head, id, at, headers: done.headers })
 }
 
-/// Serves the managed-identity endpoint.
-pub(super) async fn managed_identity(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response {
-    let started = Instant::now();
-    let (parts, _) = request.into_parts();
-    let path = parts.uri.path().to_owned();
-    let query = parts.uri.query().unwrap_or_default().to_owned();
-    let parameters: BTreeMap<String, String> =
-        url::form_urlencoded::parse(query.as_bytes()).map(|(k, v)| (k.to_ascii_lowercase(), v.into_owned())).collect();
+/// Serves `/metadata/endpoints`.
+fn cloud_metadata(shared: &Shared, head: &Head, arrival: Arrival) -> Response {
+    let version = url::form_urlencoded::parse(head.query.as_bytes())
+        .find(|(name, _)| name.eq_ignore_ascii_case("api-version"))
+        .map(|(_, version)| version.into_owned());
+    let result = cloud::endpoints(&head.origin, version.as_deref());
+    let result = result.map(|body| Rendered { status: StatusCode::OK, headers: Vec::new(), body: Some(body) });
     let mut world = shared.world.lock().unwrap_or_else(PoisonError::into_inner);
-    let known = path == "/msi/token" && parts.method == Method::GET;
-    let answer = if known {
-        entra::answer(&world, text(&parts.headers, "x-identity-header"), &parameters)
-    } else {
-        entra::TokenAnswer::unknown(&path)
+    let (id, at) = (world.request_id(), world.now());
+    let told = Told {
+        status: result.as_ref().map_or_else(|e| e.status, |r| r.status),
+        error: result.as_ref().err().map(|e| (e.code().to_owned(), e.message().to_owned())),
+        ..Told::default()
     };
-    let arrival = Arrival {
-        at: world.now(),
-        started,
-        method: parts.method,
-        path,
-        query,
-        user_agent: text(&parts.headers, header::USER_AGENT).unwrap_or_default().to_owned(),
-        kept_body: None,
-    };
-    let request_id = world.uuid();
-    let mut entry = arrival.entry(String::new(), String::new(), answer.principal, answer.status);
-    entry.request_id = request_id;
-    entry.unknown_route = !known;
-    if !answer.status.is_success() {
-        entry.error_code = Some("ManagedIdentityError".to_owned());
-        entry.error_message = answer.body["message"].as_str().map(str::to_owned);
-    }
-    shared.ledger.record(entry);
+    shared.note(&mut world, head, arrival, id, told);
     drop(world);
-    let rendered = Rendered { status: answer.status, headers: Vec::new(), body: Some(answer.body) };
-    respond(Ok(rendered), request_id, None, false)
+    respond(result, Envelope { head, id, at, headers: Vec::new() })
+}
+
+/// Finds the caller, and does what he asks.
+fn ask(
+    world: &mut World,
+    endpoint: &str,
+    head: &Head,
+    token: Result<Arc<TokenClaims>, ArmError>,
+    body: Result<Value, ArmError>,
+) -> (Option<Uuid>, Dispatched) {
+    let caller = token.and_then(|claims| authentication::caller(world, endpoint, &head.origin, &claims));
+    let refused = |error: ArmError| {
+        let (operation, resource_id) = dispatch::describe(&head.method, &head.path);
+        Dispatched { result: Err(error), operation, resource_id, headers: Vec::new() }
+    };
+    let caller = match caller {
+        Ok(caller) => caller,
+        Err(error) => return (None, refused(error)),
+    };
+    let incoming = Incoming {
+        method: head.method.clone(),
+        path: head.path.clone(),
+        query: head.query.clone(),
+        headers: head.headers.clone(),
+        body,
+        origin: head.origin.clone(),
+        caller,
+    };
+    // A provider that panics fails its own request, by name, and nobody else's.
+    let done = panic::catch_unwind(AssertUnwindSafe(|| dispatch::dispatch(world, incoming)));
+    let done = done.unwrap_or_else(|_| {
+        let (operation, _) = dispatch::describe(&head.method, &head.path);
+        refused(provider_panicked(&operation))
+    });
+    (Some(caller), done)
 }
 
 fn provider_panicked(operation: &str) -> ArmError {
     let message = format!("fake-arm failed in '{operation}': its provider panicked; see the process's standard error.");
     ArmError::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", message).unknown_route()
-}
-
-/// Reads the body as JSON; null where there is none. With it, its size.
-async fn read(body: Body) -> Result<(Value, usize), ArmError> {
-    let bytes = axum::body::to_bytes(body, LARGEST_BODY).await.map_err(|_| {
-        ArmError::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "RequestContentTooLarge",
-            format!("The request content size exceeds the maximum size of '{LARGEST_BODY}' bytes."),
-        )
-    })?;
-    if bytes.iter().all(u8::is_ascii_whitespace) {
-        return Ok((Value::Null, 0));
-    }
-    let value = serde_json::from_slice(&bytes).map_err(|error| {
-        ArmError::bad_request(
-            "InvalidRequestContent",
-            format!("The request content was invalid and could not be deserialized: '{error}'."),
-        )
-    })?;
-    Ok((value, bytes.len()))
-}
-
-/// Who asks.
-fn authenticate(world: &World, endpoint: &str, origin: &str, headers: &HeaderMap) -> Result<Uuid, ArmError> {
-    let Some(value) = headers.get(header::AUTHORIZATION) else {
-        return Err(ArmError::unauthorized(
-            "AuthenticationFailed",
-            "Authentication failed. The 'Authorization' header is missing.",
-        ));
-    };
-    let scheme = value.to_str().ok().and_then(|v| v.split_once(' '));
-    let Some((_, token)) = scheme.filter(|(scheme, token)| scheme.eq_ignore_ascii_case("bearer") && !token.is_empty())
-    else {
-        return Err(ArmError::unauthorized(
-            "AuthenticationFailedInvalidHeader",
-            "Authentication failed. The 'Authorization' header is provided in an invalid format.",
-        ));
-    };
-    let audiences = [
-        endpoint.to_owned(),
-        origin.to_owned(),
-        "https://management.azure.com".to_owned(),
-        "https://management.core.windows.net".to_owned(),
-    ];
-    let claims = world.issuer().verify(token.trim(), &audiences, world.now())?;
-    match world.principals().get(claims.oid) {
-        Some(principal) => Ok(principal.object_id),
-        None => Err(ArmError::unauthorized(
-            "InvalidAuthenticationToken",
-            format!(
-                "The access token is invalid: its object id '{}' is unknown in tenant '{}'.",
-                claims.oid, claims.tid
-            ),
-        )),
-    }
-}
-
-/// Writes the answer.
-fn respond(result: Result<Rendered, ArmError>, id: Uuid, correlation: Option<&str>, head: bool) -> Response {
-    let id = id.to_string();
-    let mut response = Response::builder()
-        .header("x-ms-request-id", &id)
-        .header("x-ms-correlation-request-id", correlation.unwrap_or(&id))
-        .header("strict-transport-security", "max-age=31536000; includeSubDomains")
-        .header(header::CACHE_CONTROL, "no-cache");
-    let (status, headers, body) = match result {
-        Ok(rendered) => (rendered.status, rendered.headers, rendered.body),
-        Err(error) => {
-            response = response.header("x-ms-error-code", error.code());
-            (error.status, error_headers(&error), Some(error.body()))
-        }
-    };
-    response = response.status(status);
-    for (name, value) in headers {
-        response = response.header(name, value);
-    }
-    let body = match body.filter(|_| !head && status != StatusCode::NO_CONTENT) {
-        Some(value) => {
-            response = response.header(header::CONTENT_TYPE, "application/json; charset=utf-8");
-            Body::from(value.to_string())
-        }
-        None => Body::empty(),
-    };
-    response.body(body).unwrap_or_else(|error| {
-        tracing::error!(%error, "failed to write an answer: a provider set a header that HTTP does not allow");
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-        response
-    })
-}
-
-fn error_headers(error: &ArmError) -> Vec<(String, String)> {
-    let mut headers = Vec::new();
-    if error.status == StatusCode::UNAUTHORIZED {
-        let challenge = format!(
-            "Bearer authorization_uri=\"https://login.windows.net/\", error=\"invalid_token\", error_description=\"{}\"",
-            error.message().replace('"', "'")
-        );
-        headers.push((header::WWW_AUTHENTICATE.to_string(), challenge));
-    }
-    if let Some(wait) = error.retry_after {
-        headers.push((header::RETRY_AFTER.to_string(), Duration::as_secs(&wait).max(1).to_string()));
-    }
-    headers
 }

@@ -1,11 +1,12 @@
 //! A provider's answer as it goes over the wire.
 
 use http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::Value;
 use uuid::Uuid;
 
+use super::paging::{self, Items};
 use crate::arm::{ArmError, OperationStatus};
-use crate::provider::{Answer, Body, Registry, Request};
+use crate::provider::{Answer, Body, Polling, Registry, Request};
 use crate::world::{Resource, World};
 
 /// Status, headers, body.
@@ -44,10 +45,12 @@ pub(super) fn render(world: &mut World, request: &Request, mut answer: Answer) -
         match world.operation(id).map(|o| o.status.clone()) {
             Some(OperationStatus::Failed(error)) => return Err(error),
             Some(OperationStatus::InProgress) => {
-                headers
-                    .push(("Azure-AsyncOperation".into(), operation_url(world, request, &location, id, "operations")));
-                if answer.status == StatusCode::ACCEPTED {
-                    headers.push(("Location".into(), operation_url(world, request, &location, id, "operationResults")));
+                let url = |kind| operation_url(world, request, &location, id, kind);
+                if answer.polling == Polling::AsyncOperation {
+                    headers.push(("Azure-AsyncOperation".into(), url("operations")));
+                }
+                if answer.polling != Polling::ProvisioningState && answer.status == StatusCode::ACCEPTED {
+                    headers.push(("Location".into(), url("operationResults")));
                 }
                 headers.extend(poll_headers(world));
             }
@@ -60,13 +63,17 @@ pub(super) fn render(world: &mut World, request: &Request, mut answer: Answer) -
         Body::Empty => None,
         Body::Json(value) => Some(value),
         Body::Resource(id) => world.resources().get(&id).map(|resource| shown(world, resource)),
-        Body::List(items) => Some(page(world, request, items)),
+        Body::List(items) => Some(paging::page(world, request, Items::Shown(items))?),
+        Body::Resources(ids) => Some(paging::page(world, request, Items::Ids(ids))?),
     };
+    if let Some(etag) = body.as_ref().and_then(|body| body["etag"].as_str()) {
+        headers.push(("ETag".into(), etag.to_owned()));
+    }
     Ok(Rendered { status: answer.status, headers, body })
 }
 
 /// The URL of an operation's status or result.
-fn operation_url(world: &World, request: &Request, location: &str, id: Uuid, kind: &str) -> String {
+pub(super) fn operation_url(world: &World, request: &Request, location: &str, id: Uuid, kind: &str) -> String {
     let location = if location.is_empty() { &world.settings().home_location } else { location };
     format!(
         "{}/subscriptions/{}/providers/{}/locations/{location}/{kind}/{id}?api-version={}",
@@ -75,36 +82,4 @@ fn operation_url(world: &World, request: &Request, location: &str, id: Uuid, kin
         request.resource_type.namespace(),
         request.api_version
     )
-}
-
-/// One page of a list, with a link to the next.
-fn page(world: &World, request: &Request, items: Vec<Value>) -> Value {
-    let size = world.settings().page_size.max(1);
-    let start: usize = request.query.get("$skiptoken").and_then(|t| t.parse().ok()).unwrap_or(0);
-    let total = items.len();
-    let items: Vec<Value> = items.into_iter().skip(start).take(size).collect();
-    let mut body = json!({ "value": items });
-    if start + size < total {
-        let mut query = url::form_urlencoded::Serializer::new(String::new());
-        for (key, value) in request.query.iter().filter(|(key, _)| *key != "$skiptoken") {
-            query.append_pair(key, value);
-        }
-        query.append_pair("$skiptoken", &(start + size).to_string());
-        let path = collection_path(request);
-        body["nextLink"] = json!(format!("{}{path}?{}", request.origin, query.finish()));
-    }
-    body
-}
-
-/// The path of the list that was asked for.
-fn collection_path(request: &Request) -> String {
-    let kind = request.resource_type.name.rsplit('/').next().unwrap_or_default();
-    let scope = if request.id.is_tenant() { "" } else { request.id.as_str() };
-    let nested =
-        request.resource_type.path().contains('/') || request.resource_type.namespace() == "Microsoft.Resources";
-    if nested {
-        format!("{scope}/{kind}")
-    } else {
-        format!("{scope}/providers/{}/{kind}", request.resource_type.namespace())
-    }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::bench::Bench;
 use crate::arm::ArmError;
-use crate::provider::{Answer, Handler, Outcome, Reply, Request, ResourceType};
+use crate::provider::{Answer, Handler, Outcome, Polling, Reply, Request, ResourceType};
 use crate::world::World;
 
 /// A resource whose PUT goes as its `properties.way` says.
@@ -27,7 +27,7 @@ impl Handler for Widgets {
         let mut body = request.resource_body();
         body["properties"]["provisioningState"] = json!("Creating");
         let new = world.upsert(&request.id, "Microsoft.Test/widgets", body);
-        let answer = Answer::put(new, &request.id);
+        let mut answer = Answer::put(new, &request.id);
         let second = Duration::from_secs(1);
         Ok(match way.as_str() {
             "fails at once" => answer.after(Duration::ZERO, |_| Err(broken())),
@@ -35,6 +35,11 @@ impl Handler for Widgets {
             "panics" => answer.after(second, |_| panic!("as the test wants")),
             "task" => answer.when(async { Box::new(|_: &mut World| Ok(())) as Outcome }),
             "task fails" => answer.when(async { Box::new(|_: &mut World| Err(broken())) as Outcome }),
+            "by location" => {
+                answer.status = http::StatusCode::ACCEPTED;
+                answer.after(second, |_| Ok(())).polled_by(Polling::Location)
+            }
+            "by state" => answer.after(second, |_| Ok(())).polled_by(Polling::ProvisioningState),
             "task panics" => answer.when(async { panic!("as the test wants") }),
             _ => answer.after(second, |_| Ok(())),
         })
@@ -136,4 +141,181 @@ fn locations_actions_and_methods() {
     assert_eq!(bench.call(Method::HEAD, PATH, Value::Null).status, 204);
     assert_eq!(bench.get(&PATH.replace("/rg/", "/nope/")).code(), "ResourceGroupNotFound");
     assert_eq!(bench.get("/subscriptions/zzz/resourceGroups?api-version=2021-04-01").code(), "InvalidSubscriptionId");
+}
+
+/// Throttling over a clock that stands until it is moved.
+mod throttling {
+    use super::*;
+    use crate::world::{Bucket, Throttling};
+
+    const GROUPS: &str = "/resourceGroups?api-version=2021-04-01";
+    const VM: &str = "/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/v?api-version=2024-07-01";
+
+    fn bench(change: impl FnOnce(&mut Throttling)) -> Bench {
+        let mut bench = Bench::with_group();
+        let mut limits = Throttling::default();
+        change(&mut limits);
+        bench.world.settings_mut().throttling = limits;
+        bench
+    }
+
+    #[test]
+    fn reads_run_out_and_come_back_with_the_clock() {
+        let mut bench = bench(|_| {});
+        for left in (0..250).rev() {
+            let reply = bench.get(GROUPS);
+            assert_eq!(reply.header("x-ms-ratelimit-remaining-subscription-reads"), Some(left.to_string().as_str()));
+            assert_eq!(reply.status, 200);
+        }
+        let refused = bench.get(GROUPS);
+        assert_eq!((refused.status, refused.code()), (429, "SubscriptionRequestsThrottled"));
+        assert_eq!(refused.header("retry-after"), Some("1"));
+        assert_eq!(refused.header("x-ms-ratelimit-remaining-subscription-reads"), Some("0"));
+        assert!(refused.message().starts_with("Number of 'read' requests for subscription '"), "{}", refused.message());
+        let group = "/resourceGroups/other?api-version=2021-04-01";
+        let write = bench.put(group, json!({"location": "eastus"}));
+        assert_eq!(
+            write.header("x-ms-ratelimit-remaining-subscription-writes"),
+            Some("199"),
+            "writes are another bucket"
+        );
+        assert_eq!(write.status, 201);
+        let gone = bench.delete(group);
+        assert_eq!(gone.header("x-ms-ratelimit-remaining-subscription-deletes"), Some("199"));
+        bench.advance(Duration::from_secs(1));
+        let back = bench.get(GROUPS);
+        assert_eq!(back.header("x-ms-ratelimit-remaining-subscription-reads"), Some("24"), "25 came back in a second");
+        bench.advance(Duration::from_secs(3600));
+        let rested = bench.get(GROUPS);
+        assert_eq!(
+            rested.header("x-ms-ratelimit-remaining-subscription-reads"),
+            Some("249"),
+            "and no more than it holds"
+        );
+    }
+
+    #[test]
+    fn the_wait_is_told_in_whole_seconds() {
+        let mut bench = bench(|limits| limits.reads = Bucket::per_second(1, 0.1));
+        bench.get(GROUPS).expect(200);
+        let refused = bench.get(GROUPS);
+        assert_eq!(refused.header("retry-after"), Some("10"));
+        assert!(refused.message().contains("Please try again after '10' seconds"), "{}", refused.message());
+        bench.advance(Duration::from_secs(10));
+        bench.get(GROUPS).expect(200);
+    }
+
+    #[test]
+    fn everybody_together_has_a_limit_too() {
+        let mut bench = bench(|limits| {
+            limits.reads = Bucket::per_second(2, 1.0);
+            limits.all_principals = 1;
+        });
+        bench.get(GROUPS).expect(200);
+        bench.get(GROUPS).expect(200);
+        assert_eq!(bench.get(GROUPS).status, 429);
+        assert_eq!(bench.get("/tenants?api-version=2022-12-01").status, 200, "the tenant's requests are counted apart");
+    }
+
+    #[test]
+    fn compute_has_policies_of_its_own() {
+        let mut bench = bench(|_| {});
+        let first = bench.get(VM);
+        assert_eq!(
+            first.header("x-ms-ratelimit-remaining-resource"),
+            Some("Microsoft.Compute/LowCostGetSubscriptionMaximum;23999,Microsoft.Compute/LowCostGetResource;35")
+        );
+        for _ in 0..35 {
+            assert_eq!(bench.get(VM).status, 404);
+        }
+        let refused = bench.get(VM);
+        assert_eq!((refused.status, refused.code()), (429, "OperationNotAllowed"));
+        assert_eq!(refused.header("x-ms-ratelimit-remaining-resource"), Some("Microsoft.Compute/LowCostGetResource;0"));
+        let detail = &refused.body["error"]["details"][0];
+        assert_eq!((&detail["code"], &detail["target"]), (&json!("TooManyRequests"), &json!("LowCostGetResource")));
+        let inner: Value = serde_json::from_str(detail["message"].as_str().unwrap()).unwrap();
+        assert_eq!(inner["allowedRequestCount"], 36);
+        assert_eq!(bench.get(&VM.replace("/v?", "/other?")).status, 404, "each machine has a bucket of its own");
+        bench.advance(Duration::from_secs(5));
+        assert_eq!(bench.get(VM).status, 404, "twelve a minute come back");
+        bench.world.settings_mut().throttling.compute = false;
+        assert_eq!(bench.get(VM).status, 404);
+    }
+
+    #[test]
+    fn polling_uses_nothing_up_while_callers_are_asked_to_poll_often() {
+        let mut bench = bench(|limits| limits.reads = Bucket::per_second(1, 0.001));
+        let made = bench.put(PATH, widget("works"));
+        let poll = status_path(&made.headers);
+        for _ in 0..3 {
+            bench.get(&poll).expect(200);
+        }
+        bench.world.settings_mut().poll_interval = Duration::from_secs(10);
+        bench.get(&poll).expect(200);
+        assert_eq!(bench.get(&poll).status, 429);
+        bench.world.settings_mut().throttling = Throttling::off();
+        assert_eq!(bench.get(&poll).header("x-ms-ratelimit-remaining-subscription-reads"), None);
+    }
+
+    #[test]
+    fn resource_graph_counts_queries() {
+        let mut bench = bench(|_| {});
+        let path = "/providers/Microsoft.ResourceGraph/resources?api-version=2021-03-01";
+        let query = json!({"query": "Resources | take 1"});
+        for _ in 0..15 {
+            bench.post(path, query.clone()).expect(200);
+        }
+        let refused = bench.post(path, query.clone());
+        assert_eq!((refused.status, refused.code()), (429, "RateLimiting"));
+        assert_eq!(refused.header("x-ms-user-quota-remaining"), Some("0"));
+        assert_eq!(refused.header("x-ms-user-quota-resets-after"), Some("00:00:05"));
+    }
+}
+
+#[test]
+fn bodies_have_the_form_of_a_resource() {
+    let mut bench = Bench::with_group();
+    for (body, part) in [
+        (json!([]), "Error converting value [] to type 'ResourceDefinition'. Path ''"),
+        (json!("x"), "Error converting value \"x\""),
+        (json!({"location": {}}), "Path 'location'"),
+        (json!({"location": "eastus", "tags": ["a"]}), "Path 'tags'"),
+        (json!({"location": "eastus", "tags": {"a": {}}}), "Path 'tags.a'"),
+        (json!({"location": "eastus", "properties": "p"}), "Path 'properties'"),
+        (json!({"location": "eastus", "zones": "1"}), "Path 'zones'"),
+        (
+            json!({"location": "eastus", "colour": 1}),
+            "Could not find member 'colour' on object of type 'ResourceDefinition'",
+        ),
+    ] {
+        let refused = bench.put(PATH, body);
+        assert_eq!((refused.status, refused.code()), (400, "InvalidRequestContent"));
+        assert!(refused.message().contains(part), "{} lacks {part}", refused.message());
+    }
+    let tagged = |tags: Value| json!({"location": "eastus", "tags": tags});
+    let many: serde_json::Map<String, Value> = (0..51).map(|n| (n.to_string(), json!("x"))).collect();
+    assert_eq!(bench.put(PATH, tagged(Value::Object(many))).code(), "InvalidTagsCount");
+    assert_eq!(bench.put(PATH, tagged(json!({"a/b": "x"}))).code(), "InvalidTagNameCharacters");
+    assert_eq!(bench.put(PATH, tagged(json!({"a": "x".repeat(257)}))).code(), "InvalidTagNameOrValue");
+    bench.put(PATH, tagged(json!({"a": "b"}))).expect(201);
+    assert_eq!(bench.patch(PATH, json!({"tags": {"c": ["d"]}})).code(), "InvalidRequestContent");
+    assert_eq!(bench.patch(PATH, json!({"tags": {"c": "d"}})).expect(200)["tags"], json!({"c": "d"}));
+    let group = bench.put("/resourceGroups/g?api-version=2021-04-01", json!({"location": "eastus", "sku": {}}));
+    assert!(group.message().contains("object of type 'ResourceGroupDefinition'"), "{}", group.message());
+}
+
+#[test]
+fn an_operation_is_followed_as_its_provider_says() {
+    for (way, headers) in
+        [("works", vec!["Azure-AsyncOperation"]), ("by location", vec!["Location"]), ("by state", vec![])]
+    {
+        let mut bench = Bench::with_group();
+        let made = bench.put(PATH, widget(way));
+        let seen: Vec<&str> =
+            ["Azure-AsyncOperation", "Location"].into_iter().filter(|h| made.header(h).is_some()).collect();
+        assert_eq!(seen, headers, "{way}");
+        assert!(made.header("Retry-After").is_some(), "{way}");
+        bench.settle();
+        assert_eq!(bench.get(PATH).expect(200)["properties"]["provisioningState"], "Succeeded");
+    }
 }

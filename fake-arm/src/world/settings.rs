@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::Throttling;
+
 /// How the fake behaves where Azure's own behaviour is a matter of time and size.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -13,10 +15,24 @@ pub struct Settings {
     /// What callers are told to wait between two looks at a long-running operation. Sent as `Retry-After-Ms` (which
     /// the provisioner's SDK prefers) and, rounded up to seconds, as `Retry-After`.
     pub poll_interval: Duration,
-    /// How long an access token is good for.
+    /// How long an access token of a managed identity is good for.
     pub token_lifetime: Duration,
+    /// How long an access token for a client secret or a federated assertion is good for.
+    pub client_token_lifetime: Duration,
+    /// How many requests callers may make.
+    pub throttling: Throttling,
+    /// Whether a change is refused while another one of the same network is under way, and a resource is refused that
+    /// refers to one under change, as the network provider does.
+    pub conflicts: bool,
+    /// Within how much wall time a request's body must have come. Taken when the fake starts.
+    pub body_patience: Duration,
     /// Where operations report that have no location of their own, and where resource groups default to.
     pub home_location: String,
+    /// Whether requests need roles. Without, every principal of the directory may do everything.
+    pub enforce_roles: bool,
+    /// How long a role assignment takes to be known everywhere: until then it does not count, and one that was taken
+    /// away still does. Azure's is up to ten minutes.
+    pub role_propagation: Duration,
     durations: BTreeMap<String, Duration>,
 }
 
@@ -27,7 +43,13 @@ impl Default for Settings {
             graph_page_size: 1000,
             poll_interval: Duration::from_millis(100),
             token_lifetime: Duration::from_secs(24 * 60 * 60),
+            client_token_lifetime: Duration::from_secs(60 * 60),
+            throttling: Throttling::default(),
+            conflicts: true,
+            body_patience: Duration::from_secs(100),
             home_location: "eastus".to_owned(),
+            enforce_roles: true,
+            role_propagation: Duration::ZERO,
             durations: BTreeMap::new(),
         }
     }

@@ -20,32 +20,49 @@ use super::{Change, Resource, Resources, Settings};
 use crate::arm::{ArmError, Operation, OperationStatus, ResourceId};
 use crate::clock::Clock;
 use crate::engine::ClusterEngine;
-use crate::entra::{Issuer, Principal, Principals};
+use crate::entra::{Credentials, InvalidKeySet, Issuer, KeySet, Principal, Principals};
 use crate::events::{ArmEvent, ResourceEvent, VmEvent};
 use crate::provider::{LongRunning, Outcome, Registry};
 
 /// Work outside the lock that ends in a change.
 pub(crate) type Task = BoxFuture<'static, Change>;
 
+/// An issuer of tokens outside of this fake.
+pub(super) struct TrustedIssuer {
+    /// Its JWKS as given.
+    pub(super) document: Value,
+    set: KeySet,
+}
+
 /// Everything that one fake Azure knows. See [the module](super).
 pub struct World {
-    clock: Arc<dyn Clock>,
-    random: ChaCha8Rng,
-    tenant: Uuid,
-    subscription: Uuid,
-    settings: Settings,
-    issuer: Issuer,
-    principals: Principals,
-    secrets: BTreeMap<String, Uuid>,
-    resources: Resources,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) random: ChaCha8Rng,
+    /// Ids of requests have a stream of their own: what is created has the same ids however much is asked in between.
+    pub(super) request_ids: ChaCha8Rng,
+    pub(super) tenant: Uuid,
+    pub(super) subscription: Uuid,
+    pub(super) settings: Settings,
+    pub(super) issuer: Arc<Issuer>,
+    pub(super) principals: Principals,
+    /// Secrets of the managed-identity endpoint.
+    pub(super) secrets: BTreeMap<String, Uuid>,
+    pub(super) credentials: Credentials,
+    /// Keys of foreign issuers, by their `iss`.
+    pub(super) trusted_issuers: BTreeMap<String, TrustedIssuer>,
+    /// Whose tokens a machine's metadata endpoint gives to whoever does not say whose he wants.
+    pub(super) metadata_principal: Option<Uuid>,
+    pub(super) resources: Resources,
     operations: BTreeMap<Uuid, Operation>,
     latest_operations: BTreeMap<ResourceId, Uuid>,
+    /// What is to happen when operations have ended.
+    waiting: BTreeMap<Uuid, Vec<Change>>,
     agenda: Agenda,
     wake: Arc<Notify>,
     tasks: mpsc::UnboundedSender<Task>,
     waiting_tasks: Option<mpsc::UnboundedReceiver<Task>>,
     outbox: Vec<ArmEvent>,
-    state: HashMap<TypeId, Box<dyn Any + Send>>,
+    pub(super) state: HashMap<TypeId, Box<dyn Any + Send>>,
     engine: Option<Arc<dyn ClusterEngine>>,
 }
 
@@ -76,15 +93,20 @@ impl World {
         Ok(Self {
             clock,
             random: ChaCha8Rng::seed_from_u64(seed),
+            request_ids: ChaCha8Rng::seed_from_u64(!seed),
             tenant,
             subscription,
             settings,
-            issuer: Issuer::new(tenant)?,
+            issuer: Arc::new(Issuer::new(tenant)?),
             principals: Principals::default(),
             secrets: BTreeMap::new(),
+            credentials: Credentials::default(),
+            trusted_issuers: BTreeMap::new(),
+            metadata_principal: None,
             resources: Resources::default(),
             operations: BTreeMap::new(),
             latest_operations: BTreeMap::new(),
+            waiting: BTreeMap::new(),
             agenda: Agenda::default(),
             wake: Arc::new(Notify::new()),
             tasks,
@@ -113,6 +135,11 @@ impl World {
     /// A new id out of the seed.
     pub fn uuid(&mut self) -> Uuid {
         uuid::Builder::from_random_bytes(self.random.random()).into_uuid()
+    }
+
+    /// A new id of a request, out of the seed as well.
+    pub(crate) fn request_id(&mut self) -> Uuid {
+        uuid::Builder::from_random_bytes(self.request_ids.random()).into_uuid()
     }
 
     /// The Entra tenant.
@@ -169,6 +196,11 @@ impl World {
         &self.principals
     }
 
+    /// The directory, to change who is in which group.
+    pub fn principals_mut(&mut self) -> &mut Principals {
+        &mut self.principals
+    }
+
     /// Adds someone to the directory.
     pub fn add_principal(&mut self, principal: Principal) {
         self.principals.add(principal);
@@ -178,6 +210,42 @@ impl World {
     pub fn remove_principal(&mut self, object_id: Uuid) {
         self.principals.remove(object_id);
         self.secrets.retain(|_, owner| *owner != object_id);
+        self.credentials.forget(object_id);
+    }
+
+    /// What clients prove with who they are.
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// What clients prove with who they are, to change it.
+    pub fn credentials_mut(&mut self) -> &mut Credentials {
+        &mut self.credentials
+    }
+
+    /// Takes tokens of a foreign issuer (a cluster's API server) as assertions: `issuer` is their `iss`, `keys` the
+    /// issuer's JWKS. fake-arm fetches no keys itself.
+    ///
+    /// # Errors
+    /// [`InvalidKeySet`], where `keys` is no JWKS.
+    pub fn trust_issuer(&mut self, issuer: &str, keys: Value) -> Result<(), InvalidKeySet> {
+        let set = KeySet::parse(&keys)?;
+        self.trusted_issuers.insert(issuer.to_owned(), TrustedIssuer { document: keys, set });
+        Ok(())
+    }
+
+    pub(crate) fn trusted_issuer(&self, issuer: &str) -> Option<&KeySet> {
+        self.trusted_issuers.get(issuer).map(|trusted| &trusted.set)
+    }
+
+    /// Sets whose tokens a machine's metadata endpoint gives to whoever does not say whose he wants.
+    pub fn set_metadata_principal(&mut self, object_id: Option<Uuid>) {
+        self.metadata_principal = object_id;
+    }
+
+    /// Whose tokens a machine's metadata endpoint gives to whoever does not say whose he wants.
+    pub fn metadata_principal(&self) -> Option<Uuid> {
+        self.metadata_principal
     }
 
     /// The secret that a process shows to the managed-identity endpoint to get this principal's tokens. The same each
@@ -196,8 +264,15 @@ impl World {
     }
 
     /// Who signs tokens.
-    pub fn issuer(&self) -> &Issuer {
+    pub fn issuer(&self) -> &Arc<Issuer> {
         &self.issuer
+    }
+
+    /// Drops everything that is to happen later, and every operation.
+    pub(super) fn forget_what_is_under_way(&mut self) {
+        self.agenda = Agenda::default();
+        self.operations.clear();
+        self.latest_operations.clear();
     }
 
     /// Whoever makes Kubernetes clusters; none in a fake without them.
@@ -227,6 +302,12 @@ impl World {
     /// Tells the owner what became of a virtual machine. It is told after the request that caused it.
     pub fn emit(&mut self, event: VmEvent) {
         self.outbox.push(ArmEvent::Vm(event));
+    }
+
+    /// Drops what nobody wants to be told.
+    pub(crate) fn forget_events(&mut self) {
+        self.outbox.clear();
+        self.resources.take_touched();
     }
 
     pub(crate) fn take_events(&mut self) -> Vec<ArmEvent> {
@@ -278,6 +359,12 @@ impl World {
         self.operations.get(&id)
     }
 
+    /// The operations that are still at work, the latest of each resource.
+    pub(crate) fn operations_in_progress(&self) -> impl Iterator<Item = &Operation> {
+        let latest = self.latest_operations.values().filter_map(|id| self.operations.get(id));
+        latest.filter(|operation| operation.status == OperationStatus::InProgress)
+    }
+
     /// Starts a long-running operation on a resource; its id. With no time to take it has ended on return.
     pub fn begin(&mut self, resource: &ResourceId, work: LongRunning) -> Uuid {
         let id = self.uuid();
@@ -289,6 +376,7 @@ impl World {
         match work {
             LongRunning::After(Duration::ZERO, change) => self.conclude(id, change),
             LongRunning::After(duration, change) => self.after(duration, move |world| world.conclude(id, change)),
+            LongRunning::Driven(start) => start(self, id),
             LongRunning::Task(task) => self.spawn(async move {
                 let change =
                     AssertUnwindSafe(task).catch_unwind().await.unwrap_or_else(|_| Box::new(|_| Err(panicked())));
@@ -299,9 +387,19 @@ impl World {
     }
 
     /// Does the last step of an operation. A step that panics fails its operation and nothing else.
-    fn conclude(&mut self, id: Uuid, change: Outcome) {
+    pub fn conclude(&mut self, id: Uuid, change: Outcome) {
         let outcome = panic::catch_unwind(AssertUnwindSafe(|| change(self))).unwrap_or_else(|_| Err(panicked()));
         self.end(id, outcome);
+    }
+
+    /// Does something once an operation has ended; at once where it has, or where there is none.
+    pub(crate) fn when_ended(&mut self, operation: Uuid, change: Change) {
+        let at_work = self.operations.get(&operation).is_some_and(|o| o.status == OperationStatus::InProgress);
+        if at_work {
+            self.waiting.entry(operation).or_default().push(change);
+        } else {
+            self.after(Duration::ZERO, change);
+        }
     }
 
     /// Ends an operation, and the resource's provisioning state with it.
@@ -326,6 +424,9 @@ impl World {
             Ok(()) => OperationStatus::Succeeded,
             Err(error) => OperationStatus::Failed(error),
         };
+        for change in self.waiting.remove(&id).unwrap_or_default() {
+            self.after(Duration::ZERO, change);
+        }
     }
 }
 

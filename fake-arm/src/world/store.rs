@@ -11,6 +11,8 @@ pub struct Resources {
     by_id: BTreeMap<ResourceId, Resource>,
     /// Types of those that were touched since the owner was last told.
     touched: BTreeMap<ResourceId, String>,
+    /// By namespace, how often something of it was touched.
+    revisions: BTreeMap<String, u64>,
 }
 
 impl Resources {
@@ -21,9 +23,9 @@ impl Resources {
 
     /// By id, to change it.
     pub fn get_mut(&mut self, id: &ResourceId) -> Option<&mut Resource> {
-        let found = self.by_id.get_mut(id)?;
-        self.touched.insert(found.id.clone(), found.resource_type.clone());
-        Some(found)
+        let (id, resource_type) = self.by_id.get(id).map(|found| (found.id.clone(), found.resource_type.clone()))?;
+        self.touch(id.clone(), resource_type);
+        self.by_id.get_mut(&id)
     }
 
     /// It exists.
@@ -50,15 +52,32 @@ impl Resources {
     /// Adds one or replaces the one with the same id.
     pub fn insert(&mut self, resource: Resource) {
         self.by_id.remove(&resource.id);
-        self.touched.insert(resource.id.clone(), resource.resource_type.clone());
+        self.touch(resource.id.clone(), resource.resource_type.clone());
         self.by_id.insert(resource.id.clone(), resource);
     }
 
     /// Takes one away.
     pub fn remove(&mut self, id: &ResourceId) -> Option<Resource> {
         let gone = self.by_id.remove(id)?;
-        self.touched.insert(gone.id.clone(), gone.resource_type.clone());
+        self.touch(gone.id.clone(), gone.resource_type.clone());
         Some(gone)
+    }
+
+    fn touch(&mut self, id: ResourceId, resource_type: String) {
+        let namespace = resource_type.split('/').next().unwrap_or_default();
+        match self.revisions.get_mut(namespace) {
+            Some(revision) => *revision += 1,
+            None => {
+                self.revisions.insert(namespace.to_owned(), 1);
+            }
+        }
+        self.touched.insert(id, resource_type);
+    }
+
+    /// A number that grows whenever a resource of this namespace (`Microsoft.Network`) is created, changed or removed:
+    /// for whoever keeps something that follows from them.
+    pub fn revision(&self, namespace: &str) -> u64 {
+        self.revisions.get(namespace).copied().unwrap_or(0)
     }
 
     /// Those that were touched since the last call, with their types, whether they still exist or not.

@@ -22,6 +22,9 @@ impl<F: Fn() -> String + Send + Sync> Token for F {
     }
 }
 
+/// How often a request is repeated that Azure refuses because there are too many.
+const THROTTLED_TRIES: u32 = 10;
+
 /// A client of Azure Resource Manager. Clones share the connection pool.
 #[derive(Clone)]
 pub struct ArmClient {
@@ -186,13 +189,22 @@ impl ArmClient {
             endpoint: self.endpoint.to_string(),
             source,
         };
-        let mut request = self.http.request(method.clone(), url.clone()).bearer_auth(self.token.token());
-        if let Some(body) = body {
-            request = request.json(body);
-        }
-        let response = request.send().await.map_err(unreachable)?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        let text = response.text().await.map_err(unreachable)?;
+        let mut left = THROTTLED_TRIES;
+        let (status, headers, text) = loop {
+            let mut request = self.http.request(method.clone(), url.clone()).bearer_auth(self.token.token());
+            if let Some(body) = body {
+                request = request.json(body);
+            }
+            let response = request.send().await.map_err(unreachable)?;
+            let (status, headers) = (response.status(), response.headers().clone());
+            let text = response.text().await.map_err(unreachable)?;
+            // As Azure's SDKs do: whoever asked too much, or too early, is told when to come again.
+            if status != StatusCode::TOO_MANY_REQUESTS || left == 0 {
+                break (status, headers, text);
+            }
+            left -= 1;
+            tokio::time::sleep(Answer { status, headers, body: Value::Null }.pause()).await;
+        };
         if !status.is_success() {
             return Err(ArmError::Refused(Box::new(ArmFault::read(format!("{method} {id}"), status.as_u16(), &text))));
         }

@@ -4,11 +4,15 @@
 mod client;
 mod error;
 mod group;
+mod identity;
+mod role;
 mod vnet;
 
 pub use client::{ArmClient, Token};
 pub use error::{ArmError, ArmFault};
 pub use group::ResourceGroup;
+pub use identity::{Identity, IdentityBuilder, PrincipalId};
+pub use role::{RoleAssignment, RoleAssignmentBuilder, RoleDefinition, RoleDefinitionBuilder, Scope};
 pub use vnet::{Subnet, SubnetBuilder, Vnet, VnetBuilder};
 
 use crate::history::{Event, History};
@@ -78,6 +82,21 @@ impl Azure {
         VnetBuilder::new(self.clone(), name)
     }
 
+    /// A user-assigned identity to be created.
+    pub fn identity(&self, name: &str) -> IdentityBuilder {
+        IdentityBuilder::new(self.clone(), name)
+    }
+
+    /// A role, built-in or custom, by its name, to be assigned.
+    pub fn role(&self, name: &str) -> RoleAssignmentBuilder {
+        RoleAssignmentBuilder::new(self.clone(), name)
+    }
+
+    /// A custom role to be defined.
+    pub fn role_definition(&self, name: &str) -> RoleDefinitionBuilder {
+        RoleDefinitionBuilder::new(self.clone(), name)
+    }
+
     /// The virtual networks of the resource group.
     ///
     /// # Errors
@@ -123,6 +142,10 @@ pub(crate) mod api_version {
     pub(crate) const RESOURCES: &str = "2021-04-01";
     /// `Microsoft.Network`.
     pub(crate) const NETWORK: &str = "2022-01-01";
+    /// `Microsoft.Authorization`.
+    pub(crate) const AUTHORIZATION: &str = "2022-04-01";
+    /// `Microsoft.ManagedIdentity`.
+    pub(crate) const MANAGED_IDENTITY: &str = "2023-01-31";
     /// `Microsoft.ContainerService`.
     pub(crate) const CONTAINER_SERVICE: &str = "2025-05-01";
 }

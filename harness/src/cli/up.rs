@@ -80,8 +80,16 @@ async fn bring_up(lab: &Lab, args: &UpArgs) -> std::result::Result<Cluster, Stri
     let vnet =
         lab.azure().vnet("my-aks-vnet").address_space("10.0.0.0/16").create().await.map_err(|error| text(&error))?;
     let subnet = vnet.subnet("cluster-subnet", "10.0.1.0/24").create().await.map_err(|error| text(&error))?;
-    let mut builder =
-        lab.managed_cluster().node_provisioning(NodeProvisioning::Auto).subnet(&subnet).service_cidr("10.2.0.0/16");
+    // As the documents have it for a network of one's own: an identity with rights on it, before the cluster.
+    let identity = lab.azure().identity("my-aks-identity").create().await.map_err(|error| text(&error))?;
+    let network = lab.azure().role("Network Contributor").on(&vnet).to(&identity);
+    network.assign().await.map_err(|error| text(&error))?;
+    let mut builder = lab
+        .managed_cluster()
+        .node_provisioning(NodeProvisioning::Auto)
+        .identity(&identity)
+        .subnet(&subnet)
+        .service_cidr("10.2.0.0/16");
     if args.default_node_pools {
         builder = builder.default_node_pools();
     }

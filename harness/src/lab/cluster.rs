@@ -6,6 +6,7 @@ use kube::discovery::{Scope, pinned_kind};
 use serde_json::{Value, json};
 
 use super::cluster_error::ClusterError;
+use crate::azure::PrincipalId;
 use crate::expect::{Expectation, Mark, Pending, State, Witness};
 use crate::history::{Event, History};
 use crate::manifest::Apply;
@@ -43,6 +44,15 @@ impl Cluster {
     #[must_use]
     pub fn resource(&self) -> &Value {
         &self.resource
+    }
+
+    /// Whose rights its control plane and its provisioner have: the identity that roles are assigned to.
+    #[must_use]
+    pub fn identity(&self) -> PrincipalId {
+        let shown = &self.resource["identity"];
+        let assigned = shown["userAssignedIdentities"].as_object().and_then(|all| all.values().next());
+        let user_assigned = || assigned.and_then(|identity| identity["principalId"].as_str());
+        shown["principalId"].as_str().or_else(user_assigned).unwrap_or_default().into()
     }
 
     /// Resource group of its machines.

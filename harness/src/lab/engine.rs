@@ -7,8 +7,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use fake_arm::FakeArm;
-use fake_arm::engine::{ClusterAccess, ClusterEngine, EngineError, ManagedCluster};
+use fake_arm::engine::{ClusterAccess, ClusterEngine, EngineError, ManagedCluster, NapState};
 use fake_arm::events::ArmEvent;
+use k8s_openapi::api::core::v1::Node;
+use kube::api::{Api, DynamicObject, ListParams};
+use kube::core::{ApiResource, GroupVersionKind};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use url::Url;
@@ -20,7 +23,7 @@ use crate::components::Binaries;
 use crate::expect::Witness;
 use crate::history::{Event, History};
 use crate::manifest::Manifests;
-use crate::node::{BootSettings, BootSwitch, NodeCluster, NodeRunner};
+use crate::node::{BootSettings, BootSwitch, NodeCluster, NodeRunner, Quantity};
 use crate::process::{ChildSpec, Processes};
 use crate::provisioner::{Provisioner, ProvisionerSettings, ProvisionerWorld};
 
@@ -179,6 +182,17 @@ impl EmbeddedEngine {
     }
 
     async fn bring_up(&self, facts: ManagedCluster) -> Result<ClusterAccess, EngineError> {
+        let at_hand = &self.binaries.versions.kubernetes;
+        if facts.kubernetes_version != *at_hand {
+            return Err(EngineError {
+                code: "K8sVersionNotSupported".into(),
+                message: format!(
+                    "the lab has the binaries of Kubernetes {at_hand}, the cluster asks for {}; create one of that version, \
+                     or start the lab with the other",
+                    facts.kubernetes_version
+                ),
+            });
+        }
         let token = BootstrapToken::draw(&mut ChaCha8Rng::seed_from_u64(self.seed));
         let spec = ControlPlaneSpec {
             binaries: (&self.binaries).into(),
@@ -318,6 +332,13 @@ impl ClusterEngine for EmbeddedEngine {
         })
     }
 
+    async fn nap_state(&self, id: &str) -> Result<NapState, EngineError> {
+        let known = self.lock().get(&id.to_lowercase()).map(|running| running.control_plane.clone());
+        let Some(control_plane) = known else { return Ok(NapState::default()) };
+        let client = control_plane.client(Identity::Admin).await.map_err(|error| failed("admin client", &error))?;
+        nap_state(client).await.map_err(|error| failed("list of nodes and node pools", &error))
+    }
+
     async fn delete(&self, id: &str) -> Result<(), EngineError> {
         let running = self.lock().remove(&id.to_lowercase());
         self.nodes.disconnect(id);
@@ -331,8 +352,54 @@ impl ClusterEngine for EmbeddedEngine {
     }
 }
 
+/// The nodes that node auto-provisioning made, by their label, and the node pools that may still make some.
+async fn nap_state(client: kube::Client) -> Result<NapState, kube::Error> {
+    let nodes: Api<Node> = Api::all(client.clone());
+    let nodes = nodes.list_metadata(&ListParams::default().labels("karpenter.sh/nodepool")).await?;
+    let kind = GroupVersionKind::gvk("karpenter.sh", "v1", "NodePool");
+    let pools: Api<DynamicObject> = Api::all_with(client, &ApiResource::from_gvk_with_plural(&kind, "nodepools"));
+    let pools = match pools.list(&ListParams::default()).await {
+        Ok(list) => list.items,
+        // A cluster that never had node auto-provisioning does not know the kind.
+        Err(kube::Error::Api(status)) if status.code == 404 => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    let unlimited = pools.iter().filter(|pool| !is_zero(&pool.data["spec"]["limits"]["cpu"]));
+    Ok(NapState {
+        nodes: nodes.items.iter().map(kube::ResourceExt::name_any).collect(),
+        unlimited_node_pools: unlimited.map(kube::ResourceExt::name_any).collect(),
+    })
+}
+
+/// A quantity of nothing, however it is written: `0`, `"0"`, `"0m"`, `"0.0"`.
+fn is_zero(quantity: &serde_json::Value) -> bool {
+    match quantity {
+        serde_json::Value::Number(number) => number.as_f64() == Some(0.0),
+        serde_json::Value::String(text) => {
+            text.parse::<Quantity>().is_ok_and(|quantity| quantity == Quantity::units(0))
+        }
+        _ => false,
+    }
+}
+
 /// AKS's code for a control plane that does not come up, with the cause and the remedy that the error names.
 fn failed(what: &str, error: &(dyn std::error::Error + 'static)) -> EngineError {
     let message = format!("the {what} of the managed cluster could not be brought up: {}", crate::causes::told(error));
     EngineError { code: "CreateControlPlaneError".into(), message }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn zero_is_zero_in_every_spelling() {
+        for zero in [json!(0), json!("0"), json!("0m"), json!("0.0")] {
+            assert!(is_zero(&zero), "{zero}");
+        }
+        for more in [json!(null), json!(1), json!("1m"), json!("1000"), json!("nonsense")] {
+            assert!(!is_zero(&more), "{more}");
+        }
+    }
 }

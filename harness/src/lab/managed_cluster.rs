@@ -1,5 +1,7 @@
 //! A managed cluster to be created.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use ipnet::IpNet;
@@ -7,7 +9,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde_json::{Value, json};
 
 use super::{Cluster, Lab};
-use crate::azure::{ArmClient, ArmError, Azure, Subnet, api_version};
+use crate::azure::{ArmClient, ArmError, Azure, Identity, PrincipalId, Subnet, api_version};
 
 /// `nodeProvisioningProfile.mode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +46,8 @@ pub struct ManagedClusterBuilder<'a> {
     properties: Value,
     service_cidr: Option<String>,
     subnet: Option<String>,
+    identity: Option<Identity>,
+    subnet_role: bool,
 }
 
 impl std::fmt::Debug for ManagedClusterBuilder<'_> {
@@ -85,6 +89,8 @@ impl<'a> ManagedClusterBuilder<'a> {
             properties,
             service_cidr: None,
             subnet: None,
+            identity: None,
+            subnet_role: true,
         }
     }
 
@@ -119,6 +125,20 @@ impl<'a> ManagedClusterBuilder<'a> {
     /// The same by id, for example one that does not exist.
     pub fn subnet_id(mut self, id: &str) -> Self {
         self.subnet = Some(id.to_owned());
+        self
+    }
+
+    /// The user-assigned identity of its control plane and its provisioner (`az aks create --assign-identity`). Without,
+    /// it has one of its own that comes into being with it.
+    pub fn identity(mut self, identity: &Identity) -> Self {
+        self.identity = Some(identity.clone());
+        self
+    }
+
+    /// Leaves it to the scenario to give the cluster's identity a role on the cluster's subnet
+    /// (`az aks create --skip-subnet-role-assignment`).
+    pub fn skip_subnet_role_assignment(mut self) -> Self {
+        self.subnet_role = false;
         self
     }
 
@@ -176,18 +196,67 @@ impl<'a> ManagedClusterBuilder<'a> {
         }
         self.azure.step(format!("create the managed cluster {}", self.name));
         let id = self.azure.id(&format!("Microsoft.ContainerService/managedClusters/{}", self.name));
+        let identity = match &self.identity {
+            Some(identity) => json!({ "type": "UserAssigned", "userAssignedIdentities": { identity.id(): {} } }),
+            None => json!({ "type": "SystemAssigned" }),
+        };
         let body = json!({
             "location": self.azure.location(),
-            "identity": { "type": "SystemAssigned" },
+            "identity": identity,
             "properties": self.properties,
         });
         let client = self.azure.client();
-        let resource = client.put(&id, api_version::CONTAINER_SERVICE, &body).await?;
+        let making = client.put(&id, api_version::CONTAINER_SERVICE, &body);
+        let subnet = self.subnet.as_deref().filter(|_| self.subnet_role);
+        let resource = match (subnet, &self.identity) {
+            (Some(subnet), Some(identity)) => {
+                give_subnet(&self.azure, subnet, identity.principal_id().clone()).await;
+                making.await?
+            }
+            // As Azure CLI does it: while the cluster is being made, as soon as it shows its identity.
+            (Some(subnet), None) => {
+                let giving = async {
+                    if let Some(principal) = own_identity(client, &id).await {
+                        give_subnet(&self.azure, subnet, principal).await;
+                    }
+                };
+                let (mut making, mut giving) = (std::pin::pin!(making), std::pin::pin!(giving));
+                tokio::select! {
+                    made = &mut making => {
+                        let made = made?;
+                        giving.await;
+                        made
+                    }
+                    () = &mut giving => making.await?,
+                }
+            }
+            (None, _) => making.await?,
+        };
         let text = admin_kubeconfig(client, &id).await?;
         let unusable = |reason: String| CreateError::Kubeconfig { id: id.clone(), reason };
         let kubeconfig = Kubeconfig::from_yaml(&text).map_err(|error| unusable(error.to_string()))?;
         self.lab.open(resource, kubeconfig).await.map_err(unusable)
     }
+}
+
+/// What `az aks create` does where it is given a subnet: it assigns Network Contributor there to the cluster's identity.
+/// Where it cannot, it warns and goes on, and so does this.
+async fn give_subnet(azure: &Azure, subnet: &str, principal: PrincipalId) {
+    if let Err(error) = azure.role("Network Contributor").on(subnet).to(principal).assign().await {
+        azure.step(format!("could not assign Network Contributor on the cluster's subnet: {error}"));
+    }
+}
+
+/// The identity of a cluster that is being made; none where it shows none for some seconds.
+async fn own_identity(client: &ArmClient, id: &str) -> Option<PrincipalId> {
+    for _ in 0..100 {
+        let shown = client.get(id, api_version::CONTAINER_SERVICE).await.unwrap_or_default();
+        if let Some(principal) = shown["identity"]["principalId"].as_str() {
+            return Some(principal.into());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    None
 }
 
 /// What `listClusterAdminCredential` of a managed cluster hands out, as YAML.

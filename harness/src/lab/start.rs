@@ -191,7 +191,7 @@ fn clock(settings: &Settings) -> Result<LabClock, StartError> {
 /// The scenario's own Azure: the client of a user who owns the subscription.
 fn azure(fake: &Arc<FakeArm>, history: &History, seed: u64) -> Result<Azure, StartError> {
     let user = Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("scenario {seed}").as_bytes());
-    fake.add_principal(Principal {
+    fake.add_owner(Principal {
         object_id: user,
         client_id: Uuid::new_v5(&user, b"client"),
         kind: PrincipalKind::User,

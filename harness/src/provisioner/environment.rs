@@ -182,6 +182,9 @@ pub(super) mod tests {
                 pod_cidr: Some("10.244.0.0/16".parse().expect("range")),
                 service_cidr: "10.2.0.0/16".parse().expect("range"),
                 dns_service_ip: [10, 2, 0, 10].into(),
+                pod_cidrs: vec!["10.244.0.0/16".parse().expect("range")],
+                service_cidrs: vec!["10.2.0.0/16".parse().expect("range")],
+                outbound_type: "loadBalancer".into(),
             },
             subnet_id: format!(
                 "/subscriptions/{subscription}/resourceGroups/net/providers/Microsoft.Network/virtualNetworks/vnet/subnets/cluster-subnet"

@@ -6,6 +6,7 @@ mod custom_data;
 mod disk;
 mod extension;
 mod instance_view;
+mod links;
 mod machine;
 mod network_interface;
 mod quota;

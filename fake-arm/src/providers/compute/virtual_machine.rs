@@ -13,7 +13,7 @@ use super::{
 };
 use crate::arm::ArmError;
 use crate::events::VmEvent;
-use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
+use crate::provider::{Answer, Handler, Link, Reply, Request, ResourceType};
 use crate::world::{Resource, World};
 
 /// How long Azure works on a new machine, unless the settings say otherwise. Azure takes half a minute; a lab need not.
@@ -28,6 +28,10 @@ inventory::submit! {
 }
 
 impl Handler for VirtualMachines {
+    fn links(&self) -> &'static [Link] {
+        super::links::VIRTUAL_MACHINE
+    }
+
     fn get(&self, world: &mut World, request: &Request) -> Reply {
         let vm = world.resources().require(&request.id)?;
         let expand = request.query.get("$expand").map(String::as_str).unwrap_or_default();

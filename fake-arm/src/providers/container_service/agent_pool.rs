@@ -1,186 +1,258 @@
-//! The machines of agent pools: instances of scale sets in the node resource group, each with an address of its subnet.
+//! `managedClusters/agentPools`: pools one by one.
 
-use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
+use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::draft::{Draft, Pool};
-use super::node_resource_group::NodeResourceGroup;
+use super::cluster::{self, Cluster};
+use super::pool::{Around, Mode, Pool};
+use super::refusal::{invalid, not_allowed};
+use super::{AGENT_POOL, feature, node_provisioning, scale_set, site, version};
 use crate::arm::{ArmError, ResourceId};
-use crate::catalog::Catalog;
-use crate::events::{AgentPoolMembership, VirtualMachine, VmEvent};
-use crate::providers::network;
-use crate::world::World;
+use crate::provider::{Answer, Handler, Link, Reply, Request};
+use crate::world::{Resource, World};
 
-const SCALE_SET: &str = "Microsoft.Compute/virtualMachineScaleSets";
-const INSTANCE: &str = "Microsoft.Compute/virtualMachineScaleSets/virtualMachines";
-const INTERFACE: &str = "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/networkInterfaces";
+/// How long a change of a pool takes, unless the owner says otherwise. Azure takes minutes.
+const DURATION: Duration = Duration::from_millis(400);
 
-/// Makes the scale set of each pool with its instances and their network interfaces. The machines returned are not
-/// running yet: they start once the cluster is there for them to join.
-///
-/// # Errors
-/// An unknown size, a subnet that does not exist or is full (`InsufficientSubnetSize`).
-pub(super) fn create(
-    world: &mut World,
-    cluster: &ResourceId,
-    draft: &Draft,
-    group: &NodeResourceGroup,
-    default_subnet: &ResourceId,
-) -> Result<Vec<Arc<VirtualMachine>>, ArmError> {
-    let mut machines = Vec::new();
-    for pool in &draft.pools {
-        let subnet = match &pool.subnet {
-            Some(id) => ResourceId::parse(id).map_err(|error| {
-                ArmError::bad_request("InvalidParameter", error.to_string()).target("agentPoolProfile.vnetSubnetID")
-            })?,
-            None => default_subnet.clone(),
+pub(super) struct AgentPools;
+
+impl Handler for AgentPools {
+    fn show(&self, _: &World, resource: &Resource) -> Value {
+        json!({
+            "id": resource.id,
+            "name": resource.name(),
+            "type": AGENT_POOL,
+            "properties": cluster::shown_pool(resource),
+        })
+    }
+
+    fn links(&self) -> &'static [Link] {
+        super::links::AGENT_POOL
+    }
+
+    fn put(&self, world: &mut World, request: &Request) -> Reply {
+        let cluster = cluster_of(world, &request.id)?;
+        cluster.check_idle()?;
+        cluster.check_running()?;
+        let name = request.id.name().to_owned();
+        let network = cluster.network()?;
+        let around = Around { location: cluster.location(), version: cluster.version(), network: &network };
+        let before = cluster.pools.get(&name);
+        let pool = Pool::read(&name, request.properties(), before, around)?;
+        let mut pools = cluster.read_pools()?;
+        pools.retain(|other| other.name != name);
+        pools.push(pool.clone());
+        cluster::check_pools(&network, &pools)?;
+        if cluster.auto() {
+            node_provisioning::guard(cluster.properties(), &network, &pools)?;
+        }
+        feature::check(world, &network, &pools)?;
+        site::check_pool(world, &network, &pool)?;
+        let fleet = cluster.fleet(world)?;
+        let state = match before {
+            None => "Creating",
+            Some(was) if was["currentOrchestratorVersion"] != pool.version.to_string() => "Upgrading",
+            Some(was) if was["count"] != pool.count => "Scaling",
+            Some(_) => "Updating",
         };
-        let free = network::capacity_left(world, &subnet);
-        if free < u64::from(pool.count) {
-            return Err(ArmError::bad_request(
-                "InsufficientSubnetSize",
-                format!("Pre-allocated IPs {} exceeds IPs available in Subnet {free}", pool.count),
-            )
-            .target("agentPoolProfile.count"));
+        let machines = fleet.resize(world, &pool)?;
+        let new = cluster::store_pool(world, &cluster.id, &pool, state, cluster.location());
+        let duration = world.settings().duration(&format!("{AGENT_POOL}/write"), DURATION);
+        let id = request.id.clone();
+        Ok(Answer::put(new, &request.id).after(duration, move |world| {
+            // The pool may have gone meanwhile, with its cluster.
+            let Some(stored) = world.resources_mut().get_mut(&id) else { return Ok(()) };
+            stored.set_provisioning_state("Succeeded");
+            scale_set::start(world, machines);
+            if state == "Upgrading" {
+                fleet.reimage(world, &pool);
+            }
+            Ok(())
+        }))
+    }
+
+    fn patch(&self, _: &mut World, request: &Request) -> Reply {
+        Err(ArmError::new(
+            http::StatusCode::METHOD_NOT_ALLOWED,
+            "HttpMethodNotAllowed",
+            format!("The HTTP method 'PATCH' is not supported for resource type '{}'.", request.resource_type.name),
+        ))
+    }
+
+    fn delete(&self, world: &mut World, request: &Request) -> Reply {
+        let Some(parent) = request.id.parent() else { return Ok(Answer::no_content()) };
+        if !world.resources().contains(&request.id) {
+            return Ok(Answer::no_content());
         }
-        let scale_set = group.id.resource(SCALE_SET, &format!("aks-{}-{}-vmss", pool.name, group.digits));
-        let body = json!({
-            "location": draft.location,
-            "sku": { "name": pool.size, "tier": "Standard", "capacity": pool.count },
-            "tags": { "aks-managed-poolName": pool.name },
-            "properties": { "provisioningState": "Succeeded", "orchestrationMode": "Uniform" },
-        });
-        world.upsert(&scale_set, SCALE_SET, body);
-        for index in 0..pool.count {
-            machines.push(instance(world, cluster, draft, pool, &scale_set, &subnet, index)?);
+        let cluster = Cluster::require(world, &parent)?;
+        cluster.check_idle()?;
+        cluster.check_running()?;
+        let name = request.id.name().to_owned();
+        let system = |pool: &Pool| pool.mode == Mode::System;
+        if !cluster.read_pools()?.iter().any(|pool| pool.name != name && system(pool)) {
+            return Err(not_allowed("There has to be at least one system agent pool."));
+        }
+        world.resources_mut().require_mut(&request.id)?.set_provisioning_state("Deleting");
+        let fleet = cluster.fleet(world)?;
+        let duration = world.settings().duration(&format!("{AGENT_POOL}/delete"), DURATION);
+        let id = request.id.clone();
+        Ok(Answer::accepted().after(duration, move |world| {
+            fleet.remove(world, &name);
+            world.resources_mut().remove(&id);
+            Ok(())
+        }))
+    }
+
+    fn action(&self, world: &mut World, request: &Request, action: &str) -> Option<Reply> {
+        match action.to_ascii_lowercase().as_str() {
+            "upgradenodeimageversion" => Some(upgrade_image(world, &request.id)),
+            "deletemachines" => Some(delete_machines(world, request)),
+            _ => None,
         }
     }
-    Ok(machines)
 }
 
-/// Tells that the machines start.
-pub(super) fn start(world: &mut World, machines: Vec<Arc<VirtualMachine>>) {
-    for machine in machines {
-        world.emit(VmEvent::Started(machine));
-    }
-}
-
-/// Gives back the addresses of all instances in a node resource group and tells that they are gone.
-pub(super) fn stop(world: &mut World, group: &ResourceId) {
-    let instances: Vec<_> = world.resources().within(group, INSTANCE).map(|instance| instance.id.clone()).collect();
-    for id in instances {
-        network::release(world, id.as_str());
-        world.emit(VmEvent::Deleted { id: id.to_string() });
-    }
-}
-
-fn instance(
-    world: &mut World,
-    cluster: &ResourceId,
-    draft: &Draft,
-    pool: &Pool,
-    scale_set: &ResourceId,
-    subnet: &ResourceId,
-    index: u32,
-) -> Result<Arc<VirtualMachine>, ArmError> {
-    let size = Catalog::builtin().size(&draft.location, &pool.size).ok_or_else(|| {
-        ArmError::bad_request(
-            "VMSizeNotSupported",
-            format!(
-                "The VM size of {} is not allowed in your subscription in location '{}'.",
-                pool.size, draft.location
-            ),
-        )
-        .target("agentPoolProfile.vmSize")
-    })?;
-    // Instance names end in six digits of base 36, as scale sets count.
-    let name = format!("{}{:0>6}", scale_set.name(), base36(index));
-    let id = scale_set.child("virtualMachines", &index.to_string());
-    let interface = id.child("networkInterfaces", scale_set.name());
-    let configuration = interface.child("ipConfigurations", "ipconfig1");
-    let address: Ipv4Addr = network::allocate(world, subnet, configuration.as_str())?;
-    world.upsert(
-        &id,
-        INSTANCE,
-        json!({
-            "location": draft.location,
-            "instanceId": index.to_string(),
-            "sku": { "name": pool.size, "tier": "Standard" },
-            "properties": { "provisioningState": "Succeeded", "osProfile": { "computerName": name } },
-        }),
-    );
-    world.upsert(
-        &interface,
-        INTERFACE,
-        json!({
-            "properties": {
-                "provisioningState": "Succeeded",
-                "primary": true,
-                "virtualMachine": { "id": id },
-                "ipConfigurations": [{
-                    "name": "ipconfig1",
-                    "id": configuration,
-                    "properties": {
-                        "primary": true,
-                        "privateIPAddress": address,
-                        "privateIPAllocationMethod": "Dynamic",
-                        "subnet": { "id": subnet },
-                    },
-                }],
-            },
-        }),
-    );
-    Ok(Arc::new(VirtualMachine {
-        id: id.to_string(),
-        name: name.clone(),
-        computer_name: name,
-        location: draft.location.clone(),
-        zone: None,
-        size: size.name.clone(),
-        vcpus: size.vcpus,
-        memory_gib: size.memory_gib,
-        architecture: size.architecture.clone(),
-        gpus: size.gpus,
-        os_disk_gb: 128,
-        priority: "Regular".into(),
-        custom_data: None,
-        private_ip: Some(IpAddr::V4(address)),
-        subnet_id: Some(subnet.to_string()),
-        image: None,
-        tags: BTreeMap::new(),
-        agent_pool: Some(AgentPoolMembership {
-            cluster_id: cluster.to_string(),
-            pool: pool.name.clone(),
-            mode: pool.mode.clone(),
-            labels: pool.labels.clone(),
-            taints: pool.taints.clone(),
-            max_pods: pool.max_pods,
-        }),
+/// `POST …/upgradeNodeImageVersion`: each machine starts anew from the newest image.
+fn upgrade_image(world: &mut World, id: &ResourceId) -> Reply {
+    let cluster = cluster_of(world, id)?;
+    world.resources().require(id)?;
+    cluster.check_idle()?;
+    cluster.check_running()?;
+    let Some(pool) = cluster.read_pools()?.into_iter().find(|pool| pool.name == id.name()) else {
+        return Err(ArmError::not_found("AgentPoolNotFound", format!("Agent pool '{}' is not found.", id.name())));
+    };
+    let fleet = cluster.fleet(world)?;
+    world.resources_mut().require_mut(id)?.set_provisioning_state("UpgradingNodeImageVersion");
+    let duration = world.settings().duration(&format!("{AGENT_POOL}/upgradeNodeImageVersion/action"), DURATION);
+    let id = id.clone();
+    Ok(Answer::accepted().after(duration, move |world| {
+        let Some(stored) = world.resources_mut().get_mut(&id) else { return Ok(()) };
+        stored.set_provisioning_state("Succeeded");
+        fleet.reimage(world, &pool);
+        Ok(())
     }))
 }
 
-fn base36(mut number: u32) -> String {
-    let mut digits = Vec::new();
-    loop {
-        digits.push(char::from_digit(number % 36, 36).expect("below 36"));
-        number /= 36;
-        if number == 0 {
-            return digits.into_iter().rev().collect();
+/// `POST …/deleteMachines` with `{"machineNames": […]}`: those machines go, and the pool's count with them.
+fn delete_machines(world: &mut World, request: &Request) -> Reply {
+    let cluster = cluster_of(world, &request.id)?;
+    world.resources().require(&request.id)?;
+    cluster.check_idle()?;
+    let name = request.id.name().to_owned();
+    let fleet = cluster.fleet(world)?;
+    let wanted: Vec<&str> =
+        request.body["machineNames"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let computer = |instance: &Resource| instance.properties()["osProfile"]["computerName"].clone();
+    let found: Vec<ResourceId> = fleet
+        .instances(world, &name)
+        .into_iter()
+        .filter(|instance| wanted.iter().any(|wanted| computer(instance) == *wanted))
+        .map(|instance| instance.id.clone())
+        .collect();
+    if found.is_empty() {
+        return Err(invalid(
+            "machineNames",
+            format!("Cannot find any valid machines to delete in agent pool '{name}'."),
+        ));
+    }
+    let Some(mut pool) = cluster.read_pools()?.into_iter().find(|pool| pool.name == name) else {
+        return Err(ArmError::not_found("AgentPoolNotFound", format!("Agent pool '{name}' is not found.")));
+    };
+    pool.count = pool.count.saturating_sub(u32::try_from(found.len()).unwrap_or(u32::MAX));
+    if pool.mode == Mode::System && pool.count == 0 {
+        return Err(invalid("machineNames", "A system agent pool keeps at least one machine."));
+    }
+    cluster::store_pool(world, &cluster.id, &pool, "Updating", cluster.location());
+    let duration = world.settings().duration(&format!("{AGENT_POOL}/deleteMachines/action"), DURATION);
+    let id = request.id.clone();
+    Ok(Answer::accepted().after(duration, move |world| {
+        for machine in &found {
+            scale_set::remove_instance(world, machine);
         }
+        if let Some(stored) = world.resources_mut().get_mut(&id) {
+            stored.set_provisioning_state("Succeeded");
+        }
+        Ok(())
+    }))
+}
+
+/// The cluster that a pool, or something below it, belongs to.
+///
+/// # Errors
+/// `ResourceNotFound`.
+pub(super) fn cluster_of(world: &World, below: &ResourceId) -> Result<Cluster, ArmError> {
+    let mut at = below.clone();
+    while !at.is_type(super::MANAGED_CLUSTER) {
+        at = at
+            .parent()
+            .ok_or_else(|| ArmError::not_found("ResourceNotFound", format!("'{below}' is in no cluster.")))?;
+    }
+    Cluster::require(world, &at)
+}
+
+/// `agentPools/upgradeProfiles/default`.
+pub(super) struct UpgradeProfiles;
+
+impl Handler for UpgradeProfiles {
+    fn get(&self, world: &mut World, request: &Request) -> Reply {
+        let cluster = cluster_of(world, &request.id)?;
+        let pool_id = request.id.parent().unwrap_or_else(ResourceId::tenant);
+        let pool = world.resources().require(&pool_id)?.properties();
+        let from = pool["currentOrchestratorVersion"].as_str().and_then(|text| text.parse().ok());
+        let from = from.unwrap_or_else(|| cluster.version());
+        let mut properties = json!({
+            "kubernetesVersion": from.to_string(),
+            "osType": pool["osType"],
+            "latestNodeImageVersion": pool["nodeImageVersion"],
+        });
+        let upgrades = version::pool_upgrades(cluster.version(), from);
+        if !upgrades.is_empty() {
+            properties["upgrades"] = Value::Array(upgrades);
+        }
+        Ok(Answer::json(json!({
+            "id": request.id,
+            "name": "default",
+            "type": request.resource_type.name,
+            "properties": properties,
+        })))
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// `managedClusters/upgradeProfiles/default`.
+pub(super) struct ClusterUpgradeProfiles;
 
-    #[test]
-    fn instances_are_counted_in_base_36() {
-        assert_eq!(base36(0), "0");
-        assert_eq!(base36(35), "z");
-        assert_eq!(base36(36), "10");
+impl Handler for ClusterUpgradeProfiles {
+    fn get(&self, world: &mut World, request: &Request) -> Reply {
+        let cluster = cluster_of(world, &request.id)?;
+        let pools: Vec<_> = cluster
+            .pools
+            .iter()
+            .filter_map(|(name, pool)| {
+                let version = pool["currentOrchestratorVersion"].as_str()?.parse().ok()?;
+                Some((name.clone(), pool["osType"].as_str().unwrap_or("Linux").to_owned(), version))
+            })
+            .collect();
+        Ok(Answer::json(json!({
+            "id": request.id,
+            "name": "default",
+            "type": request.resource_type.name,
+            "properties": version::upgrade_profile(cluster.version(), &pools),
+        })))
+    }
+}
+
+/// `managedClusters/availableAgentPoolVersions`.
+pub(super) struct AvailableVersions;
+
+impl Handler for AvailableVersions {
+    fn list(&self, world: &mut World, request: &Request) -> Reply {
+        let cluster = cluster_of(world, &request.id)?;
+        Ok(Answer::json(json!({
+            "id": format!("{}/availableAgentPoolVersions", cluster.id),
+            "name": "default",
+            "type": request.resource_type.name,
+            "properties": { "agentPoolVersions": version::available_to_pools(cluster.version()) },
+        })))
     }
 }

@@ -1,51 +1,77 @@
-//! `Microsoft.ContainerService/managedClusters`: create, update, delete, credentials.
+//! `Microsoft.ContainerService/managedClusters`: create, update, delete, and the actions on a cluster.
 
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::draft::{self, Draft};
-use super::network_profile::Surroundings;
-use super::node_resource_group::NodeResourceGroup;
-use super::{agent_pool, credential};
+use super::cluster::{self, Cluster};
+use super::credential::{self, Credentials, Role};
+use super::draft::Draft;
+use super::identity::{self, Wanted};
+use super::scale_set::{self, Fleet};
+use super::{
+    MANAGED_CLUSTER, address_range, change, creation, feature, network_profile, node_provisioning, power_state, site,
+};
 use crate::arm::{ArmError, ResourceId};
-use crate::engine::{EngineError, Identity, ManagedCluster};
-use crate::entra::{Principal, PrincipalKind};
-use crate::provider::{Answer, Handler, Outcome, Reply, Request};
+use crate::engine::{ClusterEngine, EngineError, Identity, ManagedCluster};
+use crate::provider::{Answer, Handler, Link, Outcome, Reply, Request};
 use crate::providers::resources::remove_group;
-use crate::world::World;
+use crate::world::{Resource, World};
 
 pub(super) struct ManagedClusters;
 
 impl Handler for ManagedClusters {
+    fn show(&self, world: &World, resource: &Resource) -> Value {
+        let mut shown = resource.json();
+        if let Some(fields) = shown.as_object_mut() {
+            fields.shift_remove("etag");
+        }
+        shown["type"] = json!("Microsoft.ContainerService/ManagedClusters");
+        let properties = &mut shown["properties"];
+        properties["agentPoolProfiles"] = Cluster::shown_pools(&cluster::pools_of(world, &resource.id));
+        properties["eTag"] = json!(resource.etag);
+        shown
+    }
+
+    fn links(&self) -> &'static [Link] {
+        super::links::MANAGED_CLUSTER
+    }
+
     fn put(&self, world: &mut World, request: &Request) -> Reply {
         let engine = world.engine().ok_or_else(no_engine)?;
-        let existing = world.resources().get(&request.id).cloned();
-        if let Some(existing) = &existing
-            && matches!(existing.provisioning_state(), "Creating" | "Updating" | "Deleting")
-        {
-            return Err(busy(&request.id, existing.provisioning_state()));
-        }
-        let subnet = given_subnet(request.properties())?;
-        let surroundings = match (&subnet, &existing) {
-            // What AKS checks against the network it checks when the cluster is created; a subnet that comes later is
-            // nobody's business.
-            (Some(subnet), None) => Some(surroundings(world, subnet)?),
-            _ => None,
-        };
-        let location = request.location();
-        let draft = Draft::read(&request.id, location, &request.body, surroundings.as_ref())?;
+        let Checked { existing, body, draft, wanted } = checked(world, request)?;
         match existing {
-            None => create(world, request, &draft, engine),
-            Some(existing) => update(world, request, &draft, &existing.body, engine),
+            None => creation::create(world, request, &body, &draft, &wanted, engine),
+            Some(existing) => update(world, request, &body, &draft, &existing, engine),
         }
     }
 
+    fn preflight(&self, world: &World, request: &Request) -> Result<(), ArmError> {
+        let Checked { existing, draft, .. } = checked(world, request)?;
+        match (existing, draft.subnet()) {
+            (Some(existing), _) => change::check(world, &draft, &existing),
+            (None, Some(subnet)) => address_range::apart(&draft.network, &site::surroundings(world, subnet)?),
+            (None, None) => Ok(()),
+        }
+    }
+
+    fn patch(&self, world: &mut World, request: &Request) -> Reply {
+        let existing = Cluster::require(world, &request.id)?;
+        existing.check_idle()?;
+        let mut body = existing.body;
+        if let Some(tags) = request.body.get("tags") {
+            body["tags"] = tags.clone();
+        }
+        world.upsert(&request.id, MANAGED_CLUSTER, body);
+        Ok(Answer::resource(&request.id))
+    }
+
     fn delete(&self, world: &mut World, request: &Request) -> Reply {
-        let Some(existing) = world.resources().get(&request.id).cloned() else { return Ok(Answer::no_content()) };
-        let group = existing.properties()["nodeResourceGroup"].as_str().unwrap_or_default();
-        let group = ResourceId::group_of(world.subscription(), group);
+        let Some(existing) = Cluster::find(world, &request.id) else { return Ok(Answer::no_content()) };
         world.resources_mut().require_mut(&request.id)?.set_provisioning_state("Deleting");
-        let (id, engine) = (request.id.clone(), world.engine());
+        let (id, engine) = (existing.id, world.engine());
         Ok(Answer::accepted().when(async move {
             let done = match engine {
                 Some(engine) => engine.delete(id.as_str()).await,
@@ -53,149 +79,217 @@ impl Handler for ManagedClusters {
             };
             Box::new(move |world: &mut World| {
                 done.map_err(|error| failure(&error))?;
-                agent_pool::stop(world, &group);
-                remove_group(world, &group);
-                world.state::<credential::Credentials>().forget(&id);
-                world.resources_mut().remove(&id);
+                remove(world, &id);
                 Ok(())
             }) as Outcome
         }))
     }
 
     fn action(&self, world: &mut World, request: &Request, action: &str) -> Option<Reply> {
-        let admin = match action.to_ascii_lowercase().as_str() {
-            "listclusteradmincredential" => true,
-            "listclusterusercredential" => false,
-            _ => return None,
-        };
-        Some(credential::list(world, &request.id, admin).map(Answer::json))
+        if let Some(role) = Role::of_action(action) {
+            return Some(credential::list(world, &request.id, role).map(Answer::json));
+        }
+        match action.to_ascii_lowercase().as_str() {
+            "stop" => Some(power_state::stop(world, &request.id)),
+            "start" => Some(power_state::start(world, &request.id)),
+            _ => None,
+        }
+    }
+
+    fn before_removal(
+        &self,
+        world: &mut World,
+        resource: &Resource,
+    ) -> Option<BoxFuture<'static, Result<(), ArmError>>> {
+        let (engine, id) = (world.engine()?, resource.id.clone());
+        world.resources_mut().get_mut(&id)?.set_provisioning_state("Deleting");
+        Some(Box::pin(async move { engine.delete(id.as_str()).await.map_err(|error| failure(&error)) }))
+    }
+
+    fn remove(&self, world: &mut World, resource: &Resource) {
+        remove(world, &resource.id);
     }
 }
 
-fn create(
-    world: &mut World,
-    request: &Request,
-    draft: &Draft,
-    engine: std::sync::Arc<dyn crate::engine::ClusterEngine>,
-) -> Reply {
-    let id = &request.id;
-    let group = NodeResourceGroup::of(world, id, draft);
-    let kubelet = group.create(world, id)?;
-    let made = fill(world, request, draft, &group, kubelet);
-    let (machines, facts) = match made {
-        Ok(made) => made,
-        Err(error) => {
-            // A refused request leaves nothing behind.
-            remove_group(world, &group.id);
-            return Err(error);
-        }
-    };
-    let (id, resource) = (id.clone(), request.id.clone());
-    Ok(Answer::put(true, &resource).when(async move {
-        let access = engine.create(facts).await;
-        Box::new(move |world: &mut World| {
-            let access = access.map_err(|error| failure(&error))?;
-            world.state::<credential::Credentials>().set(&id, access);
-            agent_pool::start(world, machines);
-            Ok(())
-        }) as Outcome
-    }))
+/// A request that nothing speaks against so far.
+struct Checked {
+    existing: Option<Cluster>,
+    body: Value,
+    draft: Draft,
+    wanted: Wanted,
 }
 
-/// Everything of a new cluster that is in the node resource group or in the store.
-fn fill(
-    world: &mut World,
-    request: &Request,
-    draft: &Draft,
-    group: &NodeResourceGroup,
-    kubelet: Identity,
-) -> Result<(Vec<std::sync::Arc<crate::events::VirtualMachine>>, ManagedCluster), ArmError> {
-    let id = &request.id;
-    let subnet = match draft.subnet() {
-        Some(given) => parse(given)?,
-        None => group.network(world)?,
-    };
-    let machines = agent_pool::create(world, id, draft, group, &subnet)?;
-    let (identity, shown_identity) = cluster_identity(world, request)?;
-    let unique = world.uuid();
-    let fqdn = draft::fqdn(&draft.dns_prefix, unique, &draft.location);
-    let kubelet_shown =
-        json!({ "resourceId": kubelet.resource_id, "clientId": kubelet.client_id, "objectId": kubelet.object_id });
-    let mut body = request.resource_body();
-    body["properties"] = draft.shown(request.properties(), &fqdn, &kubelet_shown);
-    body["properties"]["provisioningState"] = json!("Creating");
-    body["identity"] = shown_identity;
-    body["sku"] = json!({ "name": "Base", "tier": "Free" });
-    world.upsert(id, request.resource_type.name, body);
-    let facts = facts(world, id, draft, &fqdn, &subnet, identity, kubelet, &request.body["tags"]);
-    Ok((machines, facts))
+/// Everything that AKS checks of a new cluster and of a changed one alike.
+fn checked(world: &World, request: &Request) -> Result<Checked, ArmError> {
+    let existing = Cluster::find(world, &request.id);
+    if let Some(existing) = &existing {
+        existing.check_idle()?;
+        existing.check_running()?;
+    }
+    let body = change::complete(request, existing.as_ref());
+    if let Some(existing) = &existing {
+        change::check_settled(&body, existing)?;
+    }
+    let before = existing.as_ref().map(Cluster::before);
+    let draft = Draft::read(&request.id, request.location(), &body, before.as_ref())?;
+    let wanted = Wanted::read(&body)?;
+    site::check_outbound(&draft)?;
+    for pool in &draft.pools {
+        site::check_pool(world, &draft.network, pool)?;
+    }
+    let system_assigned = wanted == Wanted::SystemAssigned;
+    site::check_identity(world, &draft, system_assigned)?;
+    site::check_private_zone(&draft, system_assigned)?;
+    feature::check(world, &draft.network, &draft.pools)?;
+    address_range::room_for_pods(&draft.network, &draft.pools)?;
+    Ok(Checked { existing, body, draft, wanted })
 }
 
-/// PUT on a cluster that exists. Mode, tags and what the engine can apply change; identity, host name, node resource
-/// group and network stay.
+/// Takes everything of a cluster out of the world.
+fn remove(world: &mut World, id: &ResourceId) {
+    let Some(cluster) = Cluster::find(world, id) else { return };
+    let group = cluster.group(world);
+    scale_set::stop_all(world, &group.id);
+    group.release_api_server(world, id);
+    remove_group(world, &group.id);
+    world.state::<Credentials>().forget(id);
+    identity::forget(world, &cluster.body["identity"]);
+    for below in world.resources().below(id) {
+        world.resources_mut().remove(&below);
+    }
+    world.resources_mut().remove(id);
+}
+
+/// PUT on a cluster that exists: what may change changes, the rest is refused.
 fn update(
     world: &mut World,
     request: &Request,
+    body: &Value,
     draft: &Draft,
-    before: &Value,
-    engine: std::sync::Arc<dyn crate::engine::ClusterEngine>,
+    before: &Cluster,
+    engine: Arc<dyn ClusterEngine>,
 ) -> Reply {
-    let kept = &before["properties"];
-    if !draft.node_resource_group.eq_ignore_ascii_case(kept["nodeResourceGroup"].as_str().unwrap_or_default()) {
-        return Err(unchangeable("properties.nodeResourceGroup"));
-    }
-    for name in ["networkPlugin", "serviceCidr", "dnsServiceIP"] {
-        let given = &request.properties()["networkProfile"][name];
-        if !given.is_null() && given != &kept["networkProfile"][name] {
-            return Err(unchangeable(&format!("properties.networkProfile.{name}")));
-        }
-    }
-    let identity = read_identity(world, &before["identity"]);
-    let kubelet: Identity = kubelet_of(kept);
+    change::check(world, draft, before)?;
+    let id = before.id.clone();
+    let kept = before.properties();
+    let kubelet = identity::read_of_kubelets(kept);
     let fqdn = kept["fqdn"].as_str().unwrap_or_default().to_owned();
-    let subnet = match draft.subnet() {
-        Some(given) => parse(given)?,
-        None => {
-            let group = NodeResourceGroup::of(world, &request.id, draft);
-            group
-                .id
-                .resource("Microsoft.Network/virtualNetworks", &format!("aks-vnet-{}", group.digits))
-                .child("subnets", "aks-subnet")
-        }
+    let group = before.group(world);
+    let subnet = draft.subnet().cloned().unwrap_or_else(|| group.managed_subnet());
+    // The identity changes where another type, or another identity, is named.
+    let wanted = Wanted::read(body)?;
+    let same = Wanted::read(&before.body).is_ok_and(|was| was == wanted);
+    let (identity, shown_identity) = match same {
+        true => (identity::read(world, &before.body["identity"]), before.body["identity"].clone()),
+        false => identity::of_control_plane(world, request, &wanted)?,
     };
-    let mut body = request.resource_body();
-    body["properties"] = draft.shown(request.properties(), &fqdn, &kept["identityProfile"]["kubeletidentity"]);
-    body["properties"]["networkProfile"] = kept["networkProfile"].clone();
-    body["properties"]["provisioningState"] = json!("Updating");
-    body["identity"] = before["identity"].clone();
-    body["sku"] = before["sku"].clone();
-    world.upsert(&request.id, request.resource_type.name, body);
-    let facts = facts(world, &request.id, draft, &fqdn, &subnet, identity, kubelet, &request.body["tags"]);
-    let id = request.id.clone();
-    Ok(Answer::put(false, &request.id).when(async move {
-        let access = engine.update(facts).await;
+    let fleet = Fleet::new(&id, &group.id, &group.digits, &draft.location, &draft.network, subnet.clone());
+    let mut machines = Vec::new();
+    for pool in &draft.pools {
+        machines.extend(fleet.resize(world, pool)?);
+    }
+    let mut properties = draft.shown();
+    let addresses = group.outbound_addresses(world);
+    properties["networkProfile"] =
+        network_profile::shown(&draft.network, &draft.properties["networkProfile"], &addresses);
+    for name in ["fqdn", "azurePortalFQDN", "resourceUID", "identityProfile"] {
+        properties[name] = kept[name].clone();
+    }
+    properties["provisioningState"] = json!("Updating");
+    let mut stored = body.clone();
+    stored["properties"] = properties;
+    stored["sku"] = draft.sku.clone();
+    set_or_remove(&mut stored, "identity", shown_identity);
+    world.upsert(&id, MANAGED_CLUSTER, stored);
+    for pool in &draft.pools {
+        cluster::store_pool(world, &id, pool, "Updating", &draft.location);
+    }
+    let facts = facts(world, &id, draft, &fqdn, &subnet, (identity, kubelet), &body["tags"]);
+    let upgraded: Vec<_> = draft
+        .pools
+        .iter()
+        .filter(|pool| {
+            before
+                .pools
+                .get(&pool.name)
+                .is_some_and(|was| was["currentOrchestratorVersion"] != pool.version.to_string())
+        })
+        .cloned()
+        .collect();
+    let disabling = before.auto() && !draft.provisioning.auto;
+    let before = before.clone();
+    let resource = id.clone();
+    Ok(Answer::put(false, &resource).when(async move {
+        let left = if disabling { engine.nap_state(id.as_str()).await.map(Some) } else { Ok(None) };
+        let refusal = match left {
+            Ok(Some(left)) => node_provisioning::check_disabling(&left).err(),
+            Ok(None) => None,
+            Err(error) => Some(failure(&error)),
+        };
+        let access = match refusal {
+            Some(refusal) => Err(refusal),
+            None => engine.update(facts).await.map_err(|error| failure(&error)),
+        };
         Box::new(move |world: &mut World| {
-            let access = access.map_err(|error| failure(&error))?;
-            world.state::<credential::Credentials>().set(&id, access);
+            let access = match access {
+                Ok(access) => access,
+                Err(error) => {
+                    restore(world, &before);
+                    return Err(error);
+                }
+            };
+            settle_pools(world, &id, "Succeeded");
+            world.state::<Credentials>().set(&id, access);
+            scale_set::start(world, machines);
+            for pool in &upgraded {
+                fleet.reimage(world, pool);
+            }
             Ok(())
         }) as Outcome
     }))
 }
 
-#[expect(clippy::too_many_arguments, reason = "the parts of one record, gathered in one place")]
-fn facts(
+/// Puts a cluster back to what it was before a change that was refused.
+fn restore(world: &mut World, before: &Cluster) {
+    world.upsert(&before.id, MANAGED_CLUSTER, before.body.clone());
+    let (Ok(fleet), Ok(pools)) = (before.fleet(world), before.read_pools()) else { return };
+    let made: Vec<String> = cluster::pools_of(world, &before.id).into_keys().collect();
+    for name in made.iter().filter(|name| !before.pools.contains_key(*name)) {
+        fleet.remove(world, name);
+        world.resources_mut().remove(&before.id.child("agentPools", name));
+    }
+    for pool in &pools {
+        cluster::store_pool(world, &before.id, pool, "Succeeded", before.location());
+        if let Ok(machines) = fleet.resize(world, pool) {
+            scale_set::start(world, machines);
+        }
+    }
+}
+
+/// Says of every pool of a cluster how far it is.
+pub(super) fn settle_pools(world: &mut World, cluster: &ResourceId, state: &str) {
+    let ids: Vec<ResourceId> =
+        world.resources().within(cluster, super::AGENT_POOL).map(|pool| pool.id.clone()).collect();
+    for id in ids {
+        if let Some(pool) = world.resources_mut().get_mut(&id) {
+            pool.set_provisioning_state(state);
+        }
+    }
+}
+
+pub(super) fn facts(
     world: &World,
     id: &ResourceId,
     draft: &Draft,
     fqdn: &str,
     subnet: &ResourceId,
-    cluster_identity: Identity,
-    kubelet_identity: Identity,
+    (cluster_identity, kubelet_identity): (Identity, Identity),
     tags: &Value,
 ) -> ManagedCluster {
     let guid = subnet.parent().and_then(|network| {
         world.resources().get(&network)?.properties()["resourceGuid"].as_str()?.parse::<Uuid>().ok()
     });
+    let tags = tags.as_object().into_iter().flatten();
     ManagedCluster {
         id: id.to_string(),
         name: id.name().to_owned(),
@@ -204,10 +298,10 @@ fn facts(
         resource_group: id.resource_group().unwrap_or_default().to_owned(),
         node_resource_group: draft.node_resource_group.clone(),
         location: draft.location.clone(),
-        kubernetes_version: draft.kubernetes_version.clone(),
+        kubernetes_version: draft.version.to_string(),
         fqdn: fqdn.to_owned(),
-        node_provisioning: draft.node_provisioning,
-        default_node_pools: draft.default_node_pools,
+        node_provisioning: draft.provisioning.auto,
+        default_node_pools: draft.provisioning.default_node_pools,
         network: draft.network.clone(),
         subnet_id: subnet.to_string(),
         vnet_guid: guid,
@@ -215,125 +309,20 @@ fn facts(
         ssh_public_key: draft.ssh_public_key.clone(),
         cluster_identity,
         kubelet_identity,
-        tags: tags
-            .as_object()
-            .into_iter()
-            .flatten()
-            .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
-            .collect(),
+        tags: tags.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect(),
     }
 }
 
-/// The identity under which the control plane and the provisioner work, and how the resource shows it.
-fn cluster_identity(world: &mut World, request: &Request) -> Result<(Identity, Value), ArmError> {
-    let given = &request.body["identity"];
-    match given["type"].as_str() {
-        Some("UserAssigned") => {
-            let id =
-                given["userAssignedIdentities"].as_object().and_then(|all| all.keys().next()).ok_or_else(|| {
-                    ArmError::bad_request("InvalidIdentityValues", "The identity values supplied are invalid.")
-                        .target("identity.userAssignedIdentities")
-                })?;
-            let properties = world.resources().require(&parse(id)?)?.properties().clone();
-            let uuid = |name: &str| properties[name].as_str().and_then(|text| text.parse().ok()).unwrap_or(Uuid::nil());
-            let identity =
-                Identity { resource_id: id.clone(), client_id: uuid("clientId"), object_id: uuid("principalId") };
-            let shown = json!({
-                "type": "UserAssigned",
-                "userAssignedIdentities": { id: { "clientId": identity.client_id, "principalId": identity.object_id } },
-            });
-            Ok((identity, shown))
+pub(super) fn set_or_remove(body: &mut Value, name: &str, value: Value) {
+    match body.as_object_mut() {
+        Some(fields) if value.is_null() => {
+            fields.shift_remove(name);
         }
-        None | Some("SystemAssigned") => {
-            let (object_id, client_id) = (world.uuid(), world.uuid());
-            let display_name = request.id.name().to_owned();
-            world.add_principal(Principal { object_id, client_id, kind: PrincipalKind::ManagedIdentity, display_name });
-            let shown = json!({ "type": "SystemAssigned", "principalId": object_id, "tenantId": world.tenant() });
-            Ok((Identity { resource_id: String::new(), client_id, object_id }, shown))
-        }
-        Some(other) => Err(ArmError::bad_request(
-            "InvalidParameter",
-            format!("The identity type '{other}' is not one of SystemAssigned, UserAssigned."),
-        )
-        .target("identity.type")),
+        _ => body[name] = value,
     }
 }
 
-fn read_identity(world: &World, shown: &Value) -> Identity {
-    let object_id = shown["principalId"].as_str().and_then(|text| text.parse::<Uuid>().ok());
-    if let Some(principal) = object_id.and_then(|id| world.principals().get(id)) {
-        return Identity { resource_id: String::new(), client_id: principal.client_id, object_id: principal.object_id };
-    }
-    let assigned = shown["userAssignedIdentities"].as_object().and_then(|all| all.iter().next());
-    let uuid = |value: &Value| value.as_str().and_then(|text| text.parse().ok()).unwrap_or(Uuid::nil());
-    assigned.map_or_else(Identity::default, |(id, known)| Identity {
-        resource_id: id.clone(),
-        client_id: uuid(&known["clientId"]),
-        object_id: uuid(&known["principalId"]),
-    })
-}
-
-fn kubelet_of(properties: &Value) -> Identity {
-    let shown = &properties["identityProfile"]["kubeletidentity"];
-    let uuid = |name: &str| shown[name].as_str().and_then(|text| text.parse().ok()).unwrap_or(Uuid::nil());
-    Identity {
-        resource_id: shown["resourceId"].as_str().unwrap_or_default().to_owned(),
-        client_id: uuid("clientId"),
-        object_id: uuid("objectId"),
-    }
-}
-
-/// Subnet of the first pool that names one.
-fn given_subnet(properties: &Value) -> Result<Option<ResourceId>, ArmError> {
-    let pools = properties["agentPoolProfiles"].as_array().into_iter().flatten();
-    let given = pools.into_iter().find_map(|pool| pool["vnetSubnetID"].as_str());
-    given.map(parse).transpose()
-}
-
-/// The network around a subnet.
-///
-/// # Errors
-/// `SubnetNotFound`-like, where the subnet does not exist: AKS answers what the network provider answered.
-fn surroundings(world: &World, subnet: &ResourceId) -> Result<Surroundings, ArmError> {
-    world.resources().require(subnet)?;
-    let network = subnet.parent().ok_or_else(|| ArmError::bad_request("InvalidParameter", "That is no subnet."))?;
-    let properties = world.resources().require(&network)?.properties();
-    let prefixes = &properties["addressSpace"]["addressPrefixes"];
-    let read = |value: &Value| value.as_str().and_then(|text| text.parse().ok());
-    Ok(Surroundings {
-        network: prefixes.as_array().into_iter().flatten().filter_map(read).collect(),
-        subnets: world
-            .resources()
-            .within(&network, crate::providers::network::SUBNET)
-            .filter_map(|subnet| read(&subnet.properties()["addressPrefix"]))
-            .collect(),
-    })
-}
-
-fn parse(id: &str) -> Result<ResourceId, ArmError> {
-    ResourceId::parse(id).map_err(|error| {
-        ArmError::bad_request("LinkedInvalidPropertyId", format!("Property id '{id}' is invalid: {error}"))
-    })
-}
-
-fn busy(id: &ResourceId, state: &str) -> ArmError {
-    ArmError::conflict(
-        "OperationNotAllowed",
-        format!(
-            "Operation is not allowed because there's an in progress operation ({state}) on the managed cluster {}. \
-             Please wait for it to finish before starting a new operation. See https://aka.ms/aks-pending-operation for \
-             more details",
-            id.name()
-        ),
-    )
-}
-
-fn unchangeable(name: &str) -> ArmError {
-    ArmError::bad_request("PropertyChangeNotAllowed", format!("Changing property '{name}' is not allowed."))
-        .target(name)
-}
-
-fn failure(error: &EngineError) -> ArmError {
+pub(super) fn failure(error: &EngineError) -> ArmError {
     ArmError::bad_request(&error.code, error.message.clone())
 }
 

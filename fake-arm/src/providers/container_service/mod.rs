@@ -2,28 +2,35 @@
 //! node resource group and what AKS puts there, identities, the machines of agent pools. The cluster itself is made by
 //! whoever serves as [`ClusterEngine`](crate::engine::ClusterEngine).
 
+mod address_range;
 mod agent_pool;
+mod change;
+mod cluster;
+mod creation;
 mod credential;
 mod draft;
+mod feature;
+mod identity;
+mod links;
+mod machine;
+mod maintenance_configuration;
 mod managed_cluster;
 mod network_profile;
+mod node_provisioning;
 mod node_resource_group;
+mod pod_range;
+mod pool;
+mod pool_rules;
+mod power_state;
+mod refusal;
+mod registration;
+mod scale_set;
+mod site;
+#[cfg(test)]
+mod tests;
+mod version;
 
-use crate::provider::{ResourceType, submit};
-
-/// Api-versions of `managedClusters` that the documents, the az CLI and the provisioner's SDK use.
-const API_VERSIONS: &[&str] = &[
-    "2024-05-01",
-    "2024-09-01",
-    "2025-01-01",
-    "2025-05-01",
-    "2025-06-02-preview",
-    "2025-07-01",
-    "2025-10-01",
-    "2025-10-02-preview",
-];
-
-submit! {
-    ResourceType::new("Microsoft.ContainerService/managedClusters", API_VERSIONS, &managed_cluster::ManagedClusters)
-        .tracked()
-}
+/// The type of managed clusters.
+pub const MANAGED_CLUSTER: &str = "Microsoft.ContainerService/managedClusters";
+/// The type of agent pools.
+pub const AGENT_POOL: &str = "Microsoft.ContainerService/managedClusters/agentPools";

@@ -1,21 +1,27 @@
-//! What AKS puts into the node resource group: a load balancer, a network security group, the kubelets' identity, and a
-//! virtual network where none is given.
+//! What AKS puts into the node resource group: a load balancer or a gateway, a network security group, the kubelets'
+//! identity, and a virtual network with its route table where none is given.
 
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::draft::Draft;
+use super::refusal::refused;
+use super::site;
 use crate::arm::{ArmError, ResourceId};
 use crate::engine::Identity;
-use crate::provider::internal_put;
+use crate::provider::{Registry, internal_put};
 use crate::world::World;
 
 /// Type name of a resource group in the store.
 const GROUP: &str = "Microsoft.Resources/subscriptions/resourceGroups";
 
-/// Address space of a network that AKS makes, and of the one subnet in it.
+/// Address space of a network that AKS makes, and of the subnets in it.
 const MANAGED_NETWORK: &str = "10.224.0.0/12";
 const MANAGED_SUBNET: &str = "10.224.0.0/16";
+const MANAGED_API_SERVER_SUBNET: &str = "10.226.0.0/28";
+/// The same for IPv6, in dual-stack clusters.
+const MANAGED_NETWORK_V6: &str = "fd6d:656c:61b0::/48";
+const MANAGED_SUBNET_V6: &str = "fd6d:656c:61b0:1::/64";
 
 /// The node resource group of one cluster.
 #[derive(Debug, Clone)]
@@ -26,32 +32,44 @@ pub(super) struct NodeResourceGroup {
     pub(super) digits: String,
 }
 
+/// The subnets of a network that AKS made.
+#[derive(Debug, Clone)]
+pub(super) struct ManagedNetwork {
+    pub(super) nodes: ResourceId,
+    pub(super) api_server: Option<ResourceId>,
+}
+
 impl NodeResourceGroup {
     /// The group of a cluster: its name and digits, whether it exists or not.
-    pub(super) fn of(world: &World, cluster: &ResourceId, draft: &Draft) -> Self {
+    pub(super) fn of(world: &World, cluster: &ResourceId, name: &str, location: &str) -> Self {
         Self {
-            id: ResourceId::group_of(world.subscription(), &draft.node_resource_group),
-            location: draft.location.clone(),
+            id: ResourceId::group_of(world.subscription(), name),
+            location: location.to_owned(),
             digits: digits(cluster),
         }
     }
 
-    /// Makes the group with the resources that every cluster has. Returns the kubelets' identity.
+    /// Makes the group with the resources that every cluster has. `tags` are the cluster's.
     ///
     /// # Errors
-    /// 409 where a group of that name exists.
-    pub(super) fn create(&self, world: &mut World, cluster: &ResourceId) -> Result<Identity, ArmError> {
+    /// `NodeResourceGroupAlreadyExists`.
+    pub(super) fn create(
+        &self,
+        world: &mut World,
+        cluster: &ResourceId,
+        draft: &Draft,
+        tags: &Value,
+    ) -> Result<(), ArmError> {
         if world.resources().contains(&self.id) {
-            return Err(ArmError::bad_request(
-                "ResourceGroupInUse",
+            return Err(refused(
+                "NodeResourceGroupAlreadyExists",
+                "properties.nodeResourceGroup",
                 format!("The node resource group '{}' exists already; give a name that does not.", self.id.name()),
-            )
-            .target("properties.nodeResourceGroup"));
+            ));
         }
-        let tags = json!({
-            "aks-managed-cluster-name": cluster.name(),
-            "aks-managed-cluster-rg": cluster.resource_group(),
-        });
+        let mut tags = tags.as_object().cloned().unwrap_or_default();
+        tags.insert("aks-managed-cluster-name".into(), json!(cluster.name()));
+        tags.insert("aks-managed-cluster-rg".into(), json!(cluster.resource_group()));
         let body = json!({
             "location": self.location,
             "managedBy": cluster,
@@ -59,24 +77,110 @@ impl NodeResourceGroup {
             "properties": { "provisioningState": "Succeeded" },
         });
         world.upsert(&self.id, GROUP, body);
-        let group = format!("aks-agentpool-{}-nsg", self.digits);
-        self.put(world, "Microsoft.Network/networkSecurityGroups", &group, json!({ "securityRules": [] }))?;
-        self.load_balancer(world)?;
-        self.kubelet_identity(world, cluster)
+        let security = format!("aks-agentpool-{}-nsg", self.digits);
+        self.put(world, "Microsoft.Network/networkSecurityGroups", &security, json!({ "securityRules": [] }))?;
+        match draft.network.outbound_type.as_str() {
+            "loadBalancer" => self.load_balancer(world, draft),
+            "managedNATGateway" => self.gateway(world),
+            // The user's routes and gateways lead out; AKS makes its load balancer with the first Service.
+            _ => Ok(()),
+        }
     }
 
-    /// A virtual network for a cluster that names none: `aks-vnet-<digits>` with `aks-subnet`. Returns the subnet's id.
+    /// A virtual network for a cluster that names none: `aks-vnet-<digits>` with `aks-subnet`, which has the group's
+    /// security group and route table, and a subnet for the API server where it is integrated.
     ///
     /// # Errors
     /// Whatever the network provider refuses.
-    pub(super) fn network(&self, world: &mut World) -> Result<ResourceId, ArmError> {
+    pub(super) fn network(&self, world: &mut World, draft: &Draft) -> Result<ManagedNetwork, ArmError> {
         let name = format!("aks-vnet-{}", self.digits);
-        let body = json!({
-            "addressSpace": { "addressPrefixes": [MANAGED_NETWORK] },
-            "subnets": [{ "name": "aks-subnet", "properties": { "addressPrefix": MANAGED_SUBNET } }],
-        });
+        let dual = draft.network.service_cidrs.len() > 1;
+        let security = self.resource("Microsoft.Network/networkSecurityGroups", "nsg");
+        let mut nodes = json!({ "networkSecurityGroup": { "id": security } });
+        if let Some(table) = self.route_table(world)? {
+            nodes["routeTable"] = json!({ "id": table });
+        }
+        if draft.network.outbound_type == "managedNATGateway" {
+            nodes["natGateway"] = json!({ "id": self.resource("Microsoft.Network/natGateways", "natgateway") });
+        }
+        let (space, prefix) = match dual {
+            true => (
+                json!([MANAGED_NETWORK, MANAGED_NETWORK_V6]),
+                ("addressPrefixes", json!([MANAGED_SUBNET, MANAGED_SUBNET_V6])),
+            ),
+            false => (json!([MANAGED_NETWORK]), ("addressPrefix", json!(MANAGED_SUBNET))),
+        };
+        nodes[prefix.0] = prefix.1;
+        let mut subnets = vec![json!({ "name": "aks-subnet", "properties": nodes })];
+        let integrated = draft.properties["apiServerAccessProfile"]["enableVnetIntegration"] == true;
+        if integrated {
+            subnets.push(json!({
+                "name": "aks-apiserver-subnet",
+                "properties": {
+                    "addressPrefix": MANAGED_API_SERVER_SUBNET,
+                    "delegations": [{ "name": "aks-delegation", "properties": { "serviceName": site::DELEGATION } }],
+                },
+            }));
+        }
+        let body = json!({ "addressSpace": { "addressPrefixes": space }, "subnets": subnets });
         let network = self.put(world, "Microsoft.Network/virtualNetworks", &name, body)?;
-        Ok(network.child("subnets", "aks-subnet"))
+        let api_server = integrated.then(|| network.child("subnets", "aks-apiserver-subnet"));
+        Ok(ManagedNetwork { nodes: network.child("subnets", "aks-subnet"), api_server })
+    }
+
+    /// The subnet of a network that AKS made.
+    pub(super) fn managed_subnet(&self) -> ResourceId {
+        let network = format!("aks-vnet-{}", self.digits);
+        self.id.resource("Microsoft.Network/virtualNetworks", &network).child("subnets", "aks-subnet")
+    }
+
+    /// Ids of the load balancer's outbound addresses.
+    pub(super) fn outbound_addresses(&self, world: &World) -> Vec<Value> {
+        let balancer = self.id.resource("Microsoft.Network/loadBalancers", "kubernetes");
+        let Some(found) = world.resources().get(&balancer) else { return Vec::new() };
+        let frontends = found.properties()["frontendIPConfigurations"].as_array().into_iter().flatten();
+        frontends
+            .map(|frontend| json!({ "id": frontend["properties"]["publicIPAddress"]["id"] }))
+            .filter(|address| !address["id"].is_null())
+            .collect()
+    }
+
+    /// The internal load balancer through which nodes reach an API server in a subnet, and the addresses that the server
+    /// keeps there.
+    ///
+    /// # Errors
+    /// Whatever the network provider refuses.
+    pub(super) fn api_server(
+        &self,
+        world: &mut World,
+        cluster: &ResourceId,
+        subnet: &ResourceId,
+    ) -> Result<(), ArmError> {
+        let holder = cluster.child("apiServers", "default");
+        for n in 1..site::API_SERVER_ADDRESSES {
+            let configuration = holder.child("ipConfigurations", &format!("ipconfig{n}"));
+            crate::providers::network::allocate(world, subnet, configuration.as_str())?;
+        }
+        let frontend = json!({
+            "name": "kube-apiserver-frontend",
+            "properties": { "privateIPAllocationMethod": "Dynamic", "subnet": { "id": subnet } },
+        });
+        let body = json!({
+            "frontendIPConfigurations": [frontend],
+            "backendAddressPools": [{ "name": "kube-apiserver-backendpool", "properties": {} }],
+        });
+        let balancer = self.put(world, "Microsoft.Network/loadBalancers", "kube-apiserver", body)?;
+        // The ninth is the frontend's; a load balancer provider that takes addresses itself has given it one already.
+        let configuration = balancer.child("frontendIPConfigurations", "kube-apiserver-frontend");
+        crate::providers::network::allocate(world, subnet, configuration.as_str())?;
+        Ok(())
+    }
+
+    /// Gives back the addresses of an API server.
+    pub(super) fn release_api_server(&self, world: &mut World, cluster: &ResourceId) {
+        crate::providers::network::release(world, cluster.child("apiServers", "default").as_str());
+        let balancer = self.id.resource("Microsoft.Network/loadBalancers", "kube-apiserver");
+        crate::providers::network::release(world, balancer.as_str());
     }
 
     /// Makes a resource of the group through its own provider.
@@ -89,15 +193,48 @@ impl NodeResourceGroup {
     ) -> Result<ResourceId, ArmError> {
         let id = self.id.resource(resource_type, name);
         let mut body = json!({ "location": self.location, "properties": properties });
-        if resource_type.ends_with("publicIPAddresses") || resource_type.ends_with("loadBalancers") {
+        if ["publicIPAddresses", "loadBalancers", "natGateways"].iter().any(|kind| resource_type.ends_with(kind)) {
             body["sku"] = json!({ "name": "Standard" });
         }
         internal_put(world, &id, resource_type, body)?;
         Ok(id)
     }
 
-    /// The Standard load balancer `kubernetes` with its outbound address and the two pools that nodes join.
-    fn load_balancer(&self, world: &mut World) -> Result<(), ArmError> {
+    /// `aks-agentpool-<digits>-<kind>`.
+    fn resource(&self, resource_type: &str, kind: &str) -> ResourceId {
+        self.id.resource(resource_type, &format!("aks-agentpool-{}-{kind}", self.digits))
+    }
+
+    /// The route table, where the network provider has them.
+    fn route_table(&self, world: &mut World) -> Result<Option<ResourceId>, ArmError> {
+        const TYPE: &str = "Microsoft.Network/routeTables";
+        if Registry::get().find(TYPE).is_none() {
+            return Ok(None);
+        }
+        let id = self.resource(TYPE, "routetable");
+        self.put(world, TYPE, id.name(), json!({ "routes": [] })).map(Some)
+    }
+
+    /// The gateway of the outbound type `managedNATGateway`, where the network provider has them.
+    fn gateway(&self, world: &mut World) -> Result<(), ArmError> {
+        const TYPE: &str = "Microsoft.Network/natGateways";
+        if Registry::get().find(TYPE).is_none() {
+            return Ok(());
+        }
+        let name = world.uuid().to_string();
+        let address = self.put(
+            world,
+            "Microsoft.Network/publicIPAddresses",
+            &name,
+            json!({ "publicIPAllocationMethod": "Static" }),
+        )?;
+        let id = self.resource(TYPE, "natgateway");
+        let body = json!({ "publicIpAddresses": [{ "id": address }], "idleTimeoutInMinutes": 4 });
+        self.put(world, TYPE, id.name(), body).map(|_| ())
+    }
+
+    /// The load balancer `kubernetes` with its outbound address and the two pools that nodes join, one of each per family.
+    fn load_balancer(&self, world: &mut World, draft: &Draft) -> Result<(), ArmError> {
         let name = world.uuid().to_string();
         let address = self.put(
             world,
@@ -108,12 +245,14 @@ impl NodeResourceGroup {
         let balancer = self.id.resource("Microsoft.Network/loadBalancers", "kubernetes");
         let frontend = balancer.child("frontendIPConfigurations", &name);
         let outbound = balancer.child("backendAddressPools", "aksOutboundBackendPool");
+        let mut pools = vec!["aksOutboundBackendPool", "kubernetes"];
+        if draft.network.service_cidrs.len() > 1 {
+            pools.extend(["aksOutboundBackendPool-ipv6", "kubernetes-ipv6"]);
+        }
+        let pools: Vec<Value> = pools.into_iter().map(|pool| json!({ "name": pool, "properties": {} })).collect();
         let body = json!({
             "frontendIPConfigurations": [{ "name": name, "properties": { "publicIPAddress": { "id": address } } }],
-            "backendAddressPools": [
-                { "name": "aksOutboundBackendPool", "properties": {} },
-                { "name": "kubernetes", "properties": {} },
-            ],
+            "backendAddressPools": pools,
             "outboundRules": [{
                 "name": "aksOutboundRule",
                 "properties": {
@@ -129,7 +268,10 @@ impl NodeResourceGroup {
     }
 
     /// The user-assigned identity `<cluster>-agentpool` that nodes run under.
-    fn kubelet_identity(&self, world: &mut World, cluster: &ResourceId) -> Result<Identity, ArmError> {
+    ///
+    /// # Errors
+    /// Whatever the identity provider refuses.
+    pub(super) fn kubelet_identity(&self, world: &mut World, cluster: &ResourceId) -> Result<Identity, ArmError> {
         let name = format!("{}-agentpool", cluster.name());
         let id = self.put(world, "Microsoft.ManagedIdentity/userAssignedIdentities", &name, json!({}))?;
         let properties = world.resources().require(&id)?.properties().clone();

@@ -11,12 +11,10 @@ use crate::world::{Resource, World};
 /// The type of user-assigned identities.
 pub const USER_ASSIGNED_IDENTITY: &str = "Microsoft.ManagedIdentity/userAssignedIdentities";
 
-const API_VERSIONS: &[&str] = &["2018-11-30", "2022-01-31-preview", "2023-01-31", "2023-07-31-preview", "2024-11-30"];
-
 struct UserAssignedIdentities;
 
 inventory::submit! {
-    ResourceType::new(USER_ASSIGNED_IDENTITY, API_VERSIONS, &UserAssignedIdentities).tracked()
+    ResourceType::new(USER_ASSIGNED_IDENTITY, super::API_VERSIONS, &UserAssignedIdentities).tracked()
 }
 
 impl Handler for UserAssignedIdentities {
@@ -64,6 +62,9 @@ impl Handler for UserAssignedIdentities {
     fn remove(&self, world: &mut World, resource: &Resource) {
         if let Some(id) = resource.properties()["principalId"].as_str().and_then(|p| Uuid::parse_str(p).ok()) {
             world.remove_principal(id);
+        }
+        for child in world.resources().below(&resource.id) {
+            world.resources_mut().remove(&child);
         }
         world.resources_mut().remove(&resource.id);
     }

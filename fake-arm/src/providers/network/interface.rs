@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use super::address_book;
 use super::api_versions::API_VERSIONS;
-use super::{SECURITY_GROUP, ip_configuration, reference};
+use super::{SECURITY_GROUP, ip_configuration, links, reference};
 use crate::arm::{ArmError, ResourceId};
-use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
+use crate::provider::{Answer, Handler, Link, Reply, Request, ResourceType};
 use crate::world::{Resource, World};
 
 /// The type of network interfaces.
@@ -19,6 +19,10 @@ struct Interfaces;
 inventory::submit! { ResourceType::new(INTERFACE, API_VERSIONS, &Interfaces).tracked() }
 
 impl Handler for Interfaces {
+    fn links(&self) -> &'static [Link] {
+        links::INTERFACE
+    }
+
     fn put(&self, world: &mut World, request: &Request) -> Reply {
         let location = request.location();
         if let Some(group) = reference::id_of(&request.properties()["networkSecurityGroup"])? {

@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::api_versions::API_VERSIONS;
-use super::{PUBLIC_ADDRESS, address_book, inline, reference};
+use super::{PUBLIC_ADDRESS, address_book, inline, links, reference};
 use crate::arm::ArmError;
-use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
+use crate::provider::{Answer, Handler, Link, Reply, Request, ResourceType};
 use crate::world::{Resource, World};
 
 /// The type of load balancers.
@@ -29,6 +29,10 @@ struct LoadBalancers;
 inventory::submit! { ResourceType::new(LOAD_BALANCER, API_VERSIONS, &LoadBalancers).tracked() }
 
 impl Handler for LoadBalancers {
+    fn links(&self) -> &'static [Link] {
+        links::LOAD_BALANCER
+    }
+
     fn put(&self, world: &mut World, request: &Request) -> Reply {
         let mut body = request.resource_body();
         let existing = world.resources().get(&request.id).and_then(|b| b.properties().get("resourceGuid").cloned());

@@ -7,6 +7,7 @@ mod attachment;
 mod inline;
 mod interface;
 mod ip_configuration;
+mod links;
 mod load_balancer;
 mod prefix;
 mod public_address;

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::address_book::AddressBook;
 use super::api_versions::API_VERSIONS;
-use super::{inline, prefix, reference};
+use super::{inline, links, prefix, reference};
 use crate::arm::{ArmError, ResourceId};
-use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
+use crate::provider::{Answer, Handler, Link, Reply, Request, ResourceType};
 use crate::world::{Resource, World};
 
 /// The type of subnets.
@@ -23,6 +23,10 @@ struct Subnets;
 inventory::submit! { ResourceType::new(SUBNET, API_VERSIONS, &Subnets) }
 
 impl Handler for Subnets {
+    fn links(&self) -> &'static [Link] {
+        links::SUBNET
+    }
+
     fn show(&self, world: &World, resource: &Resource) -> Value {
         shown(world, resource)
     }

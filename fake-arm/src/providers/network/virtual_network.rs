@@ -6,9 +6,9 @@ use ipnet::IpNet;
 use serde_json::{Value, json};
 
 use super::api_versions::API_VERSIONS;
-use super::{prefix, subnet};
+use super::{links, prefix, subnet};
 use crate::arm::{ArmError, ResourceId};
-use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
+use crate::provider::{Answer, Handler, Link, Reply, Request, ResourceType};
 use crate::world::{Resource, World};
 
 /// The type of virtual networks.
@@ -19,6 +19,10 @@ struct VirtualNetworks;
 inventory::submit! { ResourceType::new(VIRTUAL_NETWORK, API_VERSIONS, &VirtualNetworks).tracked() }
 
 impl Handler for VirtualNetworks {
+    fn links(&self) -> &'static [Link] {
+        links::VIRTUAL_NETWORK
+    }
+
     fn show(&self, world: &World, resource: &Resource) -> Value {
         let mut shown = resource.json();
         let subnets = world.resources().within(&resource.id, subnet::SUBNET);

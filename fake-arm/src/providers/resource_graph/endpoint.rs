@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 use super::lexer::Refusal;
-use super::{evaluation, parser};
+use super::{parser, rows};
 use crate::arm::ArmError;
-use crate::provider::{Answer, Handler, Registry, Reply, Request, ResourceType};
-use crate::world::{Resource, World};
+use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
+use crate::providers::authorization::Rights;
+use crate::world::World;
 
 const API_VERSIONS: &[&str] = &[
     "2018-09-01-preview",
@@ -33,38 +34,33 @@ impl Handler for ResourceGraph {
         let text = request.body["query"].as_str().filter(|q| !q.trim().is_empty());
         let text = text.ok_or_else(|| bad_request("EmptyQuery", "The query is missing or empty."))?;
         let options = &request.body["options"];
-        if options["resultFormat"].as_str().is_some_and(|f| f != "objectArray") {
-            let message = "fake-arm answers in resultFormat 'objectArray' only.";
-            return Err(bad_request("NotModelled", message).unknown_route());
-        }
+        let table = match options["resultFormat"].as_str().unwrap_or("objectArray") {
+            format if format.eq_ignore_ascii_case("objectArray") => false,
+            format if format.eq_ignore_ascii_case("table") => true,
+            other => {
+                let message = format!("The value '{other}' of resultFormat is not one of objectArray, table.");
+                return Err(bad_request("InvalidResultFormat", &message));
+            }
+        };
+        let page = Page::read(options, world.settings().graph_page_size)?;
         let query = parser::parse(text).map_err(|refusal| invalid_query(text, &refusal))?;
-
         let ours = world.subscription().to_string();
         let asked = request.body["subscriptions"].as_array();
         let included = asked.is_none_or(|list| {
             list.is_empty() || list.iter().any(|s| s.as_str().is_some_and(|s| s.eq_ignore_ascii_case(&ours)))
         });
-        let rows = if included { rows(world) } else { Vec::new() };
-        let found = evaluation::run(&query, rows);
-
-        let total = found.len();
-        let page = world.settings().graph_page_size.max(1);
-        let size = options["$top"].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(page).min(page);
-        let token = options["$skipToken"].as_str().unwrap_or_default();
-        let skip: usize = if token.is_empty() {
-            options["$skip"].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(0)
-        } else {
-            token.parse().map_err(|_| bad_request("InvalidSkipToken", "The skip token is invalid."))?
-        };
-        let data: Vec<Value> = found.into_iter().skip(skip).take(size).collect();
+        let rights = Rights::of(world, request.caller);
+        let found = included.then(|| rows::ask(world, &query, &rights, page.skip..page.skip.saturating_add(page.size)));
+        let (total, data) = found.unwrap_or_default();
+        let next = page.skip + data.len();
         let mut body = json!({
             "totalRecords": total,
             "count": data.len(),
-            "resultTruncated": "false",
+            // Azure's word for «there is a next page».
+            "resultTruncated": if next < total { "true" } else { "false" },
             "facets": [],
         });
-        let next = skip + data.len();
-        body["data"] = Value::Array(data);
+        body["data"] = if table { as_table(&data) } else { Value::Array(data) };
         if next < total {
             body["$skipToken"] = json!(next.to_string());
         }
@@ -72,35 +68,45 @@ impl Handler for ResourceGraph {
     }
 }
 
-/// Every tracked resource as a row of the table `Resources`.
-fn rows(world: &World) -> Vec<Value> {
-    let registry = Registry::get();
-    let tracked = |r: &&Resource| registry.find(&r.resource_type).is_some_and(|t| t.tracked);
-    world.resources().iter().filter(tracked).map(|r| row(world, registry, r)).collect()
+/// Which of the rows are asked for.
+struct Page {
+    skip: usize,
+    size: usize,
 }
 
-fn row(world: &World, registry: &Registry, resource: &Resource) -> Value {
-    let shown =
-        registry.find(&resource.resource_type).map_or_else(|| resource.json(), |t| t.handler.show(world, resource));
-    let field = |name: &str| shown.get(name).cloned().unwrap_or(Value::Null);
-    json!({
-        "id": resource.id,
-        "name": resource.name(),
-        "type": resource.resource_type.to_ascii_lowercase(),
-        "tenantId": world.tenant(),
-        "kind": shown["kind"].as_str().unwrap_or_default(),
-        "location": resource.location(),
-        "resourceGroup": resource.id.resource_group().unwrap_or_default().to_lowercase(),
-        "subscriptionId": world.subscription(),
-        "managedBy": shown["managedBy"].as_str().unwrap_or_default(),
-        "sku": field("sku"),
-        "plan": field("plan"),
-        "properties": field("properties"),
-        "tags": field("tags"),
-        "identity": field("identity"),
-        "zones": field("zones"),
-        "extendedLocation": field("extendedLocation"),
-    })
+impl Page {
+    /// `$top`, `$skip` and `$skipToken`; the token of an answer leads to its next page.
+    fn read(options: &Value, largest: usize) -> Result<Self, ArmError> {
+        let number = |name: &str| match &options[name] {
+            Value::Null => Ok(None),
+            value => value.as_u64().and_then(|n| usize::try_from(n).ok()).map(Some).ok_or_else(|| {
+                bad_request("InvalidParameter", &format!("The value '{value}' of {name} is not a whole number."))
+            }),
+        };
+        let largest = largest.max(1);
+        let size = number("$top")?.filter(|top| *top > 0).unwrap_or(largest).min(largest);
+        let token = options["$skipToken"].as_str().unwrap_or_default();
+        let skip = match token {
+            "" => number("$skip")?.unwrap_or(0),
+            token => token.parse().map_err(|_| bad_request("InvalidSkipToken", "The skip token is invalid."))?,
+        };
+        Ok(Self { skip, size })
+    }
+}
+
+/// `resultFormat: table`: columns with their types, rows without names.
+fn as_table(data: &[Value]) -> Value {
+    let names: Vec<&String> = data.first().and_then(Value::as_object).into_iter().flat_map(|row| row.keys()).collect();
+    let kind = |name: &str| match data.iter().map(|row| &row[name]).find(|value| !value.is_null()) {
+        Some(Value::Array(_) | Value::Object(_)) => "object",
+        Some(Value::Number(number)) if number.is_f64() => "number",
+        Some(Value::Number(_)) => "integer",
+        Some(Value::Bool(_)) => "boolean",
+        _ => "string",
+    };
+    let columns: Vec<Value> = names.iter().map(|name| json!({ "name": name, "type": kind(name) })).collect();
+    let rows: Vec<Value> = data.iter().map(|row| names.iter().map(|name| row[*name].clone()).collect()).collect();
+    json!({ "columns": columns, "rows": rows })
 }
 
 /// Resource Graph hides what is wrong one level down.
@@ -209,13 +215,62 @@ mod tests {
     }
 
     #[test]
+    fn tables_tops_and_containers() {
+        let mut bench = with_interfaces(3);
+        let table = ask(
+            &mut bench,
+            "Resources | where type endswith 'interfaces' | project name, n = strlen(name)",
+            json!({"resultFormat": "table", "$top": 2}),
+        )
+        .expect(200);
+        assert_eq!(
+            table["data"]["columns"],
+            json!([{"name": "name", "type": "string"}, {"name": "n", "type": "integer"}])
+        );
+        assert_eq!(table["data"]["rows"], json!([["aks-0", 5], ["aks-1", 5]]));
+        assert_eq!((&table["resultTruncated"], &table["$skipToken"]), (&json!("true"), &json!("2")));
+        let counted =
+            ask(&mut bench, "Resources | summarize count() by type | order by count_ desc", json!({})).expect(200);
+        assert_eq!(counted["data"][0], json!({"type": "microsoft.network/networkinterfaces", "count_": 3}));
+        let groups = ask(
+            &mut bench,
+            "ResourceContainers | where type == 'microsoft.resources/subscriptions/resourcegroups'",
+            json!({}),
+        )
+        .expect(200);
+        assert_eq!((&groups["data"][0]["name"], &groups["data"][0]["location"]), (&json!("RG"), &json!("eastus")));
+        assert_eq!(ask(&mut bench, "Resources", json!({"$top": "x"})).status, 400);
+        assert_eq!(ask(&mut bench, "Resources", json!({"$skipToken": "x"})).status, 400);
+    }
+
+    #[test]
+    fn a_large_subscription_is_searched_in_time() {
+        let mut bench = Bench::with_group();
+        for n in 0..10_000 {
+            let id = format!(
+                "/subscriptions/{}/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/vm-{n}",
+                Bench::SUBSCRIPTION
+            );
+            let tags = if n % 2 == 0 { json!({"karpenter.sh_nodepool": "p"}) } else { json!({}) };
+            let body = json!({"location": "eastus", "tags": tags, "properties": {"hardwareProfile": {"vmSize": "Standard_D2s_v5"}}});
+            bench.world.upsert(&id.parse().unwrap(), "Microsoft.Compute/virtualMachines", body);
+        }
+        let machines = NICS.replace("microsoft.network/networkinterfaces", "microsoft.compute/virtualmachines");
+        let started = std::time::Instant::now();
+        let page = ask(&mut bench, &machines, json!({})).expect(200);
+        assert_eq!((&page["totalRecords"], &page["count"]), (&json!(5000), &json!(1000)));
+        // The aim is 50 ms in a release build on a machine of its own; this only tells a wrong order of growth.
+        assert!(started.elapsed().as_secs() < 5, "{:?}", started.elapsed());
+    }
+
+    #[test]
     fn what_it_does_not_know_it_refuses() {
         let mut bench = with_interfaces(0);
-        let reply = ask(&mut bench, "Resources\n| summarize count() by type", json!({}));
+        let reply = ask(&mut bench, "Resources\n| mv-expand zones", json!({}));
         assert_eq!((reply.status, reply.code()), (400, "BadRequest"));
         assert_eq!(reply.body["error"]["details"][0]["code"], "InvalidQuery");
         let detail = reply.body["error"]["details"][1]["message"].as_str().unwrap();
-        assert!(detail.starts_with("ParserFailure at line 2, position 2, token 'summarize': not modelled"), "{detail}");
+        assert!(detail.starts_with("ParserFailure at line 2, position 2, token 'mv': not modelled"), "{detail}");
         assert_eq!(bench.post(PATH, json!({})).status, 400);
     }
 }

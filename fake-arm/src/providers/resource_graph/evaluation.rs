@@ -1,14 +1,16 @@
 //! A query over rows.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
+use regex::RegexBuilder;
 use serde_json::{Map, Value, json};
 
-use super::query::{Comparison, Condition, Path, Query, Step};
+use super::query::{Aggregate, Comparison, Expression, Function, Step};
 
-/// The rows that a query gives.
-pub(super) fn run(query: &Query, rows: Vec<Value>) -> Vec<Value> {
-    query.steps.iter().fold(rows, apply)
+/// The rows that a query's steps give.
+pub(super) fn run(steps: &[Step], rows: Vec<Value>) -> Vec<Value> {
+    steps.iter().fold(rows, apply)
 }
 
 fn apply(mut rows: Vec<Value>, step: &Step) -> Vec<Value> {
@@ -16,55 +18,212 @@ fn apply(mut rows: Vec<Value>, step: &Step) -> Vec<Value> {
         Step::Where(condition) => rows.retain(|row| holds(condition, row)),
         Step::Project(columns) => {
             for row in &mut rows {
-                let projected: Map<String, Value> =
-                    columns.iter().map(|(name, path)| (name.clone(), look_up(row, path).clone())).collect();
-                *row = Value::Object(projected);
+                *row = project(columns, row);
+            }
+        }
+        Step::Extend(columns) => {
+            for row in &mut rows {
+                for (name, value) in columns {
+                    row[name] = evaluate(value, row);
+                }
+            }
+        }
+        Step::ProjectAway(names) => {
+            for row in &mut rows {
+                if let Some(fields) = row.as_object_mut() {
+                    fields.retain(|name, _| !names.contains(name));
+                }
             }
         }
         Step::Take(count) => rows.truncate(*count),
-        Step::OrderBy(path, falling) => rows.sort_by(|a, b| {
-            let order = compare(look_up(a, path), look_up(b, path));
-            if *falling { order.reverse() } else { order }
-        }),
+        Step::OrderBy(orders) => sort(&mut rows, orders),
+        Step::Top(count, orders) => {
+            sort(&mut rows, orders);
+            rows.truncate(*count);
+        }
+        Step::Distinct(columns) => {
+            let mut seen = std::collections::BTreeSet::new();
+            rows = rows.iter().map(|row| project(columns, row)).filter(|row| seen.insert(row.to_string())).collect();
+        }
+        Step::Summarize(aggregates, by) => rows = summarize(aggregates, by, &rows),
         Step::Count => rows = vec![json!({ "Count": rows.len() })],
     }
     rows
 }
 
-/// What a path leads to; null where it leads nowhere. Column names are exact, as in Kusto.
-fn look_up<'v>(row: &'v Value, path: &Path) -> &'v Value {
-    path.iter().fold(row, |value, key| match (value, key.parse::<usize>()) {
-        (Value::Array(items), Ok(index)) => items.get(index).unwrap_or(&Value::Null),
-        _ => value.get(key).unwrap_or(&Value::Null),
-    })
+fn project(columns: &[(String, Expression)], row: &Value) -> Value {
+    let projected: Map<String, Value> =
+        columns.iter().map(|(name, value)| (name.clone(), evaluate(value, row))).collect();
+    Value::Object(projected)
 }
 
-fn holds(condition: &Condition, row: &Value) -> bool {
-    match condition {
-        Condition::And(a, b) => holds(a, row) && holds(b, row),
-        Condition::Or(a, b) => holds(a, row) || holds(b, row),
-        Condition::Not(inner) => !holds(inner, row),
-        Condition::IsNull(path) => look_up(row, path).is_null(),
-        Condition::IsEmpty(path) => text(look_up(row, path)).is_empty(),
-        Condition::In(path, values, folded) => {
-            let found = look_up(row, path);
-            values.iter().any(|v| if *folded { equal_folded(found, v) } else { equal(found, v) })
+fn sort(rows: &mut [Value], orders: &[(Expression, bool)]) {
+    rows.sort_by(|a, b| {
+        let each = orders.iter().map(|(by, falling)| {
+            let order = compare(&evaluate(by, a), &evaluate(by, b));
+            if *falling { order.reverse() } else { order }
+        });
+        each.fold(Ordering::Equal, Ordering::then)
+    });
+}
+
+fn summarize(aggregates: &[(String, Aggregate)], by: &[(String, Expression)], rows: &[Value]) -> Vec<Value> {
+    let mut groups: BTreeMap<String, (Value, Vec<&Value>)> = BTreeMap::new();
+    for row in rows {
+        let key = project(by, row);
+        groups.entry(key.to_string()).or_insert_with(|| (key, Vec::new())).1.push(row);
+    }
+    if by.is_empty() && groups.is_empty() {
+        groups.insert(String::new(), (json!({}), Vec::new()));
+    }
+    let row = |(mut row, members): (Value, Vec<&Value>)| {
+        for (name, aggregate) in aggregates {
+            row[name] = aggregated(aggregate, &members);
         }
-        Condition::Compare(path, comparison, value) => {
-            let found = look_up(row, path);
-            match comparison {
-                Comparison::Equal => equal(found, value),
-                Comparison::NotEqual => !equal(found, value),
-                Comparison::EqualFolded => equal_folded(found, value),
-                Comparison::NotEqualFolded => !equal_folded(found, value),
-                Comparison::Has => has(&text(found).to_lowercase(), &text(value).to_lowercase()),
-                Comparison::HasNot => !has(&text(found).to_lowercase(), &text(value).to_lowercase()),
-                Comparison::HasCased => has(&text(found), &text(value)),
-                Comparison::Contains => text(found).to_lowercase().contains(&text(value).to_lowercase()),
-                Comparison::StartsWith => text(found).to_lowercase().starts_with(&text(value).to_lowercase()),
-            }
+        row
+    };
+    groups.into_values().map(row).collect()
+}
+
+fn aggregated(aggregate: &Aggregate, rows: &[&Value]) -> Value {
+    let values = |of: &Expression| -> Vec<Value> { rows.iter().map(|row| evaluate(of, row)).collect() };
+    let extreme = |of: &Expression, wanted: Ordering| {
+        let values = values(of).into_iter().filter(|value| !value.is_null());
+        values.reduce(|a, b| if compare(&b, &a) == wanted { b } else { a }).unwrap_or(Value::Null)
+    };
+    match aggregate {
+        Aggregate::Count => json!(rows.len()),
+        Aggregate::CountIf(condition) => json!(rows.iter().filter(|row| holds(condition, row)).count()),
+        Aggregate::DistinctCount(of) => {
+            let distinct: std::collections::BTreeSet<String> = values(of).iter().map(ToString::to_string).collect();
+            json!(distinct.len())
+        }
+        Aggregate::Sum(of) => number(values(of).iter().filter_map(as_number).sum()),
+        Aggregate::Min(of) => extreme(of, Ordering::Less),
+        Aggregate::Max(of) => extreme(of, Ordering::Greater),
+    }
+}
+
+fn holds(condition: &Expression, row: &Value) -> bool {
+    evaluate(condition, row) == Value::Bool(true)
+}
+
+/// The value of an expression in a row; null where there is none. Column names are exact, as in Kusto.
+fn evaluate(expression: &Expression, row: &Value) -> Value {
+    match expression {
+        Expression::Value(value) => value.clone(),
+        Expression::Column(name) => row.get(name).cloned().unwrap_or(Value::Null),
+        Expression::Inside(of, key) => {
+            let (of, key) = (evaluate(of, row), evaluate(key, row));
+            let found = match (&of, &key) {
+                (Value::Array(items), Value::Number(index)) => {
+                    // Negative indexes count from the end.
+                    let index = index.as_i64().unwrap_or(i64::MAX);
+                    let from_end = usize::try_from(-index).ok().and_then(|back| items.len().checked_sub(back));
+                    let at = if index < 0 { from_end } else { usize::try_from(index).ok() };
+                    at.and_then(|at| items.get(at))
+                }
+                (Value::Object(fields), Value::String(name)) => fields.get(name),
+                _ => None,
+            };
+            found.cloned().unwrap_or(Value::Null)
+        }
+        Expression::Call(function, arguments) => {
+            let arguments: Vec<Value> = arguments.iter().map(|argument| evaluate(argument, row)).collect();
+            call(*function, &arguments)
+        }
+        Expression::Compare(left, comparison, right) => {
+            json!(compared(&evaluate(left, row), *comparison, &evaluate(right, row)))
+        }
+        Expression::In(of, values, folded) => {
+            let of = evaluate(of, row);
+            let values = values.iter().map(|value| evaluate(value, row));
+            let same = |value: Value| if *folded { equal_folded(&of, &value) } else { equal(&of, &value) };
+            json!(values.into_iter().any(same))
+        }
+        Expression::Between(of, start, end) => {
+            let (of, start, end) = (evaluate(of, row), evaluate(start, row), evaluate(end, row));
+            json!(!of.is_null() && compare(&of, &start).is_ge() && compare(&of, &end).is_le())
+        }
+        Expression::And(a, b) => json!(holds(a, row) && holds(b, row)),
+        Expression::Or(a, b) => json!(holds(a, row) || holds(b, row)),
+        Expression::Not(inner) => json!(!holds(inner, row)),
+    }
+}
+
+fn compared(left: &Value, comparison: Comparison, right: &Value) -> bool {
+    let cased = |cased: bool, value: &Value| if cased { text(value) } else { text(value).to_lowercase() };
+    let ordered = |wanted: fn(Ordering) -> bool| !left.is_null() && !right.is_null() && wanted(compare(left, right));
+    match comparison {
+        Comparison::Equal => equal(left, right),
+        Comparison::NotEqual => !equal(left, right),
+        Comparison::EqualFolded => equal_folded(left, right),
+        Comparison::NotEqualFolded => !equal_folded(left, right),
+        Comparison::Less => ordered(Ordering::is_lt),
+        Comparison::LessOrEqual => ordered(Ordering::is_le),
+        Comparison::Greater => ordered(Ordering::is_gt),
+        Comparison::GreaterOrEqual => ordered(Ordering::is_ge),
+        Comparison::Has(case) => has(&cased(case, left), &cased(case, right)),
+        Comparison::Contains(case) => cased(case, left).contains(&cased(case, right)),
+        Comparison::StartsWith(case) => cased(case, left).starts_with(&cased(case, right)),
+        Comparison::EndsWith(case) => cased(case, left).ends_with(&cased(case, right)),
+        Comparison::MatchesRegex => {
+            let regex = RegexBuilder::new(&text(right)).size_limit(1 << 20).build();
+            regex.is_ok_and(|regex| regex.is_match(&text(left)))
         }
     }
+}
+
+fn call(function: Function, arguments: &[Value]) -> Value {
+    let of = |index: usize| arguments.get(index).unwrap_or(&Value::Null);
+    let index = |at: usize| of(at).as_f64().map(|number| number.max(0.0) as usize);
+    match function {
+        Function::ToLower => json!(text(of(0)).to_lowercase()),
+        Function::ToUpper => json!(text(of(0)).to_uppercase()),
+        Function::ToString => json!(text(of(0))),
+        Function::ToNumber => as_number(of(0)).map_or(Value::Null, number),
+        Function::ToBool => match text(of(0)).to_lowercase().as_str() {
+            "true" | "1" => json!(true),
+            "false" | "0" => json!(false),
+            _ => Value::Null,
+        },
+        Function::StringLength => json!(text(of(0)).chars().count()),
+        Function::ArrayLength => of(0).as_array().map_or(Value::Null, |items| json!(items.len())),
+        Function::Concat => json!(arguments.iter().map(text).collect::<String>()),
+        Function::Split => {
+            let (whole, between) = (text(of(0)), text(of(1)));
+            let parts: Vec<&str> = if between.is_empty() { vec![&whole] } else { whole.split(&between).collect() };
+            match index(2).filter(|_| arguments.len() > 2) {
+                Some(at) => json!(parts.get(at).into_iter().collect::<Vec<_>>()),
+                None => json!(parts),
+            }
+        }
+        Function::Substring => {
+            let letters = text(of(0));
+            let rest = letters.chars().skip(index(1).unwrap_or(0));
+            json!(rest.take(index(2).filter(|_| arguments.len() > 2).unwrap_or(usize::MAX)).collect::<String>())
+        }
+        Function::If => if *of(0) == Value::Bool(true) { of(1) } else { of(2) }.clone(),
+        Function::Coalesce => arguments.iter().find(|value| !value.is_null()).cloned().unwrap_or(Value::Null),
+        Function::IsEmpty => json!(text(of(0)).is_empty()),
+        Function::IsNotEmpty => json!(!text(of(0)).is_empty()),
+        Function::IsNull => json!(of(0).is_null()),
+        Function::IsNotNull => json!(!of(0).is_null()),
+        Function::Replace => {
+            let (whole, old) = (text(of(0)), text(of(1)));
+            json!(if old.is_empty() { whole } else { whole.replace(&old, &text(of(2))) })
+        }
+        Function::BagKeys => of(0).as_object().map_or(Value::Null, |fields| json!(fields.keys().collect::<Vec<_>>())),
+    }
+}
+
+/// A number as Kusto shows it: whole ones without a point.
+fn number(number: f64) -> Value {
+    if number.fract() == 0.0 && number.abs() < 9e15 { json!(number as i64) } else { json!(number) }
+}
+
+fn as_number(value: &Value) -> Option<f64> {
+    value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())
 }
 
 /// A value as text: objects and arrays as JSON, null as nothing.
@@ -72,6 +231,7 @@ fn text(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
+        Value::Number(number) => number.as_f64().map_or_else(|| number.to_string(), |n| self::number(n).to_string()),
         other => other.to_string(),
     }
 }
@@ -111,14 +271,21 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn names(query: &str) -> Vec<String> {
-        let rows = vec![
-            json!({"name": "a", "type": "t/one", "n": 1, "tags": {"karpenter.sh_nodepool": "p"}}),
-            json!({"name": "b", "type": "t/one", "n": 3, "tags": {"Karpenter.sh_nodepool": "p", "x": "y"}}),
+    fn rows() -> Vec<Value> {
+        vec![
+            json!({"name": "a", "type": "t/one", "n": 1, "zones": ["1"], "tags": {"karpenter.sh_nodepool": "p"}}),
+            json!({"name": "b", "type": "t/one", "n": 3, "zones": ["1", "2"], "tags": {"Karpenter.sh_nodepool": "p", "x": "y"}}),
             json!({"name": "c", "type": "t/two", "n": 2, "tags": null}),
             json!({"name": "d", "type": "t/two", "n": 2, "tags": {"karpenter.sh_nodepools": "p"}}),
-        ];
-        run(&parse(query).unwrap(), rows).iter().map(|r| r["name"].as_str().unwrap_or("?").to_owned()).collect()
+        ]
+    }
+
+    fn all(query: &str) -> Vec<Value> {
+        run(&parse(query).unwrap().steps, rows())
+    }
+
+    fn names(query: &str) -> Vec<String> {
+        all(query).iter().map(|r| r["name"].as_str().unwrap_or("?").to_owned()).collect()
     }
 
     #[test]
@@ -131,18 +298,58 @@ mod tests {
         assert_eq!(names("Resources | where name in ('a', 'c') or tags['x'] == 'y'"), ["a", "b", "c"]);
         assert_eq!(names("Resources | where n == 2 | order by name desc | take 1"), ["d"]);
         assert_eq!(names("Resources | where isnull(tags)"), ["c"]);
-        assert_eq!(run(&parse("Resources | count").unwrap(), vec![json!({})]), [json!({"Count": 1})]);
+        assert_eq!(names("Resources | where tolower(type) == 't/one' and n >= 2"), ["b"]);
+        assert_eq!(names("Resources | where n between (2 .. 3) and name !in ('c')"), ["b", "d"]);
+        assert_eq!(names("Resources | where array_length(zones) > 1 or name matches regex '^c'"), ["b", "c"]);
+        assert_eq!(names("Resources | where zones[-1] == '2'"), ["b"]);
+        assert_eq!(names("Resources | where type endswith 'ONE' and name !contains 'b'"), ["a"]);
+        assert_eq!(names("Resources | top 2 by n desc, name asc"), ["b", "c"]);
+        assert_eq!(all("Resources | count"), [json!({"Count": 4})]);
+    }
+
+    #[test]
+    fn columns_come_and_go() {
+        assert_eq!(
+            all(
+                "Resources | where name == 'a' | extend kind = split(type, '/')[1] | project name, kind, m = strcat(name, '-', n)"
+            ),
+            [json!({"name": "a", "kind": "one", "m": "a-1"})]
+        );
+        let left = all("Resources | project-away tags, zones, type | take 1");
+        assert_eq!(left, [json!({"name": "a", "n": 1})]);
+        assert_eq!(all("Resources | distinct type"), [json!({"type": "t/one"}), json!({"type": "t/two"})]);
+    }
+
+    #[test]
+    fn groups_are_counted() {
+        assert_eq!(
+            all("Resources | summarize count(), largest = max(n), countif(isnull(tags)) by type | order by type asc"),
+            [
+                json!({"type": "t/one", "count_": 2, "largest": 3, "countif_tags": 0}),
+                json!({"type": "t/two", "count_": 2, "largest": 2, "countif_tags": 1}),
+            ]
+        );
+        assert_eq!(all("Resources | where n > 9 | summarize n = sum(n)"), [json!({"n": 0})]);
     }
 
     proptest! {
         #[test]
         fn not_is_the_complement(needle in "[a-z.]{1,4}", haystack in "[a-z. ]{0,30}") {
             let rows = vec![json!({"x": haystack})];
-            let with = run(&parse(&format!("where x has '{needle}'")).unwrap(), rows.clone()).len();
-            let without = run(&parse(&format!("where not(x has '{needle}')")).unwrap(), rows.clone()).len();
-            let bang = run(&parse(&format!("where x !has '{needle}'")).unwrap(), rows).len();
+            let count = |query: String| run(&parse(&query).unwrap().steps, rows.clone()).len();
+            let with = count(format!("where x has '{needle}'"));
+            let without = count(format!("where not(x has '{needle}')"));
+            let bang = count(format!("where x !has '{needle}'"));
             prop_assert_eq!(with + without, 1);
             prop_assert_eq!(bang, without);
+        }
+
+        #[test]
+        fn summarize_counts_every_row_once(values in proptest::collection::vec(0_i64..4, 0..30)) {
+            let rows: Vec<Value> = values.iter().map(|value| json!({"x": value})).collect();
+            let groups = run(&parse("summarize count() by x").unwrap().steps, rows);
+            let total: i64 = groups.iter().filter_map(|group| group["count_"].as_i64()).sum();
+            prop_assert_eq!(total, values.len() as i64);
         }
     }
 }

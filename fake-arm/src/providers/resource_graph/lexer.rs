@@ -35,7 +35,7 @@ pub(super) struct Refusal {
     pub(super) not_modelled: bool,
 }
 
-const SIGNS: [&str; 9] = ["==", "=~", "!=", "!~", "<=", ">=", "in~", "!in", "//"];
+const SIGNS: [&str; 9] = ["==", "=~", "!=", "!~", "<=", ">=", "<>", "!in", ".."];
 
 /// Splits a query into words.
 pub(super) fn split(query: &str) -> Result<Vec<Token>, Refusal> {
@@ -45,14 +45,15 @@ pub(super) fn split(query: &str) -> Result<Vec<Token>, Refusal> {
     while at < letters.len() {
         let letter = letters[at];
         let rest: String = letters[at..letters.len().min(at + 3)].iter().collect();
+        let verbatim = letter == '@' && matches!(letters.get(at + 1), Some('"' | '\''));
         if letter.is_whitespace() {
             at += 1;
         } else if rest.starts_with("//") {
             while at < letters.len() && letters[at] != '\n' {
                 at += 1;
             }
-        } else if letter == '"' || letter == '\'' {
-            let (text, end) = quoted(&letters, at)?;
+        } else if letter == '"' || letter == '\'' || verbatim {
+            let (text, end) = if verbatim { literal(&letters, at + 1)? } else { quoted(&letters, at)? };
             tokens.push(Token { kind: Kind::Text(text), text: letters[at..end].iter().collect(), at });
             at = end;
         } else if letter.is_alphabetic() || letter == '_' {
@@ -68,7 +69,8 @@ pub(super) fn split(query: &str) -> Result<Vec<Token>, Refusal> {
             tokens.push(Token { kind: Kind::Name, text, at: start });
         } else if letter.is_ascii_digit() {
             let start = at;
-            while at < letters.len() && (letters[at].is_alphanumeric() || letters[at] == '.') {
+            let range = |at: usize| letters[at] == '.' && letters.get(at + 1) == Some(&'.');
+            while at < letters.len() && (letters[at].is_alphanumeric() || letters[at] == '.') && !range(at) {
                 at += 1;
             }
             let text: String = letters[start..at].iter().collect();
@@ -76,7 +78,8 @@ pub(super) fn split(query: &str) -> Result<Vec<Token>, Refusal> {
                 reason: format!("'{text}' is not a number"),
                 token: text.clone(),
                 at: start,
-                not_modelled: false,
+                // Kusto has times such as `1d`.
+                not_modelled: text.ends_with(char::is_alphabetic),
             })?;
             tokens.push(Token { kind: Kind::Number(number), text, at: start });
         } else {
@@ -88,6 +91,34 @@ pub(super) fn split(query: &str) -> Result<Vec<Token>, Refusal> {
     }
     tokens.push(Token { kind: Kind::End, text: String::new(), at: letters.len() });
     Ok(tokens)
+}
+
+/// A text behind `@`, in which a backslash is one and a doubled quote is a quote. Its end.
+fn literal(letters: &[char], start: usize) -> Result<(String, usize), Refusal> {
+    let quote = letters[start];
+    let mut text = String::new();
+    let mut at = start + 1;
+    while let Some(letter) = letters.get(at) {
+        if *letter != quote {
+            text.push(*letter);
+            at += 1;
+        } else if letters.get(at + 1) == Some(&quote) {
+            text.push(quote);
+            at += 2;
+        } else {
+            return Ok((text, at + 1));
+        }
+    }
+    Err(unclosed(letters, start))
+}
+
+fn unclosed(letters: &[char], start: usize) -> Refusal {
+    Refusal {
+        reason: "a text has no closing quote".to_owned(),
+        token: letters[start..].iter().collect(),
+        at: start,
+        not_modelled: false,
+    }
 }
 
 /// A text in single or double quotes, with backslash escapes. Its end.
@@ -114,10 +145,5 @@ fn quoted(letters: &[char], start: usize) -> Result<(String, usize), Refusal> {
             }
         }
     }
-    Err(Refusal {
-        reason: "a text has no closing quote".to_owned(),
-        token: letters[start..].iter().collect(),
-        at: start,
-        not_modelled: false,
-    })
+    Err(unclosed(letters, start))
 }

@@ -3,6 +3,8 @@
 
 mod endpoint;
 mod evaluation;
+mod expression;
 mod lexer;
 mod parser;
 mod query;
+mod rows;

@@ -1,70 +1,93 @@
-//! From words to a query.
-
-use serde_json::{Value, json};
+//! From words to a query: tables and operators.
 
 use super::lexer::{Kind, Refusal, Token, split};
-use super::query::{Comparison, Condition, Path, Query, Step};
+use super::query::{Aggregate, Expression, Query, Step, Table};
 
 /// Nesting beyond this is refused rather than recursed into.
-const DEEPEST: usize = 64;
+pub(super) const DEEPEST: usize = 64;
+/// Conditions of one query, beyond which it is refused.
+pub(super) const MOST_LINKS: usize = 1000;
 
-struct Parser {
-    tokens: Vec<Token>,
-    at: usize,
-    depth: usize,
+/// Operators by name.
+const OPERATORS: &str =
+    "where, project, project-away, extend, take, limit, order by, sort by, top, distinct, summarize, count";
+
+pub(super) struct Parser {
+    pub(super) tokens: Vec<Token>,
+    pub(super) at: usize,
+    pub(super) depth: usize,
+    pub(super) links: usize,
 }
 
 /// Reads a query.
 pub(super) fn parse(text: &str) -> Result<Query, Refusal> {
-    let mut parser = Parser { tokens: split(text)?, at: 0, depth: 0 };
+    let mut parser = Parser { tokens: split(text)?, at: 0, depth: 0, links: 0 };
     let mut steps = Vec::new();
+    let mut table = Table::Resources;
     if parser.here().kind == Kind::Name && !is_operator(&parser.here().text) {
-        let table = parser.next();
-        if !table.text.eq_ignore_ascii_case("resources") {
-            return Err(not_modelled(&table, "the only table is 'Resources'"));
-        }
-        if parser.here().kind == Kind::End {
-            return Ok(Query { steps });
+        let name = parser.next();
+        table = match name.text.to_ascii_lowercase().as_str() {
+            "resources" => Table::Resources,
+            "resourcecontainers" => Table::ResourceContainers,
+            _ => return Err(not_modelled(&name, "the tables are 'Resources' and 'ResourceContainers'")),
+        };
+        if parser.ends() {
+            return Ok(Query { table, steps });
         }
         parser.sign("|")?;
     }
     loop {
         steps.push(parser.step()?);
-        if parser.here().kind == Kind::End {
-            return Ok(Query { steps });
+        if parser.ends() {
+            return Ok(Query { table, steps });
         }
         parser.sign("|")?;
     }
 }
 
 fn is_operator(name: &str) -> bool {
-    ["where", "project", "take", "limit", "order", "sort", "count"].contains(&name)
+    ["where", "project", "extend", "take", "limit", "order", "sort", "top", "distinct", "summarize", "count"]
+        .contains(&name)
 }
 
-fn wrong(token: &Token, reason: impl Into<String>) -> Refusal {
+pub(super) fn wrong(token: &Token, reason: impl Into<String>) -> Refusal {
     Refusal { reason: reason.into(), token: token.text.clone(), at: token.at, not_modelled: false }
 }
 
-fn not_modelled(token: &Token, reason: impl Into<String>) -> Refusal {
+pub(super) fn not_modelled(token: &Token, reason: impl Into<String>) -> Refusal {
     Refusal { not_modelled: true, ..wrong(token, reason) }
 }
 
 impl Parser {
-    fn here(&self) -> &Token {
+    pub(super) fn here(&self) -> &Token {
         &self.tokens[self.at.min(self.tokens.len() - 1)]
     }
 
-    fn next(&mut self) -> Token {
+    pub(super) fn next(&mut self) -> Token {
         let token = self.here().clone();
         self.at += 1;
         token
     }
 
-    fn is_sign(&self, sign: &str) -> bool {
+    /// Nothing follows, or a last `;`.
+    fn ends(&mut self) -> bool {
+        if self.is_sign(";") {
+            self.next();
+        }
+        self.here().kind == Kind::End
+    }
+
+    pub(super) fn is_sign(&self, sign: &str) -> bool {
         self.here().kind == Kind::Sign && self.here().text == sign
     }
 
-    fn sign(&mut self, sign: &str) -> Result<(), Refusal> {
+    pub(super) fn take_sign(&mut self, sign: &str) -> bool {
+        let is = self.is_sign(sign);
+        self.at += usize::from(is);
+        is
+    }
+
+    pub(super) fn sign(&mut self, sign: &str) -> Result<(), Refusal> {
         let token = self.next();
         if token.kind == Kind::Sign && token.text == sign {
             return Ok(());
@@ -72,201 +95,173 @@ impl Parser {
         Err(wrong(&token, format!("expected '{sign}'")))
     }
 
-    fn name(&mut self) -> Result<Token, Refusal> {
+    pub(super) fn name(&mut self) -> Result<Token, Refusal> {
         let token = self.next();
         if token.kind == Kind::Name { Ok(token) } else { Err(wrong(&token, "expected a name")) }
     }
 
-    fn is_name(&self, name: &str) -> bool {
+    pub(super) fn is_name(&self, name: &str) -> bool {
         self.here().kind == Kind::Name && self.here().text == name
+    }
+
+    pub(super) fn take_name(&mut self, name: &str) -> bool {
+        let is = self.is_name(name);
+        self.at += usize::from(is);
+        is
+    }
+
+    pub(super) fn word(&mut self, name: &str) -> Result<(), Refusal> {
+        if self.take_name(name) { Ok(()) } else { Err(wrong(self.here(), format!("expected '{name}'"))) }
     }
 
     fn step(&mut self) -> Result<Step, Refusal> {
         let operator = self.next();
         match operator.text.as_str() {
-            "where" => Ok(Step::Where(self.either()?)),
-            "project" => self.project(),
-            "take" | "limit" => {
-                let token = self.next();
-                match token.kind {
-                    Kind::Number(n) if n >= 0.0 && n.fract() == 0.0 && n < 1e15 => Ok(Step::Take(n as usize)),
-                    _ => Err(wrong(&token, "expected a whole number")),
+            "where" => Ok(Step::Where(self.expression()?)),
+            "project" if self.take_sign("-") => {
+                let kind = self.name()?;
+                if kind.text != "away" {
+                    return Err(not_modelled(&kind, format!("the operators are {OPERATORS}")));
                 }
+                let mut names = vec![self.name()?.text];
+                while self.take_sign(",") {
+                    names.push(self.name()?.text);
+                }
+                Ok(Step::ProjectAway(names))
             }
+            "project" => Ok(Step::Project(self.columns()?)),
+            "extend" => Ok(Step::Extend(self.columns()?)),
+            "distinct" => Ok(Step::Distinct(self.columns()?)),
+            "take" | "limit" => Ok(Step::Take(self.whole_number()?)),
             "order" | "sort" => {
-                let by = self.name()?;
-                if by.text != "by" {
-                    return Err(wrong(&by, "expected 'by'"));
-                }
-                let path = self.path()?;
-                // Kusto sorts falling unless told otherwise.
-                let falling = if self.is_name("asc") {
-                    self.next();
-                    false
-                } else {
-                    if self.is_name("desc") {
-                        self.next();
-                    }
-                    true
-                };
-                Ok(Step::OrderBy(path, falling))
+                self.word("by")?;
+                Ok(Step::OrderBy(self.orders()?))
             }
+            "top" => {
+                let count = self.whole_number()?;
+                self.word("by")?;
+                Ok(Step::Top(count, self.orders()?))
+            }
+            "summarize" => self.summarize(),
             "count" => Ok(Step::Count),
-            _ if operator.kind == Kind::Name => {
-                Err(not_modelled(&operator, "the operators are where, project, take, limit, order by, sort by, count"))
-            }
+            _ if operator.kind == Kind::Name => Err(not_modelled(&operator, format!("the operators are {OPERATORS}"))),
             _ => Err(wrong(&operator, "expected an operator such as 'where'")),
         }
     }
 
-    fn project(&mut self) -> Result<Step, Refusal> {
-        let mut columns = Vec::new();
-        loop {
-            let start = self.here().clone();
-            let path = self.path()?;
-            if self.is_sign("=") && path.len() == 1 {
-                self.next();
-                columns.push((path[0].clone(), self.path()?));
-            } else {
-                let name = if path.len() == 1 { path[0].clone() } else { path.join("_") };
-                columns.push((name, path));
-            }
-            if self.is_sign("(") {
-                return Err(not_modelled(&start, "project takes columns, not functions"));
-            }
-            if !self.is_sign(",") {
-                return Ok(Step::Project(columns));
-            }
-            self.next();
-        }
-    }
-
-    fn path(&mut self) -> Result<Path, Refusal> {
-        let mut path = vec![self.name()?.text];
-        loop {
-            if self.is_sign(".") {
-                self.next();
-                path.push(self.name()?.text);
-            } else if self.is_sign("[") {
-                self.next();
-                let key = self.next();
-                match key.kind {
-                    Kind::Text(text) => path.push(text),
-                    Kind::Number(n) if n.fract() == 0.0 => path.push(format!("{n}")),
-                    _ => return Err(wrong(&key, "expected a quoted key or an index")),
-                }
-                self.sign("]")?;
-            } else {
-                return Ok(path);
-            }
-        }
-    }
-
-    fn either(&mut self) -> Result<Condition, Refusal> {
-        let mut left = self.both()?;
-        while self.is_name("or") {
-            self.next();
-            left = Condition::Or(Box::new(left), Box::new(self.both()?));
-        }
-        Ok(left)
-    }
-
-    fn both(&mut self) -> Result<Condition, Refusal> {
-        let mut left = self.one()?;
-        while self.is_name("and") {
-            self.next();
-            left = Condition::And(Box::new(left), Box::new(self.one()?));
-        }
-        Ok(left)
-    }
-
-    fn one(&mut self) -> Result<Condition, Refusal> {
-        self.depth += 1;
-        if self.depth > DEEPEST {
-            let token = self.here().clone();
-            return Err(wrong(&token, "the condition is nested too deeply"));
-        }
-        let condition = self.nested();
-        self.depth -= 1;
-        condition
-    }
-
-    fn nested(&mut self) -> Result<Condition, Refusal> {
-        if self.is_sign("(") {
-            self.next();
-            let inner = self.either()?;
-            self.sign(")")?;
-            return Ok(inner);
-        }
-        let start = self.here().clone();
-        let called = self.tokens.get(self.at + 1).is_some_and(|t| t.kind == Kind::Sign && t.text == "(");
-        if start.kind == Kind::Name && called {
-            self.next();
-            self.next();
-            let condition = match start.text.as_str() {
-                "not" => Condition::Not(Box::new(self.either()?)),
-                "isempty" => Condition::IsEmpty(self.path()?),
-                "isnotempty" => Condition::Not(Box::new(Condition::IsEmpty(self.path()?))),
-                "isnull" => Condition::IsNull(self.path()?),
-                "isnotnull" => Condition::Not(Box::new(Condition::IsNull(self.path()?))),
-                _ => {
-                    let known = "the functions are not, isempty, isnotempty, isnull, isnotnull";
-                    return Err(not_modelled(&start, known));
-                }
-            };
-            self.sign(")")?;
-            return Ok(condition);
-        }
-        let path = self.path()?;
-        self.comparison(path)
-    }
-
-    fn comparison(&mut self, path: Path) -> Result<Condition, Refusal> {
-        let operator = self.next();
-        let negated = operator.kind == Kind::Sign && operator.text == "!";
-        let word = if negated { self.next() } else { operator.clone() };
-        let comparison = match (negated, word.text.as_str()) {
-            (false, "==") => Comparison::Equal,
-            (false, "!=") => Comparison::NotEqual,
-            (false, "=~") => Comparison::EqualFolded,
-            (false, "!~") => Comparison::NotEqualFolded,
-            (false, "has") => Comparison::Has,
-            (true, "has") => Comparison::HasNot,
-            (false, "has_cs") => Comparison::HasCased,
-            (false, "contains") => Comparison::Contains,
-            (false, "startswith") => Comparison::StartsWith,
-            (false, "in" | "in~") => return self.list(path, word.text == "in~"),
-            (false, "!in") => return Ok(Condition::Not(Box::new(self.list(path, false)?))),
-            _ if word.kind == Kind::End => return Err(wrong(&word, "the condition ends without a comparison")),
-            _ => {
-                let known = "the comparisons are ==, !=, =~, !~, has, !has, has_cs, contains, startswith, in, in~, !in";
-                return Err(not_modelled(&operator, known));
-            }
-        };
-        Ok(Condition::Compare(path, comparison, self.value()?))
-    }
-
-    fn list(&mut self, path: Path, folded: bool) -> Result<Condition, Refusal> {
-        self.sign("(")?;
-        let mut values = vec![self.value()?];
-        while self.is_sign(",") {
-            self.next();
-            values.push(self.value()?);
-        }
-        self.sign(")")?;
-        Ok(Condition::In(path, values, folded))
-    }
-
-    fn value(&mut self) -> Result<Value, Refusal> {
+    fn whole_number(&mut self) -> Result<usize, Refusal> {
         let token = self.next();
-        match (&token.kind, token.text.as_str()) {
-            (Kind::Text(text), _) => Ok(json!(text)),
-            (Kind::Number(number), _) => Ok(json!(number)),
-            (Kind::Name, "true") => Ok(json!(true)),
-            (Kind::Name, "false") => Ok(json!(false)),
-            (Kind::Name, _) => Err(not_modelled(&token, "comparisons are with literal values")),
-            _ => Err(wrong(&token, "expected a value")),
+        match token.kind {
+            Kind::Number(n) if n >= 0.0 && n.fract() == 0.0 && n < 1e15 => Ok(n as usize),
+            _ => Err(wrong(&token, "expected a whole number")),
         }
+    }
+
+    /// Kusto sorts falling unless told otherwise.
+    fn orders(&mut self) -> Result<Vec<(Expression, bool)>, Refusal> {
+        let mut orders = Vec::new();
+        loop {
+            let by = self.expression()?;
+            let falling = if self.take_name("asc") {
+                false
+            } else {
+                self.take_name("desc");
+                true
+            };
+            if self.is_name("nulls") {
+                return Err(not_modelled(self.here(), "the place of missing values cannot be chosen"));
+            }
+            orders.push((by, falling));
+            if !self.take_sign(",") {
+                return Ok(orders);
+            }
+        }
+    }
+
+    /// `name`, `name = expression`, `expression`, with commas between.
+    fn columns(&mut self) -> Result<Vec<(String, Expression)>, Refusal> {
+        let mut columns: Vec<(String, Expression)> = Vec::new();
+        loop {
+            let named = self.here().kind == Kind::Name
+                && self.tokens.get(self.at + 1).is_some_and(|t| t.kind == Kind::Sign && t.text == "=");
+            let (name, value) = if named {
+                let name = self.next().text;
+                self.next();
+                (name, self.expression()?)
+            } else {
+                let value = self.expression()?;
+                (name_of(&value).unwrap_or_else(|| format!("Column{}", columns.len() + 1)), value)
+            };
+            columns.push((name, value));
+            if !self.take_sign(",") {
+                return Ok(columns);
+            }
+        }
+    }
+
+    fn summarize(&mut self) -> Result<Step, Refusal> {
+        let mut aggregates = Vec::new();
+        if !self.is_name("by") {
+            loop {
+                let named = self.tokens.get(self.at + 1).is_some_and(|t| t.kind == Kind::Sign && t.text == "=");
+                let given = if named {
+                    let name = self.name()?.text;
+                    self.next();
+                    Some(name)
+                } else {
+                    None
+                };
+                let (default, aggregate) = self.aggregate()?;
+                aggregates.push((given.unwrap_or(default), aggregate));
+                if !self.take_sign(",") {
+                    break;
+                }
+            }
+        }
+        let by = if self.take_name("by") { self.columns()? } else { Vec::new() };
+        Ok(Step::Summarize(aggregates, by))
+    }
+
+    /// An aggregate with the name that its column has where none is given.
+    fn aggregate(&mut self) -> Result<(String, Aggregate), Refusal> {
+        let function = self.name()?;
+        self.sign("(")?;
+        if function.text == "count" {
+            self.sign(")")?;
+            return Ok(("count_".to_owned(), Aggregate::Count));
+        }
+        if !["countif", "dcount", "sum", "min", "max"].contains(&function.text.as_str()) {
+            let known = "the aggregates are count, countif, dcount, sum, min, max";
+            return Err(not_modelled(&function, known));
+        }
+        let value = self.expression()?;
+        self.sign(")")?;
+        let name = format!("{}_{}", function.text, name_of(&value).unwrap_or_default());
+        Ok((
+            name,
+            match function.text.as_str() {
+                "countif" => Aggregate::CountIf(value),
+                "dcount" => Aggregate::DistinctCount(value),
+                "sum" => Aggregate::Sum(value),
+                "min" => Aggregate::Min(value),
+                _ => Aggregate::Max(value),
+            },
+        ))
+    }
+}
+
+/// The name of a column that is given none.
+fn name_of(value: &Expression) -> Option<String> {
+    match value {
+        Expression::Column(name) => Some(name.clone()),
+        Expression::Inside(of, key) => {
+            let Expression::Value(key) = &**key else { return None };
+            let key = key.as_str().map_or_else(|| key.to_string(), str::to_owned);
+            Some(format!("{}_{key}", name_of(of)?))
+        }
+        // `tostring(properties.x)` is called as what is in it.
+        Expression::Call(_, arguments) => name_of(arguments.first()?),
+        _ => None,
     }
 }
 
@@ -282,39 +277,63 @@ mod tests {
              tags has_cs \"karpenter.sh_nodepool\" | where not(tags has_cs \"karpenter.azure.com_aksmachine_nodeclaim\")",
         )
         .unwrap();
-        assert_eq!(query.steps.len(), 4);
-        assert!(matches!(&query.steps[3], Step::Where(Condition::Not(_))));
+        assert_eq!((query.table, query.steps.len()), (Table::Resources, 4));
+        assert!(matches!(&query.steps[3], Step::Where(Expression::Not(_))));
+        // 1.5.1 and 1.6.3 do not know machines of AKS.
+        let query = parse(
+            "Resources | where type == \"microsoft.network/networkinterfaces\" | where resourceGroup == \"mc_rg\" | where \
+             tags has_cs \"karpenter.sh_nodepool\"",
+        )
+        .unwrap();
+        assert_eq!(query.steps.len(), 3);
     }
 
     #[test]
     fn and_binds_closer_than_or() {
         let query = parse("where a == 'x' or b == 'y' and c == 'z'").unwrap();
         assert!(
-            matches!(&query.steps[0], Step::Where(Condition::Or(_, right)) if matches!(**right, Condition::And(..)))
+            matches!(&query.steps[0], Step::Where(Expression::Or(_, right)) if matches!(**right, Expression::And(..)))
         );
         let query =
-            parse("where (a == 'x' or b == 'y') and c =~ 'z' | project id, n = properties.name | take 5").unwrap();
-        assert!(matches!(&query.steps[0], Step::Where(Condition::And(..))));
-        assert_eq!(
-            query.steps[1],
-            Step::Project(vec![
-                ("id".into(), vec!["id".into()]),
-                ("n".into(), vec!["properties".into(), "name".into()]),
-            ])
-        );
+            parse("where (a == 'x' or b == 'y') and c =~ 'z' | project id, n = properties.name, tags['x'] | take 5")
+                .unwrap();
+        assert!(matches!(&query.steps[0], Step::Where(Expression::And(..))));
+        let Step::Project(columns) = &query.steps[1] else { panic!("{query:?}") };
+        let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["id", "n", "tags_x"]);
+    }
+
+    #[test]
+    fn reads_what_users_of_the_az_cli_ask() {
+        for query in [
+            "Resources | summarize count() by type, location | order by count_ desc",
+            "resources | where type =~ 'Microsoft.Compute/virtualMachines' | project name, properties.hardwareProfile.vmSize | top 5 by name asc",
+            "ResourceContainers | where type == 'microsoft.resources/subscriptions/resourcegroups' | project name",
+            "Resources | extend size = tostring(properties.hardwareProfile.vmSize) | distinct size",
+            "Resources | where name !contains 'x' and name !in~ ('a', 'b') and tags !has 'y' | count",
+            "Resources | where array_length(zones) between (1 .. 3) | project-away properties, tags;",
+            "Resources | where strlen(name) >= 3 // a comment",
+            "Resources | summarize n = dcount(location), max(strlen(name))",
+        ] {
+            parse(query).unwrap_or_else(|refusal| panic!("{query}: {refusal:?}"));
+        }
     }
 
     #[test]
     fn says_what_it_does_not_know() {
         for (query, token) in [
-            ("Resources | summarize count() by type", "summarize"),
-            ("Resources | where type matches regex 'x'", "matches"),
-            ("Resources | where strlen(name) == 3", "strlen"),
+            ("Resources | join kind=inner x on id", "join"),
+            ("Resources | mv-expand zones", "mv"),
+            ("Resources | project-rename a = b", "rename"),
+            ("Resources | where name hasprefix 'x'", "hasprefix"),
+            ("Resources | where 'x' < now(a)", "now"),
+            ("Resources | where a > 1d", "1d"),
+            ("Resources | summarize make_list(name)", "make_list"),
             ("SecurityResources | where a == 'b'", "SecurityResources"),
-            ("Resources | where a == b", "b"),
+            ("Resources | order by name nulls first", "nulls"),
         ] {
             let refusal = parse(query).unwrap_err();
-            assert!(refusal.not_modelled, "{query}");
+            assert!(refusal.not_modelled, "{query}: {refusal:?}");
             assert_eq!(refusal.token, token, "{query}");
         }
         for query in [
@@ -325,7 +344,10 @@ mod tests {
             "Resources | where a ==",
             "Resources | where a == 'b",
             "where (a == 'b'",
-            "Resources | where a == 'b' c",
+            "Resources | where a == 'b' 'c'",
+            "Resources | take x",
+            "Resources | where tolower()",
+            "Resources | where tolower(a, b) == 'x'",
         ] {
             assert!(!parse(query).unwrap_err().not_modelled, "{query}");
         }
@@ -335,6 +357,8 @@ mod tests {
     fn nesting_has_an_end() {
         let deep = format!("where {}a == 'b'{}", "(".repeat(10_000), ")".repeat(10_000));
         assert!(parse(&deep).is_err());
+        let long = format!("where a{}", ".b".repeat(100_000));
+        assert!(parse(&long).is_err());
     }
 
     proptest! {
@@ -345,7 +369,7 @@ mod tests {
 
         #[test]
         fn no_row_of_words_makes_it_panic(words in proptest::collection::vec(
-            proptest::sample::select(vec!["Resources", "|", "where", "a", ".", "[", "]", "'x'", "==", "has", "!", "(", ")", "not", "and", "or", "in", "in~", ",", "project", "=", "take", "3"]), 0..20)) {
+            proptest::sample::select(vec!["Resources", "|", "where", "a", ".", "[", "]", "'x'", "==", "has", "!", "(", ")", "not", "and", "or", "in", "in~", ",", "project", "=", "take", "3", "summarize", "count", "by", "extend", "between", "..", "-", "tolower", "order", "top", "distinct", ";"]), 0..24)) {
             let _ = parse(&words.join(" "));
         }
     }

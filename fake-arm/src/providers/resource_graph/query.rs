@@ -5,45 +5,127 @@ use serde_json::Value;
 /// `Resources | where … | project … | take …`.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Query {
+    /// The table that it starts with.
+    pub(super) table: Table,
     /// What is done to the rows, in order.
     pub(super) steps: Vec<Step>,
+}
+
+/// Where rows come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Table {
+    /// Resources of all providers.
+    Resources,
+    /// Subscriptions and resource groups.
+    ResourceContainers,
 }
 
 /// One step between two bars.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Step {
     /// Rows for which it holds stay.
-    Where(Condition),
-    /// Columns: new name and where it comes from.
-    Project(Vec<(String, Path)>),
+    Where(Expression),
+    /// Columns: new name and what they are.
+    Project(Vec<(String, Expression)>),
+    /// Columns that go.
+    ProjectAway(Vec<String>),
+    /// Columns that come.
+    Extend(Vec<(String, Expression)>),
     /// At most so many rows stay.
     Take(usize),
-    /// Rows in the order of a column; `true`: falling.
-    OrderBy(Path, bool),
+    /// Rows in the order of what these give; `true`: falling.
+    OrderBy(Vec<(Expression, bool)>),
+    /// The first so many rows in an order.
+    Top(usize, Vec<(Expression, bool)>),
+    /// Rows without those that are there already, by these columns.
+    Distinct(Vec<(String, Expression)>),
+    /// One row for each group: what is counted, and by what.
+    Summarize(Vec<(String, Aggregate)>, Vec<(String, Expression)>),
     /// One row with the number of rows.
     Count,
 }
 
-/// A column, or something inside one: `properties.timeCreated`, `tags['a.b']`.
-pub(super) type Path = Vec<String>;
-
-/// What holds of a row or not.
+/// What `summarize` makes of a group.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Condition {
-    /// Both.
-    And(Box<Condition>, Box<Condition>),
-    /// One of them.
-    Or(Box<Condition>, Box<Condition>),
-    /// Not.
-    Not(Box<Condition>),
-    /// A comparison with a value.
-    Compare(Path, Comparison, Value),
+pub(super) enum Aggregate {
+    /// `count()`
+    Count,
+    /// `countif(condition)`
+    CountIf(Expression),
+    /// `dcount(value)`
+    DistinctCount(Expression),
+    /// `sum(value)`
+    Sum(Expression),
+    /// `min(value)`
+    Min(Expression),
+    /// `max(value)`
+    Max(Expression),
+}
+
+/// Something that has a value in each row.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Expression {
+    /// A literal.
+    Value(Value),
+    /// A column.
+    Column(String),
+    /// Something inside: `properties.timeCreated`, `tags['a.b']`, `zones[0]`.
+    Inside(Box<Expression>, Box<Expression>),
+    /// `name(arguments)`.
+    Call(Function, Vec<Expression>),
+    /// A comparison.
+    Compare(Box<Expression>, Comparison, Box<Expression>),
     /// One of several values; `true`: regardless of case.
-    In(Path, Vec<Value>, bool),
-    /// It is missing or an empty text.
-    IsEmpty(Path),
-    /// It is missing.
-    IsNull(Path),
+    In(Box<Expression>, Vec<Expression>, bool),
+    /// Between two values, both included.
+    Between(Box<Expression>, Box<Expression>, Box<Expression>),
+    /// Both.
+    And(Box<Expression>, Box<Expression>),
+    /// One of them.
+    Or(Box<Expression>, Box<Expression>),
+    /// Not.
+    Not(Box<Expression>),
+}
+
+/// The scalar functions that are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Function {
+    /// Text in lower case.
+    ToLower,
+    /// Text in upper case.
+    ToUpper,
+    /// As text.
+    ToString,
+    /// As number.
+    ToNumber,
+    /// As truth.
+    ToBool,
+    /// Number of characters.
+    StringLength,
+    /// Number of items.
+    ArrayLength,
+    /// Texts one after the other.
+    Concat,
+    /// A text cut at another.
+    Split,
+    /// A part of a text.
+    Substring,
+    /// One of two values.
+    If,
+    /// The first that is there.
+    Coalesce,
+    /// A missing or empty text.
+    IsEmpty,
+    /// The opposite.
+    IsNotEmpty,
+    /// A missing value.
+    IsNull,
+    /// The opposite.
+    IsNotNull,
+    /// Text with replacements.
+    Replace,
+    /// The names of an object's members.
+    BagKeys,
 }
 
 /// How to compare.
@@ -57,14 +139,22 @@ pub(super) enum Comparison {
     EqualFolded,
     /// `!~`
     NotEqualFolded,
-    /// `has`
-    Has,
-    /// `has_cs`
-    HasCased,
-    /// `!has`
-    HasNot,
-    /// `contains`
-    Contains,
-    /// `startswith`
-    StartsWith,
+    /// `<`
+    Less,
+    /// `<=`
+    LessOrEqual,
+    /// `>`
+    Greater,
+    /// `>=`
+    GreaterOrEqual,
+    /// `has`, or `has_cs` where `true`
+    Has(bool),
+    /// `contains`, or `contains_cs`
+    Contains(bool),
+    /// `startswith`, or `startswith_cs`
+    StartsWith(bool),
+    /// `endswith`, or `endswith_cs`
+    EndsWith(bool),
+    /// `matches regex`
+    MatchesRegex,
 }

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
 use super::API_VERSIONS;
+use super::listing::filtered;
 use crate::arm::{ArmError, ResourceId};
-use crate::provider::{Answer, Handler, Registry, Reply, Request, ResourceType};
+use crate::provider::{Answer, Handler, Outcome, Polling, Registry, Reply, Request, ResourceType, internal_delete};
 use crate::world::{Resource, World};
 
 /// The type of resource groups in ids and operations.
@@ -63,31 +65,137 @@ impl Handler for ResourceGroups {
         Ok(Answer::put(new, &request.id))
     }
 
+    fn list(&self, world: &mut World, request: &Request) -> Reply {
+        let groups = filtered(world.resources().within(&request.id, GROUP), request)?;
+        Ok(Answer::resources(groups.into_iter().map(|group| group.id.clone()).collect()))
+    }
+
     fn delete(&self, world: &mut World, request: &Request) -> Reply {
         let group = world.resources_mut().require_mut(&request.id)?;
         group.set_provisioning_state("Deleting");
         let id = group.id.clone();
-        let duration = world.settings().duration(&format!("{GROUP}/delete"), Duration::from_millis(300));
-        Ok(Answer::accepted().after(duration, move |world| {
-            remove_group(world, &id);
-            Ok(())
-        }))
+        let (brought_down, work) = bring_down(world, &id);
+        if work.is_empty() {
+            let duration = world.settings().duration(&format!("{GROUP}/delete"), Duration::from_millis(300));
+            let answer = Answer::accepted().after(duration, move |world| empty_and_remove(world, &id));
+            return Ok(answer.polled_by(Polling::Location));
+        }
+        let answer = Answer::accepted().when(async move {
+            let mut outcome = Ok(());
+            for work in work {
+                outcome = outcome.and(work.await);
+            }
+            Box::new(move |world: &mut World| {
+                if let Err(error) = outcome {
+                    return Err(blocked(world, &id, vec![(brought_down, error)]));
+                }
+                for id in brought_down {
+                    remove_resource(world, &id);
+                }
+                empty_and_remove(world, &id)
+            }) as Outcome
+        });
+        Ok(answer.polled_by(Polling::Location))
     }
 }
 
-/// Takes a group and everything in it away.
-pub(crate) fn remove_group(world: &mut World, group: &ResourceId) {
+/// Starts to bring down what stands behind the members of a group outside the world: their ids, and the work.
+fn bring_down(
+    world: &mut World,
+    group: &ResourceId,
+) -> (Vec<ResourceId>, Vec<BoxFuture<'static, Result<(), ArmError>>>) {
+    let mut found = (Vec::new(), Vec::new());
     for id in world.resources().below(group) {
-        // Removing one may have taken others with it.
         let Some(resource) = world.resources().get(&id).cloned() else { continue };
-        match Registry::get().find(&resource.resource_type) {
-            Some(resource_type) => resource_type.handler.remove(world, &resource),
-            None => {
-                world.resources_mut().remove(&id);
+        let handler = Registry::get().find(&resource.resource_type).map(|found| found.handler);
+        if let Some(work) = handler.and_then(|handler| handler.before_removal(world, &resource)) {
+            found.0.push(id);
+            found.1.push(work);
+        }
+    }
+    found
+}
+
+/// Deletes the members of a group as their providers do, again and again as long as one that goes lets another go, and
+/// then the group.
+///
+/// # Errors
+/// `ResourceGroupDeletionBlocked` where something outside the group uses a member.
+fn empty_and_remove(world: &mut World, group: &ResourceId) -> Result<(), ArmError> {
+    loop {
+        let mut refusals = Vec::new();
+        let mut progress = false;
+        for id in world.resources().below(group) {
+            // Deleting one may have taken others with it.
+            let Some(resource_type) = world.resources().get(&id).map(|found| found.resource_type.clone()) else {
+                continue;
+            };
+            match internal_delete(world, &id, &resource_type) {
+                Err(error) if is_in_use(&error) => refusals.push((vec![id], error)),
+                // Azure tries for hours; what only has to wait here goes at once.
+                Ok(()) | Err(_) => {
+                    remove_resource(world, &id);
+                    progress = true;
+                }
             }
+        }
+        if refusals.is_empty() {
+            break;
+        }
+        if !progress {
+            return Err(blocked(world, group, refusals));
         }
     }
     world.resources_mut().remove(group);
+    Ok(())
+}
+
+fn is_in_use(error: &ArmError) -> bool {
+    error.code().contains("InUse")
+}
+
+/// The deletion of a group is given up; what was deleted so far is gone.
+fn blocked(world: &mut World, group: &ResourceId, refusals: Vec<(Vec<ResourceId>, ArmError)>) -> ArmError {
+    if let Some(group) = world.resources_mut().get_mut(group) {
+        group.set_provisioning_state("Succeeded");
+    }
+    let names: Vec<String> = refusals
+        .iter()
+        .flat_map(|(ids, _)| ids)
+        .map(|id| id.as_str().rsplit_once("/providers/").map_or(id.as_str(), |(_, rest)| rest).to_owned())
+        .collect();
+    let tracking = world.uuid();
+    let mut error = ArmError::conflict(
+        "ResourceGroupDeletionBlocked",
+        format!(
+            "Deletion of resource group '{}' failed as resources with identifiers '{}' could not be deleted. The \
+             provisioning state of the resource group will be rolled back. The tracking Id is '{tracking}'. Please check \
+             audit logs for more details.",
+            group.name(),
+            names.join(",")
+        ),
+    );
+    error.error.details = refusals.into_iter().map(|(_, refusal)| *refusal.error).collect();
+    error
+}
+
+/// Takes a group and everything in it away, whatever uses it.
+pub(crate) fn remove_group(world: &mut World, group: &ResourceId) {
+    for id in world.resources().below(group) {
+        remove_resource(world, &id);
+    }
+    world.resources_mut().remove(group);
+}
+
+/// Takes a resource away without asking what uses it; nothing where another has taken it along.
+fn remove_resource(world: &mut World, id: &ResourceId) {
+    let Some(resource) = world.resources().get(id).cloned() else { return };
+    match Registry::get().find(&resource.resource_type) {
+        Some(resource_type) => resource_type.handler.remove(world, &resource),
+        None => {
+            world.resources_mut().remove(id);
+        }
+    }
 }
 
 fn being_deleted(name: &str) -> ArmError {
@@ -141,6 +249,54 @@ mod tests {
         bench.settle();
         assert_eq!(bench.get(&result).status, 204);
         assert_eq!(bench.get(RG).status, 404);
+    }
+
+    #[test]
+    fn members_go_in_the_order_in_which_they_let_each_other_go() {
+        let mut bench = Bench::with_group();
+        let network = "/resourceGroups/rg/providers/Microsoft.Network";
+        let vnet = json!({"location": "eastus", "properties": {"addressSpace": {"addressPrefixes": ["10.0.0.0/16"]},
+            "subnets": [{"name": "a", "properties": {"addressPrefix": "10.0.1.0/24"}}]}});
+        let made = bench.put(&format!("{network}/virtualNetworks/v?api-version=2022-01-01"), vnet).expect(201);
+        let subnet = made["properties"]["subnets"][0]["id"].clone();
+        let nic = json!({"location": "eastus", "properties": {"ipConfigurations": [{"name": "ip", "properties": {"subnet": {"id": subnet}}}]}});
+        bench.put(&format!("{network}/networkInterfaces/n?api-version=2022-01-01"), nic).expect(201);
+        bench.settle();
+        bench.delete("/resourceGroups/rg?api-version=2021-04-01").expect(202);
+        bench.settle();
+        assert_eq!(bench.get("/resourceGroups/rg?api-version=2021-04-01").status, 404);
+        let left = bench.world.resources().iter().filter(|left| left.id.resource_group() == Some("rg"));
+        assert_eq!(left.count(), 0);
+    }
+
+    #[test]
+    fn a_member_that_is_used_elsewhere_keeps_its_group() {
+        let mut bench = Bench::with_group();
+        bench.put("/resourceGroups/other?api-version=2021-04-01", json!({"location": "eastus"})).expect(201);
+        let vnet = json!({"location": "eastus", "properties": {"addressSpace": {"addressPrefixes": ["10.0.0.0/16"]},
+            "subnets": [{"name": "a", "properties": {"addressPrefix": "10.0.1.0/24"}}]}});
+        let path = "/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/v?api-version=2022-01-01";
+        let made = bench.put(path, vnet).expect(201);
+        let subnet = made["properties"]["subnets"][0]["id"].clone();
+        let nic = json!({"location": "eastus", "properties": {"ipConfigurations": [{"name": "ip", "properties": {"subnet": {"id": subnet}}}]}});
+        let nic_path = "/resourceGroups/other/providers/Microsoft.Network/networkInterfaces/n?api-version=2022-01-01";
+        bench.put(nic_path, nic).expect(201);
+        bench.settle();
+        let deleting = bench.delete("/resourceGroups/rg?api-version=2021-04-01");
+        let result = deleting.header("location").unwrap().replace("https://127.0.0.1:1", "");
+        bench.settle();
+        let outcome = bench.get(&result);
+        assert_eq!((outcome.status, outcome.code()), (409, "ResourceGroupDeletionBlocked"));
+        let message = outcome.message();
+        assert!(message.starts_with("Deletion of resource group 'rg' failed as resources with identifiers 'Microsoft.Network/virtualNetworks/v"), "{message}");
+        assert_eq!(outcome.body["error"]["details"][0]["code"], "InUseSubnetCannotBeDeleted");
+        let group = bench.get("/resourceGroups/rg?api-version=2021-04-01").expect(200);
+        assert_eq!(group["properties"]["provisioningState"], "Succeeded");
+        bench.delete(nic_path).expect(200);
+        bench.settle();
+        bench.delete("/resourceGroups/rg?api-version=2021-04-01").expect(202);
+        bench.settle();
+        assert_eq!(bench.get("/resourceGroups/rg?api-version=2021-04-01").status, 404);
     }
 
     #[test]

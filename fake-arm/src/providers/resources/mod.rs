@@ -1,10 +1,14 @@
-//! `Microsoft.Resources`: the subscription, resource groups, what is in them, and registered namespaces.
+//! `Microsoft.Resources`: the subscription, resource groups, what is in them, registered namespaces, and template
+//! deployments.
 
+mod deployment;
 mod group;
 mod listing;
+mod namespace;
 mod subscription;
 
 pub(crate) use group::remove_group;
+pub(crate) use namespace::check_registered;
 
 /// Api-versions of the resources provider.
 const API_VERSIONS: &[&str] = &[

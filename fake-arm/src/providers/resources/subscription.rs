@@ -1,10 +1,9 @@
-//! The tenant, its one subscription, and the namespaces registered in it.
+//! The tenant and its one subscription.
 
 use serde_json::{Value, json};
 
 use super::API_VERSIONS;
-use crate::arm::ArmError;
-use crate::provider::{Answer, Handler, Registry, Reply, Request, ResourceType};
+use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
 use crate::world::World;
 
 struct Subscriptions;
@@ -56,81 +55,18 @@ impl Handler for Tenants {
     }
 }
 
-struct Namespaces;
-
-inventory::submit! {
-    ResourceType::new("Microsoft.Resources/subscriptions/providers", API_VERSIONS, &Namespaces).computed()
-}
-
-fn namespace(request_scope: &str, name: &str) -> Option<Value> {
-    let registry = Registry::get();
-    let types: Vec<_> = registry.iter().filter(|t| t.namespace().eq_ignore_ascii_case(name)).collect();
-    let shown = types.first()?.namespace();
-    let resource_types: Vec<Value> = types
-        .iter()
-        .map(|t| json!({ "resourceType": t.path(), "locations": [], "apiVersions": t.api_versions }))
-        .collect();
-    Some(json!({
-        "id": format!("{request_scope}/providers/{shown}"),
-        "namespace": shown,
-        "registrationPolicy": "RegistrationRequired",
-        "registrationState": "Registered",
-        "resourceTypes": resource_types,
-    }))
-}
-
-impl Namespaces {
-    fn one(request: &Request) -> Reply {
-        let scope = request.id.parent().map(|p| p.to_string()).unwrap_or_default();
-        namespace(&scope, request.id.name()).map(Answer::json).ok_or_else(|| {
-            ArmError::not_found(
-                "InvalidResourceNamespace",
-                format!("The resource namespace '{}' is invalid.", request.id.name()),
-            )
-        })
-    }
-}
-
-impl Handler for Namespaces {
-    fn get(&self, _: &mut World, request: &Request) -> Reply {
-        Self::one(request)
-    }
-
-    fn list(&self, _: &mut World, request: &Request) -> Reply {
-        let mut names: Vec<&str> = Registry::get().iter().map(ResourceType::namespace).collect();
-        names.dedup();
-        Ok(Answer::list(names.iter().filter_map(|name| namespace(request.id.as_str(), name)).collect()))
-    }
-
-    fn action(&self, _: &mut World, request: &Request, action: &str) -> Option<Reply> {
-        action.eq_ignore_ascii_case("register").then(|| Self::one(request))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use crate::server::bench::Bench;
     use serde_json::json;
 
     #[test]
-    fn the_subscription_and_its_namespaces_are_there() {
+    fn the_subscription_is_there() {
         let mut bench = Bench::new();
         let one = bench.get("?api-version=2022-12-01").expect(200);
         assert_eq!(one["subscriptionId"], Bench::SUBSCRIPTION);
         assert_eq!(bench.get("/subscriptions?api-version=2022-12-01").expect(200)["value"][0], one);
         assert_eq!(bench.get("/tenants?api-version=2022-12-01").expect(200)["value"][0]["tenantId"], one["tenantId"]);
-        let network = bench.get("/providers/microsoft.network?api-version=2019-05-01").expect(200);
-        assert_eq!(
-            (&network["namespace"], &network["registrationState"]),
-            (&json!("Microsoft.Network"), &json!("Registered"))
-        );
-        let registered =
-            bench.post("/providers/Microsoft.Network/register?api-version=2019-05-01", json!(null)).expect(200);
-        assert_eq!(registered, network);
-        let unknown = bench.get("/providers/Microsoft.Bananas?api-version=2019-05-01");
-        assert_eq!((unknown.status, unknown.code()), (404, "InvalidResourceNamespace"));
-        let all = bench.get("/providers?api-version=2019-05-01").expect(200);
-        assert!(all["value"].as_array().unwrap().len() > 2);
     }
 
     #[test]

@@ -1,0 +1,14 @@
+//! `Microsoft.Resources/deployments`: templates that are carried out, to a resource group or to the subscription. What a
+//! template means is said by [`template`](crate::template); here it is put into effect, step by step.
+
+mod execution;
+mod handler;
+mod operation;
+mod request;
+mod shown;
+mod step;
+#[cfg(test)]
+mod tests;
+
+/// The type of deployments.
+pub(super) const DEPLOYMENT: &str = "Microsoft.Resources/deployments";

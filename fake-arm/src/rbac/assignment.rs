@@ -1,0 +1,33 @@
+//! Role assignments: who has which role where.
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::Condition;
+use crate::arm::ResourceId;
+
+/// One role assignment.
+#[derive(Debug, Clone)]
+pub struct RoleAssignment {
+    /// Its name, the last segment of its resource id.
+    pub name: Uuid,
+    /// Where it holds: in this scope and below it.
+    pub scope: ResourceId,
+    /// Id of the role definition.
+    pub role: Uuid,
+    /// Object id of whom it gives the role to: a user, a group, a service principal.
+    pub principal: Uuid,
+    /// What must be true besides.
+    pub condition: Option<Condition>,
+    /// It takes effect then: an assignment takes a while to be known everywhere.
+    pub from: Timestamp,
+    /// It ceases to take effect then, where it was taken away.
+    pub until: Option<Timestamp>,
+}
+
+impl RoleAssignment {
+    /// It takes effect at this moment.
+    pub fn is_effective(&self, now: Timestamp) -> bool {
+        self.from <= now && self.until.is_none_or(|until| now < until)
+    }
+}

@@ -1,0 +1,95 @@
+//! The answer on the wire: status, the headers that every answer of ARM has, body.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::Response;
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::head::Head;
+use super::render::Rendered;
+use crate::arm::ArmError;
+
+/// What the answer says of its request.
+#[derive(Debug)]
+pub(super) struct Envelope<'a> {
+    pub(super) head: &'a Head,
+    /// `x-ms-request-id`.
+    pub(super) id: Uuid,
+    pub(super) at: Timestamp,
+    /// Headers of errors and successes alike.
+    pub(super) headers: Vec<(&'static str, String)>,
+}
+
+/// Writes an answer of ARM.
+pub(super) fn respond(result: Result<Rendered, ArmError>, envelope: Envelope<'_>) -> Response {
+    let id = envelope.id.to_string();
+    let head = envelope.head;
+    let mut response = Response::builder()
+        .header("x-ms-correlation-request-id", head.text("x-ms-correlation-request-id").unwrap_or(&id))
+        .header("x-ms-routing-request-id", format!("EASTUS:{}:{id}", envelope.at.strftime("%Y%m%dT%H%M%SZ")))
+        .header("strict-transport-security", "max-age=31536000; includeSubDomains")
+        .header("x-content-type-options", "nosniff")
+        .header(header::CACHE_CONTROL, "no-cache")
+        .header(header::PRAGMA, "no-cache")
+        .header(header::EXPIRES, "-1");
+    let asks_back = head.text("x-ms-return-client-request-id").is_some_and(|v| v.eq_ignore_ascii_case("true"));
+    if let Some(theirs) = head.headers.get("x-ms-client-request-id").filter(|_| asks_back) {
+        response = response.header("x-ms-client-request-id", theirs);
+    }
+    response = response.header("x-ms-request-id", id);
+    for (name, value) in envelope.headers {
+        response = response.header(name, value);
+    }
+    let (status, headers, body) = match result {
+        Ok(rendered) => (rendered.status, rendered.headers, rendered.body),
+        Err(error) => {
+            // A message may hold what the caller sent; a header takes no line breaks.
+            if let Ok(code) = HeaderValue::from_str(error.code()) {
+                response = response.header("x-ms-error-code", code);
+            }
+            (error.status, error_headers(&error), Some(error.body()))
+        }
+    };
+    response = response.status(status);
+    for (name, value) in headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            response = response.header(name, value);
+        }
+    }
+    let bodiless = head.method == http::Method::HEAD || status == StatusCode::NO_CONTENT;
+    let body = match body.filter(|_| !bodiless) {
+        Some(value) => {
+            response = response.header(header::CONTENT_TYPE, "application/json; charset=utf-8");
+            Body::from(value.to_string())
+        }
+        None => Body::empty(),
+    };
+    response.body(body).unwrap_or_else(|error| {
+        tracing::error!(%error, "failed to write an answer: a header that HTTP does not allow");
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        response
+    })
+}
+
+fn error_headers(error: &ArmError) -> Vec<(String, String)> {
+    let mut headers = Vec::new();
+    if error.status == StatusCode::UNAUTHORIZED {
+        let told: String = error
+            .message()
+            .chars()
+            .map(|c| if c == '"' || c.is_control() || !c.is_ascii() { '\'' } else { c })
+            .collect();
+        let challenge = format!(
+            "Bearer authorization_uri=\"https://login.windows.net/\", error=\"invalid_token\", error_description=\"{told}\""
+        );
+        headers.push((header::WWW_AUTHENTICATE.to_string(), challenge));
+    }
+    if let Some(wait) = error.retry_after {
+        headers.push((header::RETRY_AFTER.to_string(), Duration::as_secs_f64(&wait).ceil().max(1.0).to_string()));
+    }
+    headers
+}
