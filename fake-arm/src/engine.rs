@@ -29,7 +29,7 @@ pub struct EngineError {
 }
 
 /// How to reach a cluster.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ClusterAccess {
     /// kubeconfig that `listClusterAdminCredential` hands out.
     pub admin_kubeconfig: String,

@@ -21,6 +21,7 @@ pub mod net;
 pub mod provider;
 pub mod providers;
 pub mod rbac;
+pub mod seed;
 pub mod server;
 pub mod world;
 

@@ -44,7 +44,7 @@ impl PrincipalKind {
 }
 
 /// The directory of one tenant.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Principals {
     by_object: BTreeMap<Uuid, Principal>,
     /// The groups that each principal is a direct member of.

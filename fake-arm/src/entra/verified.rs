@@ -1,7 +1,7 @@
 //! Tokens whose signature was found good: looked at once, remembered by their hash.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::{Issuer, TokenClaims};
 use crate::arm::ArmError;
@@ -15,13 +15,23 @@ type Digest = [u8; 32];
 /// life) is not remembered.
 #[derive(Debug)]
 pub(crate) struct VerifiedTokens {
-    issuer: Arc<Issuer>,
+    issuer: RwLock<Arc<Issuer>>,
     seen: Mutex<HashMap<Digest, TokenClaims>>,
 }
 
 impl VerifiedTokens {
     pub(crate) fn new(issuer: Arc<Issuer>) -> Self {
-        Self { issuer, seen: Mutex::default() }
+        Self { issuer: RwLock::new(issuer), seen: Mutex::default() }
+    }
+
+    /// Another issuer signs from now on; what the last one signed is not good any more.
+    pub(crate) fn replace(&self, issuer: Arc<Issuer>) {
+        *self.issuer.write().unwrap_or_else(PoisonError::into_inner) = issuer;
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    fn issuer(&self) -> Arc<Issuer> {
+        Arc::clone(&self.issuer.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The claims of a token that this issuer signed.
@@ -30,12 +40,12 @@ impl VerifiedTokens {
     /// The 401 of [`Issuer::authentic`].
     pub(crate) fn authentic(&self, token: &str) -> Result<TokenClaims, ArmError> {
         let digest = ring::digest::digest(&ring::digest::SHA256, token.as_bytes());
-        let Ok(digest) = Digest::try_from(digest.as_ref()) else { return self.issuer.authentic(token) };
+        let Ok(digest) = Digest::try_from(digest.as_ref()) else { return self.issuer().authentic(token) };
         // Nothing under this lock can leave it half done.
         if let Some(claims) = self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(&digest) {
             return Ok(claims.clone());
         }
-        let claims = self.issuer.authentic(token)?;
+        let claims = self.issuer().authentic(token)?;
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.len() >= REMEMBERED {
             seen.clear();

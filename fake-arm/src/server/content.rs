@@ -49,14 +49,22 @@ impl Content {
 /// # Errors
 /// 413 for one that is too large, 408 for one that does not come, 400 for one that breaks off.
 pub(super) async fn raw(body: Body, patience: Duration) -> Result<Bytes, ArmError> {
+    raw_up_to(body, patience, LARGEST_BODY).await
+}
+
+/// The same with a limit of one's own.
+///
+/// # Errors
+/// As above.
+pub(super) async fn raw_up_to(body: Body, patience: Duration, limit: usize) -> Result<Bytes, ArmError> {
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
-    tokio::time::timeout(patience, gather(body)).await.unwrap_or_else(|_| Err(too_slow(patience)))
+    tokio::time::timeout(patience, gather(body, limit)).await.unwrap_or_else(|_| Err(too_slow(patience)))
 }
 
 /// Everything that the client sends; beyond the limit it is read and thrown away.
-async fn gather(body: Body) -> Result<Bytes, ArmError> {
+async fn gather(body: Body, limit: usize) -> Result<Bytes, ArmError> {
     let mut stream = body.into_data_stream();
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
@@ -67,7 +75,7 @@ async fn gather(body: Body) -> Result<Bytes, ArmError> {
         if size > LARGEST_DRAINED {
             break;
         }
-        if size > LARGEST_BODY {
+        if size > limit {
             (first, rest) = Default::default();
         } else if first.is_empty() {
             first = chunk;
@@ -78,17 +86,17 @@ async fn gather(body: Body) -> Result<Bytes, ArmError> {
             rest.extend_from_slice(&chunk);
         }
     }
-    if size > LARGEST_BODY {
-        return Err(too_large());
+    if size > limit {
+        return Err(too_large(limit));
     }
     Ok(if rest.is_empty() { first } else { rest.freeze() })
 }
 
-fn too_large() -> ArmError {
+fn too_large(limit: usize) -> ArmError {
     ArmError::new(
         StatusCode::PAYLOAD_TOO_LARGE,
         "RequestContentTooLarge",
-        format!("The request content size exceeds the maximum size of {} MB.", LARGEST_BODY / 1024 / 1024),
+        format!("The request content size exceeds the maximum size of {} MB.", limit / 1024 / 1024),
     )
 }
 

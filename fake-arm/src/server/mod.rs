@@ -1,10 +1,12 @@
 //! The running fake: sockets, TLS, and the way of a request through small stages: form > signature > body > caller >
 //! throttling > authorization > provider > ledger.
 
+mod admin;
 mod authentication;
 mod authorization;
 #[cfg(test)]
 pub(crate) mod bench;
+mod builder;
 mod cloud;
 mod conflict;
 mod connection;
@@ -22,6 +24,7 @@ mod precondition;
 mod render;
 mod respond;
 mod route;
+mod saved;
 mod sign_in;
 mod surroundings;
 #[cfg(test)]
@@ -29,4 +32,7 @@ mod tests;
 mod throttle;
 mod tls;
 
-pub use fake_arm::{Builder, FakeArm, StartError};
+pub use builder::{Builder, StartError};
+pub use fake_arm::FakeArm;
+pub use saved::Saved;
+pub use tls::Authority;

@@ -4,6 +4,7 @@
 mod agenda;
 mod resource;
 mod settings;
+mod snapshot;
 mod state;
 mod store;
 mod throttling;
@@ -11,6 +12,7 @@ mod throttling;
 pub use agenda::Change;
 pub use resource::Resource;
 pub use settings::Settings;
+pub use snapshot::{KeptState, RestoreError, Snapshot};
 pub(crate) use state::Task;
 pub use state::World;
 pub use store::Resources;

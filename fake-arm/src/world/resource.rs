@@ -1,13 +1,15 @@
 //! One resource as the store keeps it.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::arm::ResourceId;
 
 /// A resource: its id and its JSON body.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Resource {
     /// Full id, in the case in which it was created.
     pub id: ResourceId,

@@ -36,23 +36,23 @@ pub(super) struct TrustedIssuer {
 
 /// Everything that one fake Azure knows. See [the module](super).
 pub struct World {
-    clock: Arc<dyn Clock>,
-    random: ChaCha8Rng,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) random: ChaCha8Rng,
     /// Ids of requests have a stream of their own: what is created has the same ids however much is asked in between.
-    request_ids: ChaCha8Rng,
-    tenant: Uuid,
-    subscription: Uuid,
-    settings: Settings,
-    issuer: Arc<Issuer>,
-    principals: Principals,
+    pub(super) request_ids: ChaCha8Rng,
+    pub(super) tenant: Uuid,
+    pub(super) subscription: Uuid,
+    pub(super) settings: Settings,
+    pub(super) issuer: Arc<Issuer>,
+    pub(super) principals: Principals,
     /// Secrets of the managed-identity endpoint.
-    secrets: BTreeMap<String, Uuid>,
-    credentials: Credentials,
+    pub(super) secrets: BTreeMap<String, Uuid>,
+    pub(super) credentials: Credentials,
     /// Keys of foreign issuers, by their `iss`.
-    trusted_issuers: BTreeMap<String, TrustedIssuer>,
+    pub(super) trusted_issuers: BTreeMap<String, TrustedIssuer>,
     /// Whose tokens a machine's metadata endpoint gives to whoever does not say whose he wants.
-    metadata_principal: Option<Uuid>,
-    resources: Resources,
+    pub(super) metadata_principal: Option<Uuid>,
+    pub(super) resources: Resources,
     operations: BTreeMap<Uuid, Operation>,
     latest_operations: BTreeMap<ResourceId, Uuid>,
     agenda: Agenda,
@@ -60,7 +60,7 @@ pub struct World {
     tasks: mpsc::UnboundedSender<Task>,
     waiting_tasks: Option<mpsc::UnboundedReceiver<Task>>,
     outbox: Vec<ArmEvent>,
-    state: HashMap<TypeId, Box<dyn Any + Send>>,
+    pub(super) state: HashMap<TypeId, Box<dyn Any + Send>>,
     engine: Option<Arc<dyn ClusterEngine>>,
 }
 
@@ -235,7 +235,8 @@ impl World {
         self.metadata_principal = object_id;
     }
 
-    pub(crate) fn metadata_principal(&self) -> Option<Uuid> {
+    /// Whose tokens a machine's metadata endpoint gives to whoever does not say whose he wants.
+    pub fn metadata_principal(&self) -> Option<Uuid> {
         self.metadata_principal
     }
 
@@ -257,6 +258,13 @@ impl World {
     /// Who signs tokens.
     pub fn issuer(&self) -> &Arc<Issuer> {
         &self.issuer
+    }
+
+    /// Drops everything that is to happen later, and every operation.
+    pub(super) fn forget_what_is_under_way(&mut self) {
+        self.agenda = Agenda::default();
+        self.operations.clear();
+        self.latest_operations.clear();
     }
 
     /// Whoever makes Kubernetes clusters; none in a fake without them.

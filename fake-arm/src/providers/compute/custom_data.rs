@@ -4,9 +4,12 @@
 use std::collections::BTreeMap;
 
 use crate::arm::ResourceId;
+use crate::world::KeptState;
+
+inventory::submit! { KeptState::of::<CustomData>("Microsoft.Compute/customData") }
 
 /// Base64 of each machine's custom data.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(super) struct CustomData(BTreeMap<ResourceId, String>);
 
 impl CustomData {

@@ -7,16 +7,18 @@ use super::vm_placement::{Placement, is_spot};
 use super::{VIRTUAL_MACHINES, vm_body};
 use crate::arm::ArmError;
 use crate::catalog::{Catalog, Quota, Region};
-use crate::world::World;
+use crate::world::{KeptState, World};
+
+inventory::submit! { KeptState::of::<Quotas>("Microsoft.Compute/quotas") }
 
 /// Quotas that differ from the catalog's, by region; `world.state::<Quotas>()`.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Quotas {
     regions: BTreeMap<String, QuotaLimits>,
 }
 
 /// What is set in one region; what is not set is as the catalog has it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct QuotaLimits {
     /// All regular vCPUs.
     pub regional: Option<u32>,

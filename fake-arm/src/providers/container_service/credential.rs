@@ -8,10 +8,12 @@ use serde_json::{Value, json};
 
 use crate::arm::{ArmError, ResourceId};
 use crate::engine::ClusterAccess;
-use crate::world::World;
+use crate::world::{KeptState, World};
+
+inventory::submit! { KeptState::of::<Credentials>("Microsoft.ContainerService/credentials") }
 
 /// How to reach each cluster that is up.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(super) struct Credentials(BTreeMap<ResourceId, ClusterAccess>);
 
 impl Credentials {

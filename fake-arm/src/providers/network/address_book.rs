@@ -10,10 +10,12 @@ use super::reference::missing_reference;
 use super::subnet::SUBNET;
 use crate::arm::{ArmError, ResourceId};
 use crate::net;
-use crate::world::World;
+use crate::world::{KeptState, World};
+
+inventory::submit! { KeptState::of::<AddressBook>("Microsoft.Network/addresses") }
 
 /// The addresses given away, by subnet.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(super) struct AddressBook {
     by_subnet: BTreeMap<ResourceId, BTreeMap<Ipv4Addr, String>>,
 }

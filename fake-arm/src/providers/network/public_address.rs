@@ -9,13 +9,15 @@ use super::api_versions::API_VERSIONS;
 use super::{INTERFACE, LOAD_BALANCER};
 use crate::arm::{ArmError, ResourceId};
 use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
-use crate::world::{Resource, World};
+use crate::world::{KeptState, Resource, World};
 
 /// The type of public IP addresses.
 pub const PUBLIC_ADDRESS: &str = "Microsoft.Network/publicIPAddresses";
 
+inventory::submit! { KeptState::of::<Given>("Microsoft.Network/publicAddresses") }
+
 /// How many were given away.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 struct Given(u32);
 
 struct PublicAddresses;

@@ -12,7 +12,7 @@ use super::compute::{self, Policy};
 use super::meter::Meter;
 use crate::arm::{ArmError, ResourceId};
 use crate::server::route::{Route, Target};
-use crate::world::{Bucket, Throttling, World};
+use crate::world::{Bucket, KeptState, Throttling, World};
 
 /// What is asked, and who asks.
 pub(in crate::server) struct Asked<'a> {
@@ -20,6 +20,8 @@ pub(in crate::server) struct Asked<'a> {
     pub(in crate::server) route: &'a Route,
     pub(in crate::server) caller: Uuid,
 }
+
+inventory::submit! { KeptState::dropped::<Meters>("throttling") }
 
 /// Buckets that were used; those at rest are forgotten from time to time.
 #[derive(Debug, Default)]

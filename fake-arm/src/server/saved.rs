@@ -1,0 +1,28 @@
+//! A fake that stopped, as it goes on later: its world, the authority that its clients trust, and how far its clock was
+//! ahead.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::tls::Authority;
+use crate::world::Snapshot;
+
+/// What a file keeps of a fake.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Saved {
+    /// Who signs the endpoint's certificates.
+    pub authority: Authority,
+    /// How far the clock was ahead of the machine's, in milliseconds.
+    pub clock_ahead_ms: u64,
+    /// Everything else.
+    pub world: Snapshot,
+}
+
+impl Saved {
+    /// How far the clock was ahead of the machine's.
+    pub fn clock_ahead(&self) -> Duration {
+        Duration::from_millis(self.clock_ahead_ms)
+    }
+}
