@@ -1,5 +1,7 @@
 //! A fake Azure with a caller, and a client that trusts it.
 
+#![allow(dead_code, reason = "each test uses its own part of the lab")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 

@@ -10,10 +10,14 @@ use super::{DENY_ASSIGNMENT, ROLE_ASSIGNMENT, ROLE_DEFINITION};
 use crate::arm::ResourceId;
 use crate::providers::management::{MANAGEMENT_GROUP, PLACEMENT};
 use crate::rbac::{Condition, DenyAssignment, Hierarchy, Permission, Policy, RoleAssignment, RoleDefinition, RoleKind};
-use crate::world::{Resource, World};
+use crate::world::{KeptState, Resource, World};
 
 /// Field of a stored assignment that says from when on it counts; no part of the resource.
 pub(super) const EFFECTIVE_FROM: &str = "effectiveFrom";
+
+// One is put together anew; the other is a matter of minutes.
+inventory::submit! { KeptState::dropped::<Kept>("Microsoft.Authorization/policy") }
+inventory::submit! { KeptState::dropped::<Lingering>("Microsoft.Authorization/lingering") }
 
 /// The policy as of the revision at which it was put together.
 #[derive(Default)]
