@@ -61,6 +61,10 @@ pub struct SettingsEntry {
     pub throttling: Option<bool>,
     /// Whether changes of networks wait for each other.
     pub conflicts: Option<bool>,
+    /// Whether requests need roles.
+    pub enforce_roles: Option<bool>,
+    /// How long a role assignment takes to count, for example `5m`.
+    pub role_propagation: Option<String>,
     /// Items on one page of a list.
     pub page_size: Option<usize>,
     /// What callers are told to wait between two looks at an operation, for example `1s`.

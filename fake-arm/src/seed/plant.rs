@@ -152,11 +152,14 @@ fn settings(world: &mut World, entry: &SettingsEntry) -> Result<(), PlantError> 
     let durations =
         entry.durations.iter().map(|(name, text)| Ok((name, duration(text)?))).collect::<Result<Vec<_>, _>>()?;
     let poll_interval = entry.poll_interval.as_ref().map(duration).transpose()?;
+    let role_propagation = entry.role_propagation.as_ref().map(duration).transpose()?;
     let settings = world.settings_mut();
     if let Some(on) = entry.throttling {
         settings.throttling = Throttling { enabled: on, ..settings.throttling.clone() };
     }
     settings.conflicts = entry.conflicts.unwrap_or(settings.conflicts);
+    settings.enforce_roles = entry.enforce_roles.unwrap_or(settings.enforce_roles);
+    settings.role_propagation = role_propagation.unwrap_or(settings.role_propagation);
     settings.page_size = entry.page_size.unwrap_or(settings.page_size);
     settings.poll_interval = poll_interval.unwrap_or(settings.poll_interval);
     for (name, duration) in durations {
@@ -187,7 +190,10 @@ settings:
   pollInterval: 2s
   durations: {Microsoft.Network/virtualNetworks/write: 5m}
 principals:
-  - {name: one, secret: s, clientId: 11111111-2222-3333-4444-555555555555}
+  - name: one
+    secret: s
+    clientId: 11111111-2222-3333-4444-555555555555
+    roles: [{role: Reader, scope: /resourceGroups/rg}]
 resources:
   - id: /resourceGroups/rg
     location: eastus
@@ -211,6 +217,9 @@ resources:
         let client = "11111111-2222-3333-4444-555555555555".parse().unwrap();
         let principal = bench.world.principals().by_client(client).unwrap().object_id;
         assert_eq!(bench.world.credentials().secrets(principal).len(), 1);
+        bench.caller = principal;
+        assert_eq!(bench.get(path).status, 200, "as a reader of the group");
+        assert_eq!(bench.delete(path).status, 403);
     }
 
     #[test]
@@ -224,6 +233,7 @@ resources:
                 "ResourceGroupNotFound",
             ),
             ("settings: {pollInterval: soon}", "'soon' is no duration"),
+            ("principals: [{name: x, roles: [{role: Nope}]}]", "'x' cannot be given the role 'Nope'"),
             ("issuers: [{issuer: https://x, keys: {}}]", "'https://x' cannot be read: it has no list 'keys'"),
             (
                 "resources: [{id: /resourceGroups/a, location: b}, {id: /resourceGroups/a/providers/Microsoft.Bananas/b/c}]",

@@ -8,14 +8,12 @@ use uuid::Uuid;
 
 use super::{DENY_ASSIGNMENT, ROLE_ASSIGNMENT, ROLE_DEFINITION};
 use crate::arm::ResourceId;
+use crate::providers::management::{MANAGEMENT_GROUP, PLACEMENT};
 use crate::rbac::{Condition, DenyAssignment, Hierarchy, Permission, Policy, RoleAssignment, RoleDefinition, RoleKind};
 use crate::world::{KeptState, Resource, World};
 
 /// Field of a stored assignment that says from when on it counts; no part of the resource.
 pub(super) const EFFECTIVE_FROM: &str = "effectiveFrom";
-
-const MANAGEMENT_GROUP: &str = "Microsoft.Management/managementGroups";
-const PLACEMENT: &str = "Microsoft.Management/managementGroups/subscriptions";
 
 // One is put together anew; the other is a matter of minutes.
 inventory::submit! { KeptState::dropped::<Kept>("Microsoft.Authorization/policy") }

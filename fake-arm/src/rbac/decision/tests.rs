@@ -335,36 +335,44 @@ fn rbac_million() {
     agree(std::env::var("RBAC_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(1_000_000));
 }
 
+/// The time that a decision takes does not grow with the assignments that have nothing to do with it. Relative, and the
+/// best of several: the machine may be busy with other things.
 #[test]
 fn a_thousand_assignments_do_not_slow_the_decision_down() {
-    let group = |n: usize| ResourceId::parse(&format!("/subscriptions/s/resourceGroups/g{n}")).unwrap();
-    let mut policy = Policy::default();
-    for n in 0..1_000 {
-        policy.assign(RoleAssignment {
-            name: Uuid::from_u128(n as u128),
-            scope: group(n),
-            role: crate::rbac::BuiltinRole::NetworkContributor.id(),
+    let best = |assignments: usize| {
+        let group = |n: usize| ResourceId::parse(&format!("/subscriptions/s/resourceGroups/g{n}")).unwrap();
+        let mut policy = Policy::default();
+        for n in 0..assignments {
+            policy.assign(RoleAssignment {
+                name: Uuid::from_u128(n as u128),
+                scope: group(n),
+                role: crate::rbac::BuiltinRole::NetworkContributor.id(),
+                principal: Uuid::from_u128(1),
+                condition: None,
+                from: second(0),
+                until: None,
+            });
+        }
+        let last = assignments - 1;
+        let scope = group(last).resource("Microsoft.Network/virtualNetworks", "v").child("subnets", "a");
+        let access = Access {
             principal: Uuid::from_u128(1),
-            condition: None,
-            from: second(0),
-            until: None,
-        });
-    }
-    let scope =
-        ResourceId::parse(&format!("{}/providers/Microsoft.Network/virtualNetworks/v/subnets/a", group(999))).unwrap();
-    let access = Access {
-        principal: Uuid::from_u128(1),
-        groups: &[],
-        action: "Microsoft.Network/virtualNetworks/subnets/join/action",
-        data: false,
-        scope: &scope,
-        attributes: &crate::rbac::condition::NoAttributes,
-        now: second(0),
+            groups: &[],
+            action: "Microsoft.Network/virtualNetworks/subnets/join/action",
+            data: false,
+            scope: &scope,
+            attributes: &crate::rbac::condition::NoAttributes,
+            now: second(0),
+        };
+        let round = |_| {
+            let start = std::time::Instant::now();
+            for _ in 0..200 {
+                assert_eq!(decide(&policy, &access), Decision::Allowed { by: Uuid::from_u128(last as u128) });
+            }
+            start.elapsed()
+        };
+        (0..20).map(round).min().expect("there are rounds")
     };
-    let start = std::time::Instant::now();
-    for _ in 0..10_000 {
-        assert_eq!(decide(&policy, &access), Decision::Allowed { by: Uuid::from_u128(999) });
-    }
-    // Tens of thousands a second are wanted; in an unoptimised build on a busy machine it is far more than that.
-    assert!(start.elapsed() < std::time::Duration::from_secs(5), "{:?}", start.elapsed());
+    let (few, many) = (best(10), best(1_000));
+    assert!(many < few * 10, "{few:?} with ten, {many:?} with a thousand");
 }
