@@ -1,8 +1,11 @@
 //! What is done to a child while it is stopped at its `exec`.
 
+use std::cell::RefCell;
+
+use nix::errno::Errno;
 use nix::libc;
 use nix::sys::ptrace::{self, regset::NT_PRSTATUS};
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
@@ -66,6 +69,8 @@ struct Calls {
     registers: libc::user_regs_struct,
     begin: u64,
     code: i64,
+    /// Signals that came meanwhile, to be sent again.
+    held: RefCell<Vec<Signal>>,
 }
 
 /// A system call and a breakpoint, and how far behind the one the other is.
@@ -90,7 +95,7 @@ impl Calls {
         let begin = program_counter(&registers) & !7;
         let code = peek(pid, begin)?;
         poke(pid, begin, CALL)?;
-        let calls = Self { pid, registers, begin, code };
+        let calls = Self { pid, registers, begin, code, held: RefCell::default() };
         // The kernel is still about to hand over what `execve` returned, over whatever is in that register. So the
         // breakpoint alone comes first.
         let mut registers = calls.registers;
@@ -114,11 +119,19 @@ impl Calls {
     fn run(&self, registers: libc::user_regs_struct) -> Result<u64, ClockError> {
         let traced = |error| ClockError::refused("ptrace, at a system call of the process", error);
         ptrace::setregset::<NT_PRSTATUS>(self.pid, registers).map_err(traced)?;
-        ptrace::cont(self.pid, None).map_err(traced)?;
-        match waitpid(self.pid, Some(WaitPidFlag::__WALL)).map_err(traced)? {
-            WaitStatus::Stopped(_, Signal::SIGTRAP) => {}
-            other => {
-                return Err(ClockError::because(format!("a system call of the process was interrupted: {other:?}")));
+        loop {
+            ptrace::cont(self.pid, None).map_err(traced)?;
+            match waitpid(self.pid, Some(WaitPidFlag::__WALL)) {
+                Ok(WaitStatus::Stopped(_, Signal::SIGTRAP)) => break,
+                // Time was moved meanwhile and everybody woken; this one has not begun to wait.
+                Ok(WaitStatus::Stopped(_, Signal::SIGURG)) | Err(Errno::EINTR) => {}
+                // It is to end; it does so once it runs.
+                Ok(WaitStatus::Stopped(_, signal)) => self.held.borrow_mut().push(signal),
+                other => {
+                    return Err(ClockError::because(format!(
+                        "a system call of the process was interrupted: {other:?}"
+                    )));
+                }
             }
         }
         Ok(answer(&ptrace::getregset::<NT_PRSTATUS>(self.pid).map_err(traced)?))
@@ -129,6 +142,9 @@ impl Calls {
         poke(self.pid, self.begin, self.code)?;
         let mut registers = self.registers;
         leave(&mut registers);
+        for signal in self.held.into_inner() {
+            let _ = kill(self.pid, signal);
+        }
         let failed = |error| ClockError::refused("ptrace, writing registers", error);
         ptrace::setregset::<NT_PRSTATUS>(self.pid, registers).map_err(failed)
     }
