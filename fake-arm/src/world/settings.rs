@@ -15,6 +15,10 @@ pub struct Settings {
     pub poll_interval: Duration,
     /// How long an access token is good for.
     pub token_lifetime: Duration,
+    /// How long the addresses of an interface that went with its machine stay taken, and how long an interface that
+    /// its machine left behind on a failed creation or a forced deletion stays reserved for that machine. Azure's is
+    /// 180 seconds; zero frees both at once.
+    pub address_hold: Duration,
     /// Where operations report that have no location of their own, and where resource groups default to.
     pub home_location: String,
     durations: BTreeMap<String, Duration>,
@@ -27,6 +31,7 @@ impl Default for Settings {
             graph_page_size: 1000,
             poll_interval: Duration::from_millis(100),
             token_lifetime: Duration::from_secs(24 * 60 * 60),
+            address_hold: Duration::from_secs(180),
             home_location: "eastus".to_owned(),
             durations: BTreeMap::new(),
         }
