@@ -60,7 +60,7 @@ fn check_probes(sku: &str, all: &Value) -> Result<(), ArmError> {
             "Https is not supported by Basic sku load balancers"
         } else if protocol != "Tcp" && properties["requestPath"].as_str().is_none_or(str::is_empty) {
             "a request path is required with Http and Https"
-        } else if !port(properties, "port").is_some_and(|port| port > 0) {
+        } else if matches!(port(properties, "port"), None | Some(0)) {
             "its port must be between 1 and 65535"
         } else {
             continue;

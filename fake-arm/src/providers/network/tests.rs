@@ -1,5 +1,11 @@
 //! The life of networks, subnets and interfaces through the ARM surface.
 
+mod balancing;
+mod peering;
+mod private;
+mod security;
+mod subnets;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
