@@ -8,12 +8,12 @@ use super::{INTERFACE, interface, reservation};
 use crate::arm::{ArmError, ResourceId};
 use crate::world::World;
 
-/// Gives an interface to a machine. One that the machine has already stays.
+/// Gives an interface to a machine, as its primary one or another. One that the machine has already stays.
 ///
 /// # Errors
 /// `NotFound`, where there is no such interface, as the compute provider words it; `NicInUse`, where another machine
 /// has it; `NicReservedForAnotherVm`, where another has just left it.
-pub fn attach(world: &mut World, nic: &ResourceId, machine: &ResourceId) -> Result<(), ArmError> {
+pub fn attach(world: &mut World, nic: &ResourceId, machine: &ResourceId, primary: bool) -> Result<(), ArmError> {
     reservation::check(world, nic, Some(machine))?;
     reservation::forget(world, nic);
     let etag = world.uuid();
@@ -27,7 +27,7 @@ pub fn attach(world: &mut World, nic: &ResourceId, machine: &ResourceId) -> Resu
         }
         _ => {
             found.properties_mut().insert("virtualMachine".into(), json!({ "id": machine }));
-            found.properties_mut().insert("primary".into(), json!(true));
+            found.properties_mut().insert("primary".into(), json!(primary));
             found.etag = etag;
             Ok(())
         }

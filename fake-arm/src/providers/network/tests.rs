@@ -289,10 +289,10 @@ fn what_is_in_use_stays() {
 
     let machine = id("a/x").group().unwrap().resource("Microsoft.Compute/virtualMachines", "m");
     let n = id("networkInterfaces/n");
-    attach(&mut bench.world, &n, &machine).unwrap();
-    attach(&mut bench.world, &n, &machine).unwrap();
+    attach(&mut bench.world, &n, &machine, true).unwrap();
+    attach(&mut bench.world, &n, &machine, true).unwrap();
     let other = machine.parent().unwrap().resource("Microsoft.Compute/virtualMachines", "other");
-    assert_eq!(attach(&mut bench.world, &n, &other).unwrap_err().code(), "NicInUse");
+    assert_eq!(attach(&mut bench.world, &n, &other, true).unwrap_err().code(), "NicInUse");
     assert_eq!(bench.delete(&at("networkInterfaces/n")).code(), "NicInUse");
     let again = bench.put(&at("networkInterfaces/n"), nic("a", 1)).expect(200);
     assert_eq!(again["properties"]["virtualMachine"]["id"], json!(machine), "a PUT keeps the link");

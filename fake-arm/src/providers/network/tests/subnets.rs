@@ -74,7 +74,7 @@ fn the_addresses_of_a_deleted_machine_are_held_for_three_minutes() {
     let machine = id("a/x").group().unwrap().resource("Microsoft.Compute/virtualMachines", "m");
     for name in ["n1", "n2", "n3"] {
         bench.put(&at(&format!("networkInterfaces/{name}")), nic("a", 1)).expect(201);
-        attach(&mut bench.world, &id(&format!("networkInterfaces/{name}")), &machine).unwrap();
+        attach(&mut bench.world, &id(&format!("networkInterfaces/{name}")), &machine, true).unwrap();
     }
     delete_interface(&mut bench.world, &id("networkInterfaces/n1"));
     let path = at("networkInterfaces/late");
@@ -99,7 +99,7 @@ fn an_interface_that_a_machine_left_by_force_is_reserved() {
     let group = id("a/x").group().unwrap();
     let machine = |name: &str| group.resource("Microsoft.Compute/virtualMachines", name);
     let n = id("networkInterfaces/n");
-    attach(&mut bench.world, &n, &machine("m")).unwrap();
+    attach(&mut bench.world, &n, &machine("m"), true).unwrap();
     detach(&mut bench.world, &n);
     reserve(&mut bench.world, &n, &machine("m"));
     let text = format!(
@@ -108,12 +108,12 @@ fn an_interface_that_a_machine_left_by_force_is_reserved() {
         machine("m")
     );
     refused(&bench.delete(&at("networkInterfaces/n")), "NicReservedForAnotherVm", &text);
-    assert_eq!(attach(&mut bench.world, &n, &machine("other")).unwrap_err().message(), text);
+    assert_eq!(attach(&mut bench.world, &n, &machine("other"), true).unwrap_err().message(), text);
     bench.advance(Duration::from_secs(180));
-    attach(&mut bench.world, &n, &machine("other")).unwrap();
+    attach(&mut bench.world, &n, &machine("other"), true).unwrap();
     detach(&mut bench.world, &n);
     reserve(&mut bench.world, &n, &machine("m"));
-    attach(&mut bench.world, &n, &machine("m")).unwrap();
+    attach(&mut bench.world, &n, &machine("m"), true).unwrap();
     detach(&mut bench.world, &n);
     bench.delete(&at("networkInterfaces/n")).expect(200);
 }
