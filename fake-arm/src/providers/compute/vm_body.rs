@@ -33,7 +33,7 @@ pub(super) fn check(world: &World, id: &ResourceId, body: &Value, location: &str
     let properties = &body["properties"];
     // A spot machine in an availability set is refused as Azure does.
     let spot = super::spot::is_spot(body);
-    let asked = |field: &str| !properties[field].is_null() && !(spot && field == "availabilitySet");
+    let asked = |field: &str| properties[field].is_object() && (!spot || field != "availabilitySet");
     UNMODELLED.iter().find(|(field, _)| asked(field)).map_or(Ok(()), |(_, what)| Err(not_modelled(what)))
 }
 
