@@ -176,7 +176,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(2000))]
+        #![proptest_config(ProptestConfig::with_cases(512))]
 
         #[test]
         fn the_longest_prefix_is_found_as_the_slow_way_finds_it(

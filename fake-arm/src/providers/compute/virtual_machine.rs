@@ -187,12 +187,32 @@ fn update(world: &mut World, request: &Request, old: Value, mut new: Value) -> R
         data_disk::carry_out(world, id, plan, &mut body, placement);
     }
     world.upsert(id, VIRTUAL_MACHINES, body);
+    if power::state(world, id) == PowerState::Unplaced {
+        return look_again(world, id);
+    }
     // Another size is another piece of hardware.
     if resized && power::state(world, id) == PowerState::Running {
         vm_action::stop(world, id, PowerState::Stopped, StopReason::Restarted);
         vm_action::start(world, id);
     }
     Ok(Answer::resource(id))
+}
+
+/// A machine that found no place is put again: Azure tries once more.
+fn look_again(world: &mut World, id: &ResourceId) -> Reply {
+    let body = world.resources().require(id)?.body.clone();
+    let placement = known_placement(&body, body["location"].as_str().unwrap_or_default())?;
+    let no_room = capacity::find_place(world, id, &body, placement, "Create VM")?;
+    world.resources_mut().require_mut(id)?.set_provisioning_state("Updating");
+    let duration = world.settings().duration(&format!("{VIRTUAL_MACHINES}/write"), CREATE_TIME);
+    let vm = id.clone();
+    Ok(Answer::resource(id).after(duration, move |world| match no_room {
+        Some(failure) => Err(failure),
+        None => {
+            vm_action::start(world, &vm);
+            Ok(())
+        }
+    }))
 }
 
 /// A new size is held against the region, the quota and the room as the first one was.

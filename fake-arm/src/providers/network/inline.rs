@@ -176,5 +176,6 @@ inline! {
     "loadBalancers/loadBalancingRules": Inline::readable("loadBalancingRules");
     "loadBalancers/outboundRules": Inline::readable("outboundRules");
     "loadBalancers/probes": Inline::readable("probes");
+    "virtualNetworks/subnets/serviceAssociationLinks": Inline::readable("serviceAssociationLinks");
     "networkInterfaces/ipConfigurations": Inline::readable("ipConfigurations");
 }

@@ -3,6 +3,7 @@
 mod balancing;
 mod peering;
 mod private;
+mod round_trip;
 mod security;
 mod subnets;
 

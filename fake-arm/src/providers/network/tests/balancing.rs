@@ -1,5 +1,6 @@
 //! Public addresses, load balancers, NAT gateways.
 
+use super::round_trip::without_etags;
 use super::*;
 
 fn public(sku: &str) -> Value {
@@ -223,16 +224,6 @@ fn rules_refer_to_their_own_load_balancer_and_do_not_collide() {
     // What was read can be sent back and reads the same.
     let again = bench.put(&path, made.clone()).expect(200);
     assert_eq!(without_etags(again), without_etags(made));
-}
-
-fn without_etags(value: Value) -> Value {
-    match value {
-        Value::Object(map) => {
-            map.into_iter().filter(|(key, _)| key != "etag").map(|(key, value)| (key, without_etags(value))).collect()
-        }
-        Value::Array(items) => items.into_iter().map(without_etags).collect(),
-        other => other,
-    }
 }
 
 #[test]

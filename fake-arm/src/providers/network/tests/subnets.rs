@@ -180,6 +180,8 @@ fn a_delegated_subnet_is_the_services_own() {
     link_service(&mut bench.world, &api, "aks", aks, &cluster).unwrap();
     let shown = bench.put(&path, delegated(aks)).expect(200);
     assert_eq!(shown["properties"]["serviceAssociationLinks"][0]["properties"]["linkedResourceType"], aks);
+    let links = bench.get(&at("virtualNetworks/v/subnets/api/ServiceAssociationLinks")).expect(200);
+    assert_eq!(links["value"][0]["name"], "aks");
     let refusal = bench.delete(&path);
     assert_eq!(refusal.code(), "InUseSubnetCannotBeDeleted");
     assert!(refusal.message().contains("/subnets/api/serviceAssociationLinks/aks"), "{}", refusal.message());

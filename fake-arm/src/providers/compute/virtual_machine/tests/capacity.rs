@@ -63,6 +63,22 @@ fn what_azure_notices_at_work_fails_the_operation() {
 }
 
 #[test]
+fn a_machine_that_found_no_place_is_put_again() {
+    let mut bench = bench();
+    bench.world.state::<Capacity>().add(Shortage::new("eastus", ShortageKind::AllocationFailed));
+    for _ in 0..2 {
+        bench.put(&vm("aks-a"), body("aks-a", "Standard_D4s_v5"));
+        bench.settle();
+        assert_eq!(bench.get(&vm("aks-a")).expect(200)["properties"]["provisioningState"], "Failed");
+    }
+    bench.world.state::<Capacity>().relieve();
+    bench.put(&vm("aks-a"), body("aks-a", "Standard_D4s_v5")).expect(200);
+    bench.settle();
+    assert_eq!(bench.get(&vm("aks-a")).expect(200)["properties"]["provisioningState"], "Succeeded");
+    assert!(matches!(&vm_events(&mut bench)[..], [VmEvent::Started(_)]));
+}
+
+#[test]
 fn a_failed_machines_interface_that_stays_is_reserved() {
     let mut bench = bench();
     bench.world.state::<Capacity>().add(Shortage::new("eastus", ShortageKind::AllocationFailed));
