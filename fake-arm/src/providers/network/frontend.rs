@@ -17,6 +17,7 @@ use crate::world::World;
 pub(super) fn check(world: &World, request: &Request, sku: &str, frontends: &Value) -> Result<(), ArmError> {
     let balancer = &request.id;
     let (mut public, mut private) = (0, 0);
+    let mut fixed: Vec<(ResourceId, IpAddr, ResourceId)> = Vec::new();
     for frontend in list(frontends) {
         let id = balancer.child("frontendIPConfigurations", frontend["name"].as_str().unwrap_or_default());
         let properties = &frontend["properties"];
@@ -27,7 +28,12 @@ pub(super) fn check(world: &World, request: &Request, sku: &str, frontends: &Val
             }
             (None, Some(subnet)) => {
                 private += 1;
-                check_private(world, balancer, &id, &subnet, properties)?;
+                if let Some(address) = check_private(world, balancer, &id, &subnet, properties)? {
+                    if let Some((.., other)) = fixed.iter().find(|(s, a, _)| *s == subnet && *a == address) {
+                        return Err(fixed_address::taken(address, &id, other.as_str()));
+                    }
+                    fixed.push((subnet, address, id.clone()));
+                }
             }
             // Prefixes are a way to have public addresses that this fake does not know.
             _ => {
@@ -78,7 +84,7 @@ fn check_private(
     id: &ResourceId,
     subnet: &ResourceId,
     properties: &Value,
-) -> Result<(), ArmError> {
+) -> Result<Option<IpAddr>, ArmError> {
     let prefixes = subnet_prefixes(world, subnet);
     if prefixes.is_empty() {
         return Err(missing_reference(subnet.as_str(), balancer.as_str()));
@@ -88,7 +94,7 @@ fn check_private(
     let holder = fixed.and_then(|address| world.peek::<AddressBook>()?.holder(subnet, address, world.now()));
     match (fixed, holder.filter(|holder| !holder.eq_ignore_ascii_case(id.as_str()))) {
         (Some(address), Some(holder)) => Err(fixed_address::taken(address, id, holder)),
-        _ => Ok(()),
+        _ => Ok(fixed),
     }
 }
 
@@ -112,25 +118,37 @@ pub(super) fn give_addresses(
             allocation::release(world, balancer.child("frontendIPConfigurations", name).as_str());
         }
     }
-    for frontend in frontends {
-        let holder = frontend["id"].as_str().unwrap_or_default().to_owned();
-        let body = &mut frontend["properties"];
-        if let Some(subnet) = reference::id_of(&body["subnet"])? {
-            let fixed = body["privateIPAllocationMethod"].as_str().is_some_and(|m| m.eq_ignore_ascii_case("Static"));
-            let wanted = body["privateIPAddress"].as_str().and_then(|text| text.parse::<IpAddr>().ok());
-            let address = match wanted.filter(|_| fixed) {
-                Some(address) => {
-                    world.state::<AddressBook>().take(&subnet, address, &holder);
-                    address
-                }
-                None => allocation::allocate_of(world, &subnet, &holder, family(body))?,
-            };
-            body["privateIPAddress"] = json!(address);
-            body["privateIPAllocationMethod"] = json!(if fixed { "Static" } else { "Dynamic" });
-            body["privateIPAddressVersion"] = json!(family(body).name());
-        } else {
-            body["privateIPAllocationMethod"] = json!("Dynamic");
+    // Those that want a certain address come first, so that none of the others takes it.
+    for fixed in [true, false] {
+        for frontend in frontends.iter_mut().filter(|frontend| is_static(&frontend["properties"]) == fixed) {
+            give_address(world, frontend)?;
         }
     }
+    Ok(())
+}
+
+fn is_static(properties: &Value) -> bool {
+    properties["privateIPAllocationMethod"].as_str().is_some_and(|method| method.eq_ignore_ascii_case("Static"))
+}
+
+fn give_address(world: &mut World, frontend: &mut Value) -> Result<(), ArmError> {
+    let holder = frontend["id"].as_str().unwrap_or_default().to_owned();
+    let body = &mut frontend["properties"];
+    let Some(subnet) = reference::id_of(&body["subnet"])? else {
+        body["privateIPAllocationMethod"] = json!("Dynamic");
+        return Ok(());
+    };
+    let fixed = is_static(body);
+    let wanted = body["privateIPAddress"].as_str().and_then(|text| text.parse::<IpAddr>().ok());
+    let address = match wanted.filter(|_| fixed) {
+        Some(address) => {
+            world.state::<AddressBook>().take(&subnet, address, &holder);
+            address
+        }
+        None => allocation::allocate_of(world, &subnet, &holder, family(body))?,
+    };
+    body["privateIPAddress"] = json!(address);
+    body["privateIPAllocationMethod"] = json!(if fixed { "Static" } else { "Dynamic" });
+    body["privateIPAddressVersion"] = json!(family(body).name());
     Ok(())
 }

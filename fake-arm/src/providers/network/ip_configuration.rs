@@ -37,9 +37,15 @@ pub(super) fn take(world: &mut World, request: &Request) -> Result<Value, ArmErr
         }
     }
     let any_primary = wanted.iter().any(|w| w.item["properties"]["primary"] == json!(true));
+    // Those that want a certain address come first, so that none of the others takes it.
+    let mut addresses: Vec<Option<IpAddr>> = vec![None; wanted.len()];
+    for fixed in [true, false] {
+        for (one, address) in wanted.iter().zip(&mut addresses).filter(|(one, _)| one.fixed.is_some() == fixed) {
+            *address = Some(settle(world, one)?);
+        }
+    }
     let mut out = Vec::with_capacity(wanted.len());
-    for (index, one) in wanted.into_iter().enumerate() {
-        let address = settle(world, &one)?;
+    for (index, (one, address)) in wanted.into_iter().zip(addresses).enumerate() {
         let mut properties = one.item["properties"].as_object().cloned().unwrap_or_default();
         let method = if one.fixed.is_some() { "Static" } else { "Dynamic" };
         let primary = properties.get("primary") == Some(&json!(true)) || (!any_primary && index == 0);

@@ -276,6 +276,14 @@ fn private_frontends_have_addresses_of_their_subnet() {
     let shown = &made["properties"]["frontendIPConfigurations"][0];
     assert_eq!((&shown["properties"]["privateIPAddress"], &shown["zones"]), (&json!("10.0.1.100"), &json!(["1"])));
     assert_eq!(bench.put(&at("networkInterfaces/n"), fixed("a", "10.0.1.100")).code(), "PrivateIPAddressIsAllocated");
+    let mut two = internal("Dynamic", json!(null));
+    let mut second = internal("Static", json!("10.0.1.4"))["properties"]["frontendIPConfigurations"][0].clone();
+    second["name"] = json!("g");
+    two["properties"]["frontendIPConfigurations"].as_array_mut().unwrap().push(second);
+    let made = bench.put(&at("loadBalancers/two"), two).expect(201);
+    let given = |n: usize| made["properties"]["frontendIPConfigurations"][n]["properties"]["privateIPAddress"].clone();
+    assert_eq!((given(0), given(1)), (json!("10.0.1.5"), json!("10.0.1.4")), "who wants a certain one has it");
+    bench.delete(&at("loadBalancers/two")).expect(200);
     let mut both = internal("Dynamic", json!(null));
     both["properties"]["frontendIPConfigurations"].as_array_mut().unwrap().push(frontend("g", "one"));
     assert_eq!(bench.put(&path, both).code(), "LoadBalancerCannotHaveBothPublicAndPrivateFrontends");
