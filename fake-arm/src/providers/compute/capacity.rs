@@ -13,7 +13,7 @@ use crate::arm::{ArmError, ResourceId};
 use crate::world::World;
 
 /// How Azure says that it has no room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum ShortageKind {
     /// `SkuNotAvailable`: the PUT itself is refused.
     SkuNotAvailable,
@@ -28,7 +28,7 @@ pub enum ShortageKind {
 }
 
 /// Machines that find no place.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Shortage {
     region: String,
     zone: Option<String>,
@@ -81,13 +81,13 @@ impl Shortage {
 }
 
 /// Capacity and restrictions; `world.state::<Capacity>()`.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Capacity {
     shortages: Vec<Shortage>,
     /// Zones in which the subscription may not have a size, by folded region and size; none named is all of the region.
-    restrictions: BTreeMap<(String, String), Vec<String>>,
+    restrictions: BTreeMap<String, Vec<String>>,
     /// USD an hour, by folded region and size.
-    spot_prices: BTreeMap<(String, String), f64>,
+    spot_prices: BTreeMap<String, f64>,
 }
 
 impl Capacity {
@@ -145,8 +145,8 @@ impl Capacity {
     }
 }
 
-fn key(region: &str, size: &str) -> (String, String) {
-    (region.to_ascii_lowercase(), size.to_ascii_lowercase())
+fn key(region: &str, size: &str) -> String {
+    format!("{region}/{size}").to_ascii_lowercase()
 }
 
 /// Looks for a place for a machine. `Ok(Some(_))`: there is none, but Azure notices only once it is at work, so that the

@@ -24,13 +24,13 @@ use crate::world::World;
 const NOTICE: Duration = Duration::from_secs(30);
 
 /// Announced evictions.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 struct Announced {
     incarnation: u64,
     events: Vec<Announcement>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 struct Announcement {
     id: Uuid,
     vm: ResourceId,

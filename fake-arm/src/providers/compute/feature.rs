@@ -8,7 +8,7 @@ use crate::world::World;
 pub(super) const ENCRYPTION_AT_HOST: &str = "Microsoft.Compute/EncryptionAtHost";
 
 /// Features of `Microsoft.Compute` that the world's owner has registered; `world.state::<ComputeFeatures>()`.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct ComputeFeatures(BTreeSet<String>);
 
 impl ComputeFeatures {

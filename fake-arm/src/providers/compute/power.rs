@@ -6,7 +6,7 @@ use crate::arm::ResourceId;
 use crate::world::World;
 
 /// What a machine's hardware does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub enum PowerState {
     /// It boots or runs.
     #[default]
@@ -37,7 +37,7 @@ impl PowerState {
 }
 
 /// Machines that do not run.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 struct Off(BTreeMap<ResourceId, PowerState>);
 
 /// What a machine's hardware does.

@@ -11,7 +11,7 @@ use crate::arm::ResourceId;
 use crate::net;
 
 /// The addresses given away, by subnet. A holder (an IP configuration, a frontend) has one address at most.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(super) struct AddressBook {
     taken: BTreeMap<ResourceId, BTreeMap<IpAddr, String>>,
     /// Folded holder to what it has.
@@ -21,7 +21,7 @@ pub(super) struct AddressBook {
 }
 
 /// An address that is held back.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 struct Kept {
     /// Folded id of who had it.
     holder: String,

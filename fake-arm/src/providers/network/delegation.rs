@@ -6,6 +6,7 @@ use super::reference::list;
 use super::subnet::SUBNET;
 use super::{allocation::subnet_prefixes, inline};
 use crate::arm::{ArmError, ResourceId};
+use crate::provider::Request;
 use crate::world::World;
 
 /// A service that subnets can be delegated to.
@@ -98,8 +99,12 @@ pub fn is_delegated(world: &World, subnet: &ResourceId, service: &str) -> bool {
     delegated && subnet_prefixes(world, subnet).iter().any(|p| p.addr().is_ipv4() && p.prefix_len() <= longest)
 }
 
-/// Refuses an interface, or a frontend, in a subnet that is a service's own.
-pub(super) fn check_interface(world: &World, subnet: &ResourceId) -> Result<(), ArmError> {
+/// Refuses an interface, or a frontend, in a subnet that is a service's own. The services' own requests, which have no
+/// caller, pass.
+pub(super) fn check_interface(world: &World, request: &Request, subnet: &ResourceId) -> Result<(), ArmError> {
+    if request.caller.is_nil() {
+        return Ok(());
+    }
     let Some(found) = world.resources().get(subnet) else { return Ok(()) };
     let services = services(found.properties());
     if !services.is_empty() {

@@ -28,7 +28,7 @@ pub(super) fn check(world: &World, request: &Request, sku: &str, frontends: &Val
             }
             (None, Some(subnet)) => {
                 private += 1;
-                if let Some(address) = check_private(world, balancer, &id, &subnet, properties)? {
+                if let Some(address) = check_private(world, request, &id, &subnet, properties)? {
                     if let Some((.., other)) = fixed.iter().find(|(s, a, _)| *s == subnet && *a == address) {
                         return Err(fixed_address::taken(address, &id, other.as_str()));
                     }
@@ -80,16 +80,16 @@ fn check_public(
 
 fn check_private(
     world: &World,
-    balancer: &ResourceId,
+    request: &Request,
     id: &ResourceId,
     subnet: &ResourceId,
     properties: &Value,
 ) -> Result<Option<IpAddr>, ArmError> {
     let prefixes = subnet_prefixes(world, subnet);
     if prefixes.is_empty() {
-        return Err(missing_reference(subnet.as_str(), balancer.as_str()));
+        return Err(missing_reference(subnet.as_str(), request.id.as_str()));
     }
-    delegation::check_interface(world, subnet)?;
+    delegation::check_interface(world, request, subnet)?;
     let fixed = fixed_address::read(properties, &prefixes, family(properties), id)?;
     let holder = fixed.and_then(|address| world.peek::<AddressBook>()?.holder(subnet, address, world.now()));
     match (fixed, holder.filter(|holder| !holder.eq_ignore_ascii_case(id.as_str()))) {

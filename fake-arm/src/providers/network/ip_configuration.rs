@@ -193,7 +193,7 @@ fn read_one(world: &World, request: &Request, item: &Value) -> Result<Wanted, Ar
             ),
         ));
     }
-    delegation::check_interface(world, &subnet)?;
+    delegation::check_interface(world, request, &subnet)?;
     check_references(world, request, &id, properties)?;
     let fixed = fixed_address::read(properties, &prefixes, family, &id)?;
     // In the case in which the subnet was created, so that ids that are shown agree.

@@ -86,7 +86,7 @@ fn subnet_of(world: &World, request: &Request) -> Result<ResourceId, ArmError> {
     if vnet.is_none_or(|vnet| vnet.location() != request.location()) {
         return Err(missing());
     }
-    delegation::check_interface(world, &found.id)?;
+    delegation::check_interface(world, request, &found.id)?;
     Ok(found.id.clone())
 }
 

@@ -18,7 +18,7 @@ use crate::world::{Resource, World};
 pub const PUBLIC_ADDRESS: &str = "Microsoft.Network/publicIPAddresses";
 
 /// How many were given away.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 struct Given(u32);
 
 struct PublicAddresses;

@@ -10,7 +10,7 @@ use crate::arm::{ArmError, ResourceId};
 use crate::world::World;
 
 /// Reserved interfaces, with their machines and the end of the reservation.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 struct Reservations(BTreeMap<ResourceId, (ResourceId, Timestamp)>);
 
 /// Keeps an interface for a machine whose creation failed, or that was deleted by force, for the world's

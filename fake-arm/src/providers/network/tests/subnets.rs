@@ -174,6 +174,15 @@ fn a_delegated_subnet_is_the_services_own() {
         ),
     );
     // The service itself takes addresses there, and leaves a link that keeps the subnet.
+    let internal = id("loadBalancers/kube-apiserver");
+    let body = json!({"location": "eastus", "properties": {"frontendIPConfigurations": [{"name": "f", "properties": {"subnet": {"id": api}}}]}});
+    assert_eq!(
+        bench.put(&at("loadBalancers/kube-apiserver"), body.clone()).code(),
+        "ResourceNotPermittedOnDelegatedSubnet"
+    );
+    crate::provider::internal_put(&mut bench.world, &internal, LOAD_BALANCER, body).unwrap();
+    assert_eq!(capacity_left(&bench.world, &api), 10);
+    bench.delete(&at("loadBalancers/kube-apiserver")).expect(200);
     let cluster = api.group().unwrap().resource(aks, "c");
     allocate(&mut bench.world, &api, &format!("{cluster}/apiserver/0")).unwrap();
     release(&mut bench.world, cluster.as_str());
