@@ -254,8 +254,8 @@ impl RoleDefinition {
 mod tests {
     use std::sync::Arc;
 
-    use fake_arm::FakeArm;
     use crate::clock::LabClock;
+    use fake_arm::FakeArm;
     use fake_arm::entra::{Principal, PrincipalKind};
 
     use super::*;
@@ -267,7 +267,8 @@ mod tests {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let issuer = fake.clone();
         let token = Arc::new(move || issuer.token_for(who));
-        let client = ArmClient::new(fake.endpoint().clone(), Some(fake.ca_pem()), token, LabClock::real()).expect("client");
+        let client =
+            ArmClient::new(fake.endpoint().clone(), Some(fake.ca_pem()), token, LabClock::real()).expect("client");
         let history = History::new(LabClock::real(), None).expect("history");
         Azure::new(client, history, &fake.subscription_id().to_string(), "eastus", "rg")
     }
