@@ -10,7 +10,7 @@ use super::spot::{is_spot, max_price};
 use super::vm_placement::Placement;
 use super::{VIRTUAL_MACHINES, vm_body};
 use crate::arm::{ArmError, ResourceId};
-use crate::world::World;
+use crate::world::{KeptState, World};
 
 /// How Azure says that it has no room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -79,6 +79,8 @@ impl Shortage {
             && self.spot.is_none_or(|wanted| wanted == spot)
     }
 }
+
+inventory::submit! { KeptState::of::<Capacity>("Microsoft.Compute/capacity") }
 
 /// Capacity and restrictions; `world.state::<Capacity>()`.
 #[derive(Debug, Default, serde::Serialize, serde::Deserialize)]

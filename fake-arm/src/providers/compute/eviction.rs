@@ -18,19 +18,23 @@ use super::{VIRTUAL_MACHINES, teardown, vm_action, vm_body};
 use crate::arm::{ArmError, ResourceId};
 use crate::events::{StopReason, VmEvent};
 use crate::provider::{Answer, Reply};
-use crate::world::World;
+use crate::world::{KeptState, World};
 
 /// Least time between the announcement and the end of a machine.
 const NOTICE: Duration = Duration::from_secs(30);
 
-/// Announced evictions.
+inventory::submit! { KeptState::of::<Announced>("Microsoft.Compute/evictions") }
+
+/// Announced evictions. Snapshots keep the count alone: what was announced is under way and does not outlive them, and
+/// the machine can be taken back again.
 #[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 struct Announced {
     incarnation: u64,
+    #[serde(skip)]
     events: Vec<Announcement>,
 }
 
-#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone)]
 struct Announcement {
     id: Uuid,
     vm: ResourceId,

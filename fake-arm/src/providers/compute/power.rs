@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::arm::ResourceId;
-use crate::world::World;
+use crate::world::{KeptState, World};
 
 /// What a machine's hardware does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -35,6 +35,8 @@ impl PowerState {
         matches!(self, Self::Running | Self::Stopped)
     }
 }
+
+inventory::submit! { KeptState::of::<Off>("Microsoft.Compute/power") }
 
 /// Machines that do not run.
 #[derive(Debug, Default, serde::Serialize, serde::Deserialize)]

@@ -7,7 +7,9 @@ use jiff::Timestamp;
 
 use super::allocation::hold_ends;
 use crate::arm::{ArmError, ResourceId};
-use crate::world::World;
+use crate::world::{KeptState, World};
+
+inventory::submit! { KeptState::of::<Reservations>("Microsoft.Network/reservations") }
 
 /// Reserved interfaces, with their machines and the end of the reservation.
 #[derive(Debug, Default, serde::Serialize, serde::Deserialize)]

@@ -217,3 +217,32 @@ fn another_size_is_another_boot() {
     assert_eq!(larger.code(), "OperationNotAllowed");
     assert!(larger.message().contains("Current Usage: 0, Additional Required: 16"), "{}", larger.message());
 }
+
+/// The world as it comes back from the text of its snapshot.
+fn come_back(bench: &mut Bench) {
+    let text = serde_json::to_string(&bench.world.snapshot()).unwrap();
+    bench.world.restore(serde_json::from_str(&text).unwrap()).unwrap();
+}
+
+#[test]
+fn a_snapshot_keeps_what_is_off_and_what_room_costs() {
+    let mut bench = made(spot("Deallocate"));
+    bench.world.state::<Capacity>().set_spot_price("eastus", "Standard_D4s_v5", 0.04);
+    act(&mut bench, "powerOff");
+    come_back(&mut bench);
+    assert_eq!(code(&mut bench), "PowerState/stopped");
+    let price = bench.world.peek::<Capacity>().and_then(|capacity| capacity.spot_price("eastus", "Standard_D4s_v5"));
+    assert_eq!(price, Some(0.04));
+}
+
+#[test]
+fn an_eviction_under_way_does_not_outlive_a_snapshot_and_can_be_announced_again() {
+    let mut bench = made(spot("Delete"));
+    act(&mut bench, "simulateEviction");
+    come_back(&mut bench);
+    let events = scheduled_events(&bench.world, &vm_id("aks-a"));
+    assert_eq!((&events["DocumentIncarnation"], &events["Events"]), (&json!(1), &json!([])));
+    act(&mut bench, "simulateEviction");
+    bench.settle();
+    assert_eq!(story(&mut bench), ["evicting", "evicting", "deleted"]);
+}
