@@ -39,11 +39,39 @@ pub struct ResourceEvent {
 pub enum VmEvent {
     /// Its PUT was accepted and its hardware starts to boot.
     Started(Arc<VirtualMachine>),
+    /// Azure has announced that it takes a spot machine back: what the machine reads as a scheduled event `Preempt`.
+    Evicting {
+        /// Full ARM id, in the case in which it was created.
+        id: String,
+        /// When it stops.
+        not_before: Timestamp,
+    },
+    /// Its hardware is off, the resource remains; a later [`Started`](Self::Started) boots it again.
+    Stopped {
+        /// Full ARM id, in the case in which it was created.
+        id: String,
+        /// Why.
+        reason: StopReason,
+    },
     /// It is gone.
     Deleted {
         /// Full ARM id, in the case in which it was created.
         id: String,
     },
+}
+
+/// Why a machine's hardware is off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum StopReason {
+    /// It was powered off: its place on the host stays its own.
+    PoweredOff,
+    /// It was deallocated: its place is given up.
+    Deallocated,
+    /// Azure took a spot machine back whose eviction policy is to deallocate.
+    Evicted,
+    /// It boots again at once: it was restarted, or redeployed to another host.
+    Restarted,
 }
 
 /// What a machine knows of itself when it boots: the parts of the `Microsoft.Compute/virtualMachines` resource (or of

@@ -109,7 +109,10 @@ impl Lab {
 }
 
 /// One answer, as far as its length says; status 0 where the other side closed without one.
-async fn read(stream: &mut (impl AsyncReadExt + Unpin)) -> Answer {
+async fn read(stream: &mut (impl AsyncReadExt + AsyncWriteExt + Unpin)) -> Answer {
+    // A TLS stream holds the end of what was written back when its socket is full, and reading does not send it. The
+    // other side may have closed already: then the reading says so.
+    let _ = tokio::time::timeout(PATIENCE, stream.flush()).await.expect("it takes what it is sent");
     let mut bytes = Vec::new();
     let mut chunk = [0; 4096];
     loop {

@@ -1,5 +1,14 @@
-//! Addresses as Azure counts them: pure functions over prefixes, without a world.
+//! Addresses, security rules and routes as Azure counts and evaluates them: pure functions over values, without a
+//! world. The network provider reads the values out of resources; whoever asks whether a packet passes asks here.
 
+mod packet;
 mod range;
+mod route;
+mod security;
+mod space;
 
+pub use packet::{Packet, Protocol};
 pub use range::{first_free, is_assignable, overlap, usable, usable_count};
+pub use route::{NextHop, Origin, Route, RouteTable, routes_of_a_network};
+pub use security::{Access, Direction, Peer, PortRange, SecurityRule, SecurityRules, Surroundings, Verdict};
+pub use space::{common, covered, first_overlap};

@@ -26,6 +26,10 @@ pub struct Settings {
     pub conflicts: bool,
     /// Within how much wall time a request's body must have come. Taken when the fake starts.
     pub body_patience: Duration,
+    /// How long the addresses of an interface that went with its machine stay taken, and how long an interface that
+    /// its machine left behind on a failed creation or a forced deletion stays reserved for that machine. Azure's is
+    /// 180 seconds; zero frees both at once.
+    pub address_hold: Duration,
     /// Where operations report that have no location of their own, and where resource groups default to.
     pub home_location: String,
     /// Whether requests need roles. Without, every principal of the directory may do everything.
@@ -47,6 +51,7 @@ impl Default for Settings {
             throttling: Throttling::default(),
             conflicts: true,
             body_patience: Duration::from_secs(100),
+            address_hold: Duration::from_secs(180),
             home_location: "eastus".to_owned(),
             enforce_roles: true,
             role_propagation: Duration::ZERO,

@@ -35,6 +35,12 @@ fn tell(event: &Event, told: &mut HashMap<String, String>) -> Option<(&'static s
             let address = machine.private_ip.map(|address| format!(", {address}")).unwrap_or_default();
             Some(("machine", format!("{} starts: {}{address}", machine.name, machine.size)))
         }
+        Event::Azure { what: ArmEvent::Vm(VmEvent::Evicting { id, not_before }) } => {
+            Some(("machine", format!("{} will be evicted at {not_before}", last(id))))
+        }
+        Event::Azure { what: ArmEvent::Vm(VmEvent::Stopped { id, reason }) } => {
+            Some(("machine", format!("{} stops: {reason:?}", last(id))))
+        }
         Event::Azure { what: ArmEvent::Vm(VmEvent::Deleted { id }) } => {
             Some(("machine", format!("{} is gone", last(id))))
         }

@@ -82,7 +82,11 @@ impl NodeRunner {
     pub fn handle(&self, event: VmEvent) {
         match event {
             VmEvent::Started(machine) => self.start(machine),
-            VmEvent::Deleted { id } => {
+            // What a machine could still do in its notice is its kubelet's affair, which is not imitated.
+            VmEvent::Evicting { .. } => {}
+            // A machine that is off is treated as one that is gone: its Node goes, and comes again when it boots. (On AKS
+            // the Node stays, with the taint `node.cloudprovider.kubernetes.io/shutdown`.)
+            VmEvent::Stopped { id, .. } | VmEvent::Deleted { id } => {
                 let mut machines = self.machines();
                 if let Some(gone) = machines.running.remove(&id.to_lowercase()) {
                     gone.send_replace(true);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{EXTENSIONS, VIRTUAL_MACHINES, VM_API_VERSIONS, vm_body};
+use super::{EXTENSIONS, VIRTUAL_MACHINES, VM_API_VERSIONS, data_disk, power, vm_body};
 use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
 use crate::world::{Resource, World};
 
@@ -49,13 +49,41 @@ pub(super) fn view(world: &World, vm: &Resource) -> Value {
             })
         })
         .collect();
-    json!({
-        "computerName": vm.properties()["osProfile"]["computerName"],
+    let mut statuses = vec![
+        json!({ "code": format!("ProvisioningState/{code}"), "level": "Info", "displayStatus": display, "time": time }),
+    ];
+    let power = power::state(world, &vm.id);
+    if let Some(code) = power.code() {
+        let display = format!("VM {code}");
+        statuses.push(json!({ "code": format!("PowerState/{code}"), "level": "Info", "displayStatus": display }));
+    }
+    let os_disk = &vm.properties()["storageProfile"]["osDisk"];
+    let disks: Vec<Value> = std::iter::once(os_disk)
+        .chain(data_disk::entries(&vm.body))
+        .map(|disk| {
+            let status = json!({
+                "code": "ProvisioningState/succeeded", "level": "Info", "displayStatus": "Provisioning succeeded",
+                "time": time,
+            });
+            json!({ "name": disk["name"], "statuses": [status] })
+        })
+        .collect();
+    let mut view = json!({
         "hyperVGeneration": vm_body::image_definition(&vm.body).map_or("V2", |image| &image.generation),
+        "disks": disks,
         "extensions": extensions,
-        "statuses": [
-            { "code": format!("ProvisioningState/{code}"), "level": "Info", "displayStatus": display, "time": time },
-            { "code": "PowerState/running", "level": "Info", "displayStatus": "VM running" },
-        ],
-    })
+        "statuses": statuses,
+    });
+    // The guest's agent speaks while the machine runs.
+    if power == power::PowerState::Running {
+        view["computerName"] = vm.properties()["osProfile"]["computerName"].clone();
+        view["vmAgent"] = json!({
+            "vmAgentVersion": "2.2.54.1",
+            "statuses": [{
+                "code": "ProvisioningState/succeeded", "level": "Info", "displayStatus": "Ready",
+                "message": "Guest Agent is running", "time": time,
+            }],
+        });
+    }
+    view
 }

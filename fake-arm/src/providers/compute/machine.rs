@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use super::custom_data::CustomData;
 use super::disk;
-use super::vm_placement::{Placement, is_spot};
+use super::spot::is_spot;
+use super::vm_placement::Placement;
 use crate::arm::ResourceId;
 use crate::events::VirtualMachine;
 use crate::providers::network;
@@ -42,6 +43,7 @@ pub(super) fn facts(world: &World, vm: &ResourceId, nic: Option<&ResourceId>, pl
         private_ip,
         subnet_id: subnet_id.map(String::from),
         image: text("/storageProfile/imageReference/communityGalleryImageId")
+            .or_else(|| text("/storageProfile/imageReference/sharedGalleryImageId"))
             .or_else(|| text("/storageProfile/imageReference/id")),
         tags,
         agent_pool: None,

@@ -82,10 +82,36 @@ pub(super) fn check(
     Ok(())
 }
 
+/// The primary one of a machine's interfaces: the one that its body says, or the only one.
+pub(super) fn primary<'i>(body: &Value, interfaces: &'i [(ResourceId, bool)]) -> Option<&'i ResourceId> {
+    let list = body.pointer("/properties/networkProfile/networkInterfaces").and_then(Value::as_array);
+    let at = list.and_then(|list| list.iter().position(|e| e.pointer("/properties/primary") == Some(&json!(true))));
+    interfaces.get(at.unwrap_or(0)).map(|(nic, _)| nic)
+}
+
+/// Of several interfaces one is the primary.
+pub(super) fn check_primary(vm: &ResourceId, body: &Value) -> Result<(), ArmError> {
+    let list = body.pointer("/properties/networkProfile/networkInterfaces").and_then(Value::as_array);
+    let list = list.map_or(&[][..], Vec::as_slice);
+    let primaries = list.iter().filter(|e| e.pointer("/properties/primary") == Some(&json!(true))).count();
+    if list.len() <= 1 || primaries == 1 {
+        return Ok(());
+    }
+    Err(ArmError::bad_request(
+        "VirtualMachineMustHaveOneNetworkInterfaceAsPrimary",
+        format!("Virtual machine {} must have one network interface set as the primary.", vm.name()),
+    ))
+}
+
 /// Gives all interfaces to the machine, or none.
-pub(super) fn attach(world: &mut World, vm: &ResourceId, interfaces: &[(ResourceId, bool)]) -> Result<(), ArmError> {
+pub(super) fn attach(
+    world: &mut World,
+    vm: &ResourceId,
+    interfaces: &[(ResourceId, bool)],
+    primary: Option<&ResourceId>,
+) -> Result<(), ArmError> {
     for (done, (nic, _)) in interfaces.iter().enumerate() {
-        if let Err(refusal) = network::attach(world, nic, vm) {
+        if let Err(refusal) = network::attach(world, nic, vm, primary == Some(nic)) {
             interfaces[..done].iter().for_each(|(nic, _)| network::detach(world, nic));
             return Err(refusal);
         }

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::refusal::quota_exceeded;
-use super::vm_placement::{Placement, is_spot};
+use super::spot::is_spot;
+use super::vm_placement::Placement;
 use super::{VIRTUAL_MACHINES, vm_body};
-use crate::arm::ArmError;
+use crate::arm::{ArmError, ResourceId};
 use crate::catalog::{Catalog, Quota, Region};
 use crate::world::{KeptState, World};
 
@@ -48,7 +49,7 @@ pub(super) struct Counter {
 
 /// The counters of a region: regional, spot, then each family that it sells.
 pub(super) fn counters(world: &World, region: &Region) -> Vec<Counter> {
-    let usage = Usage::of(world, region);
+    let usage = Usage::of(world, region, None);
     let limits = Limits::of(world, region);
     let mut counters = vec![
         Counter { name: "cores".to_owned(), used: usage.regional, limit: limits.regional() },
@@ -64,10 +65,11 @@ pub(super) fn counters(world: &World, region: &Region) -> Vec<Counter> {
     counters
 }
 
-/// Refuses a machine whose vCPUs the subscription may not have. Spot machines have a quota of their own.
-pub(super) fn check(world: &World, placement: Placement, spot: bool) -> Result<(), ArmError> {
+/// Refuses a machine whose vCPUs the subscription may not have beside those of all others. Spot machines have a quota of
+/// their own. Machines that are deallocated count as those that run.
+pub(super) fn check(world: &World, vm: &ResourceId, placement: Placement, spot: bool) -> Result<(), ArmError> {
     let Placement { region, size } = placement;
-    let usage = Usage::of(world, region);
+    let usage = Usage::of(world, region, Some(vm));
     let limits = Limits::of(world, region);
     let refuse = |what: &str, used: u32, limit: u32| {
         if used + size.vcpus > limit {
@@ -115,12 +117,22 @@ struct Usage {
     families: BTreeMap<&'static str, u32>,
 }
 
+/// Instances of agent pools' scale sets count as machines do.
+const SCALE_SET_INSTANCES: &str = "Microsoft.Compute/virtualMachineScaleSets/virtualMachines";
+
 impl Usage {
-    fn of(world: &World, region: &Region) -> Self {
+    /// What all machines of the region use but this one.
+    fn of(world: &World, region: &Region, except: Option<&ResourceId>) -> Self {
         let mut usage = Self::default();
-        for vm in world.resources().of_type(VIRTUAL_MACHINES).filter(|vm| vm.location() == region.name) {
-            let Some(size) = Catalog::builtin().known_size(vm_body::size(&vm.body)) else { continue };
-            if is_spot(&vm.body) {
+        let machines = world.resources().of_type(VIRTUAL_MACHINES).filter(|vm| Some(&vm.id) != except);
+        let machines = machines.map(|vm| (vm, vm_body::size(&vm.body), is_spot(&vm.body)));
+        let instances = world.resources().of_type(SCALE_SET_INSTANCES);
+        let instances = instances.map(|vm| (vm, vm.body["sku"]["name"].as_str().unwrap_or_default(), false));
+        for (vm, size, spot) in machines.chain(instances) {
+            let Some(size) = Catalog::builtin().known_size(size).filter(|_| vm.location() == region.name) else {
+                continue;
+            };
+            if spot {
                 usage.spot += size.vcpus;
             } else {
                 usage.regional += size.vcpus;

@@ -1,6 +1,8 @@
 //! Azure's errors of the compute namespace, in Azure's words. Where a text could not be seen in the wild,
 //! `FIDELITY.md` says so.
 
+use serde_json::Value;
+
 use crate::arm::{ArmError, ResourceId};
 use crate::catalog::{Catalog, Region, VmSize};
 
@@ -120,4 +122,76 @@ pub(super) fn invalid_id(id: &str, path: &str) -> ArmError {
              '/subscriptions/{{subscriptionId}}' or '/providers/{{resourceProviderNamespace}}/'."
         ),
     )
+}
+
+/// Azure serves it, this fake does not: a gap that whoever runs into it should hear of.
+pub(super) fn not_modelled(what: &str) -> ArmError {
+    ArmError::bad_request("NotModelled", format!("{what} cannot be served by fake-arm.")).unknown_route()
+}
+
+/// Azure has no room; it notices when it is at work. `place` is `zone` or `region`.
+pub(super) fn allocation_failed(code: &str, place: &str) -> ArmError {
+    ArmError::conflict(
+        code,
+        format!(
+            "Allocation failed. We do not have sufficient capacity for the requested VM size in this {place}. Read more \
+             about improving likelihood of allocation success at http://aka.ms/allocation-guidance"
+        ),
+    )
+}
+
+/// Azure has no room that meets all constraints of the body.
+pub(super) fn overconstrained(code: &str, body: &Value) -> ArmError {
+    let spot = super::spot::is_spot(body);
+    let ephemeral = body.pointer("/properties/storageProfile/osDisk/diffDiskSettings/option").is_some();
+    let constraints = [
+        (body["zones"][0].is_string(), "Availability Zone"),
+        (ephemeral, "Differencing (Ephemeral) Disks"),
+        (spot, "Low Priority VMs"),
+        (true, "Networking Constraints (such as Accelerated Networking or IPv6)"),
+        (spot, "Preemptible VMs (VM might be preempted by another VM with a higher priority)"),
+        (true, "VM Size"),
+    ];
+    let applied: String =
+        constraints.iter().filter(|(applies, _)| *applies).map(|(_, name)| format!("  - {name}\n")).collect();
+    ArmError::conflict(
+        code,
+        format!(
+            "Allocation failed. VM(s) with the following constraints cannot be allocated, because the condition is too \
+             restrictive. Please remove some constraints and try again. Constraints applied are:\n{applied}"
+        ),
+    )
+}
+
+/// A spot machine that would pay less than Azure asks.
+pub(super) fn spot_price_too_high(operation: &str, offered: f64, price: f64, size: &str) -> ArmError {
+    ArmError::conflict(
+        "SpotPriceGreaterThanProvidedMaxPrice",
+        format!(
+            "Unable to perform operation '{operation}' since the provided max price '{offered} USD' is lower than the \
+             current spot price '{price} USD' for Azure Spot Virtual Machine size '{size}'."
+        ),
+    )
+}
+
+/// A preview feature that the subscription has not registered.
+pub(super) fn feature_not_enabled(property: &str, feature: &str) -> ArmError {
+    invalid(
+        property,
+        format!(
+            "The property '{property}' is not valid because the '{feature}' feature is not enabled for this subscription."
+        ),
+    )
+}
+
+/// A gallery image that does not exist, or not in this region.
+pub(super) fn image_not_found(id: &str, location: &str) -> ArmError {
+    ArmError::not_found(
+        "GalleryImageNotFound",
+        format!(
+            "The gallery image {id} is not available in {location} region. Please contact image owner to replicate to \
+             this region, or change your requested region."
+        ),
+    )
+    .target("imageReference")
 }

@@ -1,5 +1,8 @@
 //! `Microsoft.Compute/skus`: the sizes of a region, or of all.
 
+use serde_json::Value;
+
+use super::capacity::Capacity;
 use crate::arm::ArmError;
 use crate::catalog::Catalog;
 use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
@@ -12,13 +15,19 @@ inventory::submit! {
 }
 
 impl Handler for Skus {
-    fn list(&self, _: &mut World, request: &Request) -> Reply {
+    fn list(&self, world: &mut World, request: &Request) -> Reply {
         let catalog = Catalog::builtin();
         let filter = request.query.get("$filter").map(String::as_str).unwrap_or_default();
-        let skus = match location(filter)? {
+        let mut skus: Vec<Value> = match location(filter)? {
             Some(location) => catalog.skus(location),
             None => catalog.regions().iter().flat_map(|region| catalog.skus(&region.name)).collect(),
         };
+        if let Some(capacity) = world.peek::<Capacity>() {
+            for sku in &mut skus {
+                let (region, name) = (sku["locations"][0].as_str(), sku["name"].as_str());
+                sku["restrictions"] = capacity.shown_restrictions(region.unwrap_or_default(), name.unwrap_or_default());
+            }
+        }
         Ok(Answer::list(skus))
     }
 }

@@ -32,14 +32,36 @@ impl Handler for Usages {
         };
         let machines = world.resources().of_type(VIRTUAL_MACHINES).filter(|vm| vm.location() == region.name).count();
         let mut usages = vec![entry("virtualMachines", "Virtual Machines", machines as u32, MACHINES)];
+        usages.extend([
+            entry("availabilitySets", "Availability Sets", 0, 2_500),
+            entry("virtualMachineScaleSets", "Virtual Machine Scale Sets", 0, 2_500),
+        ]);
         usages.extend(quota::counters(world, region).iter().map(|counter| {
             let title = match counter.name.as_str() {
                 "cores" => "Total Regional vCPUs".to_owned(),
                 "lowPriorityCores" => "Total Regional Spot vCPUs".to_owned(),
-                family => format!("{family} vCPUs"),
+                family => titled(family),
             };
             entry(&counter.name, &title, counter.used, counter.limit)
         }));
         Ok(Answer::list(usages))
+    }
+}
+
+/// A family as the portal writes it: `standardDSv5Family` is `Standard DSv5 Family vCPUs`.
+fn titled(family: &str) -> String {
+    let name = family.strip_prefix("standard").or_else(|| family.strip_prefix("Standard")).unwrap_or(family);
+    let name = name.strip_suffix("Family").unwrap_or(name);
+    format!("Standard {} Family vCPUs", name.replace('_', " ").trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::titled;
+
+    #[test]
+    fn families_are_written_as_in_the_portal() {
+        assert_eq!(titled("standardDSv5Family"), "Standard DSv5 Family vCPUs");
+        assert_eq!(titled("StandardNCADSA100v4Family"), "Standard NCADSA100v4 Family vCPUs");
     }
 }

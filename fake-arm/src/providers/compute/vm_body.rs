@@ -4,8 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use super::community_gallery;
-use super::refusal::{invalid, missing};
+use super::refusal::{image_not_found, invalid, missing, not_modelled};
+use super::{community_gallery, gallery};
 use crate::arm::{ArmError, ResourceId};
 use crate::catalog::{Catalog, Image};
 use crate::world::World;
@@ -14,12 +14,27 @@ use crate::world::World;
 const MAX_CUSTOM_DATA: usize = 87_380;
 const HOST_NAME_FORBIDDEN: &str = r#"` ~ ! @ # $ % ^ & * ( ) = + _ [ ] { } \ | ; : ' " , < > / ?"#;
 
-/// Holds the body of a new machine against the rules that need no look at other resources than images.
+/// What a machine can be part of in Azure, and not here.
+const UNMODELLED: [(&str, &str); 6] = [
+    ("availabilitySet", "Machines in availability sets"),
+    ("proximityPlacementGroup", "Machines in proximity placement groups"),
+    ("virtualMachineScaleSet", "Machines in flexible scale sets"),
+    ("host", "Machines on dedicated hosts"),
+    ("hostGroup", "Machines in groups of dedicated hosts"),
+    ("capacityReservation", "Machines in reserved capacity"),
+];
+
+/// Holds the body of a new machine against the rules that do not depend on its size.
 pub(super) fn check(world: &World, id: &ResourceId, body: &Value, location: &str) -> Result<(), ArmError> {
     name(id.name())?;
     hardware(body)?;
     os_profile(body)?;
-    storage(world, body, location)
+    storage(world, body, location)?;
+    let properties = &body["properties"];
+    // A spot machine in an availability set is refused as Azure does.
+    let spot = super::spot::is_spot(body);
+    let asked = |field: &str| properties[field].is_object() && (!spot || field != "availabilitySet");
+    UNMODELLED.iter().find(|(field, _)| asked(field)).map_or(Ok(()), |(_, what)| Err(not_modelled(what)))
 }
 
 /// `properties.hardwareProfile.vmSize`.
@@ -117,29 +132,27 @@ fn storage(world: &World, body: &Value, location: &str) -> Result<(), ArmError> 
     match profile["osDisk"]["createOption"].as_str() {
         None => return Err(missing("osDisk.createOption")),
         Some(option) if option.eq_ignore_ascii_case("FromImage") => {}
-        Some(option) => {
-            // Disks that bring their own contents have no image to boot a node from.
-            return Err(invalid(
-                "osDisk.createOption",
-                format!("The value '{option}' of parameter 'osDisk.createOption' is not supported by this fake."),
-            ));
-        }
+        // Disks that bring their own contents have no image to boot a node from.
+        Some(option) => return Err(not_modelled(&format!("OS disks with createOption '{option}'"))),
     }
     image(world, &profile["imageReference"], location)
 }
 
-/// An image reference names an image that exists. Community galleries are known in full; of other galleries and of
-/// marketplace images only the form is looked at.
+/// An image reference names an image that exists. Community galleries and the subscription's own are known in full; of
+/// others and of marketplace images only the form is looked at.
 fn image(world: &World, reference: &Value, location: &str) -> Result<(), ArmError> {
     if let Some(id) = reference["communityGalleryImageId"].as_str() {
         return community_image(world, id, location);
     }
+    if let Some(id) = reference["sharedGalleryImageId"].as_str() {
+        return gallery::check_shared(world, id, location);
+    }
     let marketplace = ["publisher", "offer", "sku", "version"].iter().all(|key| reference[*key].is_string());
     match reference["id"].as_str() {
-        Some(id) if ResourceId::parse(id).is_err() => {
-            Err(super::refusal::invalid_id(id, "properties.storageProfile.imageReference.id"))
-        }
-        Some(_) => Ok(()),
+        Some(text) => match ResourceId::parse(text) {
+            Err(_) => Err(super::refusal::invalid_id(text, "properties.storageProfile.imageReference.id")),
+            Ok(id) => gallery::check_image(world, &id, location),
+        },
         None if marketplace => Ok(()),
         None => Err(missing("imageReference")),
     }
@@ -157,14 +170,7 @@ fn community_image(world: &World, id: &str, location: &str) -> Result<(), ArmErr
     if image.is_some_and(|image| version.eq_ignore_ascii_case("latest") || image.version(version).is_some()) {
         return Ok(());
     }
-    Err(ArmError::not_found(
-        "GalleryImageNotFound",
-        format!(
-            "The gallery image {id} is not available in {location} region. Please contact image owner to replicate to \
-             this region, or change your requested region."
-        ),
-    )
-    .target("imageReference"))
+    Err(image_not_found(id, location))
 }
 
 /// The definition of the community image that a body names.

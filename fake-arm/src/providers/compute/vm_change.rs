@@ -2,8 +2,10 @@
 
 use serde_json::{Map, Value};
 
+use super::power::PowerState;
 use super::refusal::change_not_allowed;
-use crate::arm::ArmError;
+use super::spot::max_price;
+use crate::arm::{ArmError, ResourceId};
 
 /// Paths below `properties` that are settled when the machine is made, with the names by which Azure refuses them.
 const SETTLED: &[(&str, &str)] = &[
@@ -15,13 +17,35 @@ const SETTLED: &[(&str, &str)] = &[
     ("/osProfile/adminUsername", "osProfile.adminUsername"),
     ("/osProfile/linuxConfiguration/ssh/publicKeys", "linuxConfiguration.ssh.publicKeys"),
     ("/priority", "priority"),
+    ("/evictionPolicy", "evictionPolicy"),
     ("/networkProfile", "networkProfile"),
     ("/availabilitySet", "availabilitySet"),
 ];
 
 /// Refuses a body that would change what is settled. What the body leaves out stays as it is.
-pub(super) fn check(old: &Value, new: &Value) -> Result<(), ArmError> {
+pub(super) fn check(vm: &ResourceId, old: &Value, new: &Value, power: PowerState) -> Result<(), ArmError> {
     let differs = |old: &Value, new: &Value| !new.is_null() && !says(old, new);
+    if let (Value::Null, Some(priority)) = (&old["properties"]["priority"], new["properties"]["priority"].as_str())
+        && !priority.eq_ignore_ascii_case("Regular")
+    {
+        return Err(ArmError::conflict(
+            "VMPriorityCannotBeApplied",
+            format!(
+                "The specified priority value '{priority}' cannot be applied to the Virtual Machine '{}' since no \
+                 priority was specified when the Virtual Machine was created.",
+                vm.name()
+            ),
+        ));
+    }
+    if max_price(new).is_some() && max_price(new) != max_price(old) && power != PowerState::Deallocated {
+        return Err(ArmError::conflict(
+            "MaxPriceChangeNotAllowedForAllocatedVMs",
+            format!(
+                "Max price change is not allowed when the VM '{}' is currently allocated. Deallocate and try again.",
+                vm.name()
+            ),
+        ));
+    }
     if differs(&old["zones"], &new["zones"]) {
         return Err(change_not_allowed("zones"));
     }
@@ -44,6 +68,8 @@ fn says(old: &Value, new: &Value) -> bool {
             old.len() == new.len() && old.iter().zip(new).all(|(old, new)| says(old, new))
         }
         (Value::Null, Value::Array(new)) => new.is_empty(),
+        // What was never said is Azure's default.
+        (Value::Null, Value::String(new)) => new.eq_ignore_ascii_case("Regular"),
         // Resource ids and enum values are the same in any case.
         (Value::String(old), Value::String(new)) => old.eq_ignore_ascii_case(new),
         _ => old == new,

@@ -2,10 +2,11 @@
 
 use serde_json::Value;
 
-use super::refusal::{invalid, sku_not_available, unknown_location, unknown_size, unknown_zone};
-use super::{VIRTUAL_MACHINES, vm_body};
+use super::refusal::{feature_not_enabled, invalid, sku_not_available, unknown_location, unknown_size, unknown_zone};
+use super::{VIRTUAL_MACHINES, feature, spot, vm_body};
 use crate::arm::{ArmError, ResourceId};
 use crate::catalog::{Catalog, Image, Region, VmSize};
+use crate::world::World;
 
 /// A size in a region.
 #[derive(Debug, Clone, Copy)]
@@ -17,7 +18,7 @@ pub(super) struct Placement {
 }
 
 /// Finds the size that a machine's body asks for, and refuses it where the region or zone does not have it.
-pub(super) fn place(id: &ResourceId, body: &Value, location: &str) -> Result<Placement, ArmError> {
+pub(super) fn place(world: &World, id: &ResourceId, body: &Value, location: &str) -> Result<Placement, ArmError> {
     let catalog = Catalog::builtin();
     let region = catalog.region(location).ok_or_else(|| unknown_location(location, VIRTUAL_MACHINES))?;
     let name = vm_body::size(body);
@@ -33,7 +34,7 @@ pub(super) fn place(id: &ResourceId, body: &Value, location: &str) -> Result<Pla
             return Err(sku_not_available(size, &region.name));
         }
     }
-    allowances(body, size)?;
+    allowances(world, body, size)?;
     if let Some(image) = vm_body::image_definition(body) {
         boots(size, image)?;
     }
@@ -48,14 +49,6 @@ pub(super) fn zone(body: &Value) -> Result<Option<&str>, ArmError> {
         [zone] => zone.as_str().map(Some).ok_or_else(|| invalid("zones", "Zones must be given as strings.")),
         _ => Err(invalid("zones", "A virtual machine can be in one zone at most.")),
     }
-}
-
-/// The body asks for a spot machine.
-pub(super) fn is_spot(body: &Value) -> bool {
-    body.pointer("/properties/priority").and_then(Value::as_str).is_some_and(|priority| {
-        // `Low` is what Azure called it before.
-        priority.eq_ignore_ascii_case("Spot") || priority.eq_ignore_ascii_case("Low")
-    })
 }
 
 /// The size can boot the image.
@@ -87,33 +80,34 @@ fn boots(size: &VmSize, image: &Image) -> Result<(), ArmError> {
     ))
 }
 
-fn allowances(body: &Value, size: &VmSize) -> Result<(), ArmError> {
-    if is_spot(body) && !size.spot {
-        return Err(invalid(
-            "priority",
-            format!("The requested VM size '{}' does not support Azure Spot virtual machines.", size.name),
-        ));
+fn allowances(world: &World, body: &Value, size: &VmSize) -> Result<(), ArmError> {
+    spot::check(body, size)?;
+    if body.pointer("/properties/securityProfile/encryptionAtHost") == Some(&Value::Bool(true)) {
+        let property = "securityProfile.encryptionAtHost";
+        if !feature::is_registered(world, feature::ENCRYPTION_AT_HOST) {
+            return Err(feature_not_enabled(property, feature::ENCRYPTION_AT_HOST));
+        }
+        if !size.encryption_at_host {
+            let message = format!("Encryption at host is not supported by VM size '{}'.", size.name);
+            return Err(invalid(property, message));
+        }
     }
-    if body.pointer("/properties/securityProfile/encryptionAtHost") == Some(&Value::Bool(true))
-        && !size.encryption_at_host
-    {
-        return Err(invalid(
-            "securityProfile.encryptionAtHost",
-            format!("Encryption at host is not supported by VM size '{}'.", size.name),
-        ));
-    }
-    ephemeral_disk(&body["properties"]["storageProfile"]["osDisk"], size)
+    ephemeral_disk(body, size)
 }
 
 /// An ephemeral OS disk must fit the local storage that it is put on.
-fn ephemeral_disk(os_disk: &Value, size: &VmSize) -> Result<(), ArmError> {
+fn ephemeral_disk(body: &Value, size: &VmSize) -> Result<(), ArmError> {
+    let os_disk = &body["properties"]["storageProfile"]["osDisk"];
     if os_disk.pointer("/diffDiskSettings/option").and_then(Value::as_str) != Some("Local") {
         return Ok(());
     }
     if !size.ephemeral_os_disk {
+        return Err(not_supported(format!("Ephemeral OS disk is not supported for VM size {}.", size.name)));
+    }
+    if os_disk["caching"].as_str().is_some_and(|caching| !caching.eq_ignore_ascii_case("ReadOnly")) {
         return Err(invalid(
-            "osDisk.diffDiskSettings",
-            format!("Ephemeral OS disk is not supported for VM size {}.", size.name),
+            "osDisk.caching",
+            "Ephemeral OS disks support only ReadOnly caching. Please set 'osDisk.caching' to 'ReadOnly'.",
         ));
     }
     let cache = size.cached_disk_bytes >> 30;
@@ -121,25 +115,29 @@ fn ephemeral_disk(os_disk: &Value, size: &VmSize) -> Result<(), ArmError> {
     let placement = os_disk.pointer("/diffDiskSettings/placement").and_then(Value::as_str).unwrap_or(default);
     let placements = size.ephemeral_placements.as_deref().unwrap_or_default();
     if !placements.split(',').any(|known| known.eq_ignore_ascii_case(placement)) {
-        return Err(invalid(
-            "osDisk.diffDiskSettings.placement",
-            format!("VM size {} does not support the DiffDiskPlacement {placement}.", size.name),
-        ));
+        return Err(not_supported(format!(
+            "VM size {} does not support the DiffDiskPlacement {placement}.",
+            size.name
+        )));
     }
     let room = match placement.to_ascii_lowercase().as_str() {
         "cachedisk" => cache,
         "nvmedisk" => size.nvme.map_or(0, |nvme| nvme.total_mib() >> 10),
         _ => size.temp_disk_mib >> 10,
     };
-    if os_disk["diskSizeGB"].as_u64().is_some_and(|wanted| wanted > room) {
-        return Err(invalid(
-            "osDisk.diskSizeGB",
-            format!(
-                "OS disk of Ephemeral VM with size greater than {room} GB is not allowed for VM size {} when the \
-                 DiffDiskPlacement is {placement}.",
-                size.name
-            ),
-        ));
+    // A machine with trusted launch keeps its state beside the disk.
+    let security = body.pointer("/properties/securityProfile/securityType").and_then(Value::as_str);
+    let room = room.saturating_sub(security.map_or(0, |kind| u64::from(!kind.eq_ignore_ascii_case("Standard"))));
+    if os_disk["diskSizeGB"].as_u64().unwrap_or(super::disk::IMAGE_DISK_GB) > room {
+        return Err(not_supported(format!(
+            "OS disk of Ephemeral VM with size greater than {room} GB is not allowed for VM size {} when the \
+             DiffDiskPlacement is {placement}. Please refer to https://aka.ms/Ephemeral for more details.",
+            size.name
+        )));
     }
     Ok(())
+}
+
+fn not_supported(message: String) -> ArmError {
+    ArmError::bad_request("NotSupported", message)
 }

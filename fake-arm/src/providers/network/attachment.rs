@@ -4,16 +4,18 @@ use std::net::IpAddr;
 
 use serde_json::json;
 
-use super::{INTERFACE, interface};
+use super::{INTERFACE, interface, reservation};
 use crate::arm::{ArmError, ResourceId};
 use crate::world::World;
 
-/// Gives an interface to a machine. One that the machine has already stays.
+/// Gives an interface to a machine, as its primary one or another. One that the machine has already stays.
 ///
 /// # Errors
 /// `NotFound`, where there is no such interface, as the compute provider words it; `NicInUse`, where another machine
-/// has it.
-pub fn attach(world: &mut World, nic: &ResourceId, machine: &ResourceId) -> Result<(), ArmError> {
+/// has it; `NicReservedForAnotherVm`, where another has just left it.
+pub fn attach(world: &mut World, nic: &ResourceId, machine: &ResourceId, primary: bool) -> Result<(), ArmError> {
+    reservation::check(world, nic, Some(machine))?;
+    reservation::forget(world, nic);
     let etag = world.uuid();
     let Some(found) = world.resources_mut().get_mut(nic).filter(|r| r.resource_type == INTERFACE) else {
         return Err(ArmError::bad_request("NotFound", format!("Resource {nic} not found.")));
@@ -25,7 +27,7 @@ pub fn attach(world: &mut World, nic: &ResourceId, machine: &ResourceId) -> Resu
         }
         _ => {
             found.properties_mut().insert("virtualMachine".into(), json!({ "id": machine }));
-            found.properties_mut().insert("primary".into(), json!(true));
+            found.properties_mut().insert("primary".into(), json!(primary));
             found.etag = etag;
             Ok(())
         }
@@ -40,9 +42,10 @@ pub fn detach(world: &mut World, nic: &ResourceId) {
     }
 }
 
-/// Deletes an interface with its machine (`deleteOption: Delete`): without asking who has it.
+/// Deletes an interface with its machine (`deleteOption: Delete`): without asking who has it. Its addresses stay taken
+/// for the world's [`address_hold`](crate::Settings::address_hold); public addresses of it go along where they are to.
 pub fn delete_interface(world: &mut World, nic: &ResourceId) {
-    interface::delete(world, nic);
+    interface::delete_with_machine(world, nic);
 }
 
 /// The address of an interface's primary configuration, and the subnet that it is of.

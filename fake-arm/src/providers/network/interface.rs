@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::address_book;
 use super::api_versions::API_VERSIONS;
-use super::{SECURITY_GROUP, ip_configuration, links, reference};
+use super::{
+    SECURITY_GROUP, allocation, effective, inline, ip_configuration, links, public_address, reference, reservation,
+};
 use crate::arm::{ArmError, ResourceId};
 use crate::provider::{Answer, Handler, Link, Reply, Request, ResourceType};
 use crate::world::{Resource, World};
@@ -23,6 +24,10 @@ impl Handler for Interfaces {
         links::INTERFACE
     }
 
+    fn show(&self, _: &World, resource: &Resource) -> Value {
+        inline::with_etags(resource, &["ipConfigurations"])
+    }
+
     fn put(&self, world: &mut World, request: &Request) -> Reply {
         let location = request.location();
         if let Some(group) = reference::id_of(&request.properties()["networkSecurityGroup"])? {
@@ -35,21 +40,25 @@ impl Handler for Interfaces {
         let guid = kept("resourceGuid").unwrap_or_else(|| json!(world.uuid()));
         let mac = kept("macAddress").unwrap_or_else(|| json!(mac_address(world)));
         let machine = kept("virtualMachine");
+        let endpoint = kept("privateEndpoint");
         let properties = body["properties"].as_object_mut().expect("resource_body makes properties");
         properties.insert("provisioningState".into(), json!("Updating"));
         properties.insert("resourceGuid".into(), guid);
         properties.insert("macAddress".into(), mac);
         properties.insert("ipConfigurations".into(), configurations);
-        // The link to the machine is the machine's to set.
-        properties.remove("virtualMachine");
-        if let Some(machine) = machine {
-            properties.insert("virtualMachine".into(), machine);
-            properties.insert("primary".into(), json!(true));
+        // The links to machine and endpoint are theirs to set.
+        for (field, value) in [("virtualMachine", machine), ("privateEndpoint", endpoint)] {
+            properties.remove(field);
+            if let Some(value) = value {
+                properties.insert(field.into(), value);
+                properties.insert("primary".into(), json!(true));
+            }
         }
         for (field, default) in [
             ("dnsSettings", json!({ "dnsServers": [], "appliedDnsServers": [] })),
             ("enableAcceleratedNetworking", json!(false)),
             ("enableIPForwarding", json!(false)),
+            ("disableTcpStateTracking", json!(false)),
             ("hostedWorkloads", json!([])),
             ("tapConfigurations", json!([])),
             ("nicType", json!("Standard")),
@@ -66,6 +75,16 @@ impl Handler for Interfaces {
         if let Some(machine) = found.properties()["virtualMachine"]["id"].as_str() {
             return Err(in_use(&found.id, machine));
         }
+        if let Some(endpoint) = found.properties()["privateEndpoint"]["id"].as_str() {
+            return Err(ArmError::bad_request(
+                "NicInUseWithPrivateEndpoint",
+                format!(
+                    "Network interface {} is used by an existing private endpoint {endpoint} and cannot be deleted.",
+                    found.id
+                ),
+            ));
+        }
+        reservation::check(world, &found.id, None)?;
         let id = found.id.clone();
         let duration = world.settings().duration("Microsoft.Network/networkInterfaces/delete", Duration::ZERO);
         world.resources_mut().require_mut(&id)?.set_provisioning_state("Deleting");
@@ -75,6 +94,10 @@ impl Handler for Interfaces {
         }))
     }
 
+    fn action(&self, world: &mut World, request: &Request, action: &str) -> Option<Reply> {
+        effective::action(world, &request.id, action)
+    }
+
     fn remove(&self, world: &mut World, resource: &Resource) {
         delete(world, &resource.id);
     }
@@ -82,8 +105,31 @@ impl Handler for Interfaces {
 
 /// Takes an interface away, and its addresses back.
 pub(super) fn delete(world: &mut World, id: &ResourceId) {
-    address_book::release(world, id.as_str());
+    allocation::release(world, id.as_str());
+    reservation::forget(world, id);
     world.resources_mut().remove(id);
+}
+
+/// Takes an interface away because its machine goes: its addresses stay taken for a while, and public ones whose
+/// `deleteOption` says so go along.
+pub(super) fn delete_with_machine(world: &mut World, id: &ResourceId) {
+    let public: Vec<ResourceId> = world
+        .resources()
+        .get(id)
+        .map(|nic| configurations(nic).iter().filter_map(doomed_public_address).collect())
+        .unwrap_or_default();
+    allocation::release_late(world, id.as_str());
+    delete(world, id);
+    for public in public {
+        public_address::delete(world, &public);
+    }
+}
+
+/// The public address of a configuration that goes with the machine.
+fn doomed_public_address(configuration: &Value) -> Option<ResourceId> {
+    let public = &configuration["properties"]["publicIPAddress"];
+    let option = public["properties"]["deleteOption"].as_str()?;
+    option.eq_ignore_ascii_case("Delete").then(|| ResourceId::parse(public["id"].as_str()?).ok()).flatten()
 }
 
 /// Azure's refusal to delete an interface that a machine has.
@@ -98,7 +144,7 @@ pub(super) fn in_use(id: &ResourceId, machine: &str) -> ArmError {
 }
 
 /// An address of the range that Azure's interfaces have.
-fn mac_address(world: &mut World) -> String {
+pub(super) fn mac_address(world: &mut World) -> String {
     use rand::Rng;
     let tail: [u8; 3] = world.random().random();
     format!("00-22-48-{:02X}-{:02X}-{:02X}", tail[0], tail[1], tail[2])
@@ -106,5 +152,5 @@ fn mac_address(world: &mut World) -> String {
 
 /// The items of an interface's `ipConfigurations`.
 pub(super) fn configurations(nic: &Resource) -> &[Value] {
-    nic.properties()["ipConfigurations"].as_array().map_or(&[], Vec::as_slice)
+    reference::list(&nic.properties()["ipConfigurations"])
 }

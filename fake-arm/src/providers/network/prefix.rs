@@ -5,13 +5,18 @@ use serde_json::Value;
 
 use crate::arm::{ArmError, ResourceId};
 
+/// Where a prefix should be, there is none.
+pub(super) fn missing(of: &ResourceId) -> ArmError {
+    ArmError::bad_request(
+        "AddressPrefixStringCannotBeNullOrEmpty",
+        format!("Address prefix string for resource {of} cannot be null or empty."),
+    )
+}
+
 /// Reads one prefix in CIDR notation whose host bits are zero.
 pub(super) fn parse(text: &str, of: &ResourceId) -> Result<IpNet, ArmError> {
     if text.trim().is_empty() {
-        return Err(ArmError::bad_request(
-            "AddressPrefixStringCannotBeNullOrEmpty",
-            format!("Address prefix string for resource {of} cannot be null or empty."),
-        ));
+        return Err(missing(of));
     }
     let malformed = || {
         ArmError::bad_request(
@@ -50,9 +55,4 @@ pub(super) fn named(properties: &Value) -> Vec<&str> {
 /// The same, read; what is stored was checked before.
 pub(super) fn prefixes_of(properties: &Value) -> Vec<IpNet> {
     named(properties).into_iter().filter_map(|text| text.parse().ok()).collect()
-}
-
-/// Two prefixes share an address.
-pub(super) fn overlap(a: &IpNet, b: &IpNet) -> bool {
-    a.contains(b) || b.contains(a)
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::api_versions::API_VERSIONS;
-use super::{INTERFACE, SUBNET, inline};
+use super::{INTERFACE, SUBNET, inline, reference, security_rule};
 use crate::arm::{ArmError, ResourceId};
+use crate::net::SecurityRules;
 use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
 use crate::world::{Resource, World};
 
@@ -19,11 +20,11 @@ inventory::submit! { ResourceType::new(SECURITY_GROUP, API_VERSIONS, &SecurityGr
 
 impl Handler for SecurityGroups {
     fn show(&self, world: &World, resource: &Resource) -> Value {
-        let mut shown = resource.json();
+        let mut shown = inline::with_etags(resource, &["securityRules", "defaultSecurityRules"]);
         for (field, resource_type) in [("subnets", SUBNET), ("networkInterfaces", INTERFACE)] {
-            let users = users(world, &resource.id, resource_type);
+            let users = reference::users(world, &resource.id, resource_type, "networkSecurityGroup");
             if !users.is_empty() {
-                shown["properties"][field] = users.iter().map(|id| json!({ "id": id })).collect();
+                shown["properties"][field] = reference::shown(&users);
             }
         }
         shown
@@ -41,6 +42,7 @@ impl Handler for SecurityGroups {
         properties.insert("resourceGuid".into(), guid);
         properties.insert("securityRules".into(), rules);
         properties.insert("defaultSecurityRules".into(), default_rules(&request.id));
+        security_rule::check(world, &request.id, properties)?;
         let new = world.upsert(&request.id, SECURITY_GROUP, body);
         let duration = world.settings().duration("Microsoft.Network/networkSecurityGroups/write", Duration::ZERO);
         Ok(Answer::put(new, &request.id).after(duration, |_| Ok(())))
@@ -50,8 +52,8 @@ impl Handler for SecurityGroups {
         if !world.resources().contains(&request.id) {
             return Ok(Answer::no_content());
         }
-        let mut users = users(world, &request.id, SUBNET);
-        users.extend(self::users(world, &request.id, INTERFACE));
+        let mut users = reference::users(world, &request.id, SUBNET, "networkSecurityGroup");
+        users.extend(reference::users(world, &request.id, INTERFACE, "networkSecurityGroup"));
         if !users.is_empty() {
             let list: Vec<&str> = users.iter().map(ResourceId::as_str).collect();
             return Err(ArmError::bad_request(
@@ -74,13 +76,10 @@ impl Handler for SecurityGroups {
     }
 }
 
-/// The resources of a type that name this group.
-fn users(world: &World, group: &ResourceId, resource_type: &str) -> Vec<ResourceId> {
-    let names = |r: &&Resource| {
-        let id = r.properties()["networkSecurityGroup"]["id"].as_str();
-        id.is_some_and(|id| id.eq_ignore_ascii_case(group.as_str()))
-    };
-    world.resources().of_type(resource_type).filter(names).map(|r| r.id.clone()).collect()
+/// The rules of a stored group, the default ones among them.
+pub(super) fn rules(group: &Resource) -> SecurityRules {
+    let all = ["securityRules", "defaultSecurityRules"].map(|array| reference::list(&group.properties()[array]));
+    SecurityRules::new(all.into_iter().flatten().filter_map(security_rule::read))
 }
 
 /// The six rules that every group has.

@@ -5,10 +5,11 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde_json::{Value, json};
 
-use super::address_book::AddressBook;
 use super::api_versions::API_VERSIONS;
-use super::{inline, links, prefix, reference};
+use super::subnet_use;
+use super::{NAT_GATEWAY, ROUTE_TABLE, SECURITY_GROUP, delegation, links, prefix, reference, service_endpoint};
 use crate::arm::{ArmError, ResourceId};
+use crate::net;
 use crate::provider::{Answer, Handler, Link, Reply, Request, ResourceType};
 use crate::world::{Resource, World};
 
@@ -17,6 +18,12 @@ pub const SUBNET: &str = "Microsoft.Network/virtualNetworks/subnets";
 
 /// The smallest subnet that Azure makes: /29, three addresses.
 const LONGEST_V4: u8 = 29;
+/// The one size that an IPv6 subnet has.
+const LENGTH_V6: u8 = 64;
+
+/// What a subnet may name, and by which property.
+pub(super) const REFERENCES: [(&str, &str); 3] =
+    [("networkSecurityGroup", SECURITY_GROUP), ("routeTable", ROUTE_TABLE), ("natGateway", NAT_GATEWAY)];
 
 struct Subnets;
 
@@ -40,14 +47,18 @@ impl Handler for Subnets {
 
     fn put(&self, world: &mut World, request: &Request) -> Reply {
         let id = &request.id;
-        let space = vnet_space(world, id)?;
-        let prefixes = check(world, id, request.properties(), &space)?;
         let vnet = id.parent().expect("a subnet is in a virtual network");
-        let clashes = |s: &Resource| s.id != *id && any_overlap(&prefix::prefixes_of(s.properties()), &prefixes);
+        let (space, location) = {
+            let vnet = world.resources().require(&vnet)?;
+            (prefix::prefixes_of(&vnet.properties()["addressSpace"]), vnet.location().to_owned())
+        };
+        let checked = check(world, id, request.properties(), &space, &location)?;
+        let clashes =
+            |s: &Resource| s.id != *id && any_overlap(&prefix::prefixes_of(s.properties()), &checked.prefixes);
         if world.resources().within(&vnet, SUBNET).any(clashes) {
             return Err(ranges_overlap(&vnet, id.name()));
         }
-        let new = world.upsert(id, SUBNET, body(id, request.properties(), "Updating"));
+        let new = store(world, id, checked, "Updating");
         let duration =
             world.settings().duration("Microsoft.Network/virtualNetworks/subnets/write", Duration::from_millis(50));
         Ok(Answer::put(new, id).after(duration, |_| Ok(())))
@@ -57,7 +68,7 @@ impl Handler for Subnets {
         if !world.resources().contains(&request.id) {
             return Ok(Answer::no_content());
         }
-        check_unused(world, &request.id)?;
+        subnet_use::check_unused(world, &request.id)?;
         let id = request.id.clone();
         world.resources_mut().require_mut(&id)?.set_provisioning_state("Deleting");
         let duration =
@@ -81,116 +92,115 @@ fn not_found(id: &ResourceId) -> ArmError {
 /// A subnet as Azure shows it, with the IP configurations that have its addresses.
 pub(super) fn shown(world: &World, resource: &Resource) -> Value {
     let mut shown = resource.json();
-    let holders: Vec<Value> = world
-        .peek::<AddressBook>()
-        .map(|book| book.of(&resource.id).map(|(_, holder)| json!({ "id": holder })).collect())
-        .unwrap_or_default();
+    let holders: Vec<Value> = subnet_use::holders(world, &resource.id).iter().map(|h| json!({ "id": h })).collect();
     if !holders.is_empty() {
         shown["properties"]["ipConfigurations"] = Value::Array(holders);
+    }
+    let endpoints = reference::users(world, &resource.id, super::PRIVATE_ENDPOINT, "subnet");
+    if !endpoints.is_empty() {
+        shown["properties"]["privateEndpoints"] = reference::shown(&endpoints);
+    }
+    if list_is_empty(&shown["properties"]["serviceAssociationLinks"])
+        && let Some(properties) = shown["properties"].as_object_mut()
+    {
+        properties.remove("serviceAssociationLinks");
     }
     shown
 }
 
-/// A subnet's body for the store.
-pub(super) fn body(id: &ResourceId, properties: &Value, state: &str) -> Value {
-    let mut properties = properties.as_object().cloned().unwrap_or_default();
-    properties.remove("ipConfigurations");
-    properties.insert("provisioningState".into(), json!(state));
-    let delegations = inline::dress(id, "delegations", properties.get("delegations").unwrap_or(&Value::Null));
-    properties.insert("delegations".into(), delegations.unwrap_or_else(|_| json!([])));
-    properties.entry("privateEndpointNetworkPolicies").or_insert(json!("Disabled"));
-    properties.entry("privateLinkServiceNetworkPolicies").or_insert(json!("Enabled"));
-    json!({ "properties": properties })
+fn list_is_empty(value: &Value) -> bool {
+    value.as_array().is_none_or(Vec::is_empty)
+}
+
+/// A subnet's properties that passed all checks, and its prefixes.
+pub(super) struct Checked {
+    pub(super) prefixes: Vec<IpNet>,
+    properties: Value,
+}
+
+/// Writes a checked subnet. `true`: it is new.
+pub(super) fn store(world: &mut World, id: &ResourceId, checked: Checked, state: &str) -> bool {
+    let mut properties = checked.properties;
+    properties["provisioningState"] = json!(state);
+    // Links are the services' to set.
+    let links = world.resources().get(id).map(|old| old.properties()["serviceAssociationLinks"].clone());
+    if let Some(links) = links.filter(|links| !list_is_empty(links)) {
+        properties["serviceAssociationLinks"] = links;
+    }
+    world.upsert(id, SUBNET, json!({ "properties": properties }))
 }
 
 /// Takes a subnet away with its addresses.
 pub(super) fn remove(world: &mut World, id: &ResourceId) {
     world.resources_mut().remove(id);
-    world.state::<AddressBook>().forget(id);
+    subnet_use::forget(world, id);
 }
 
-fn vnet_space(world: &World, subnet: &ResourceId) -> Result<Vec<IpNet>, ArmError> {
-    let vnet = subnet.parent().expect("a subnet is in a virtual network");
-    let vnet = world.resources().require(&vnet)?;
-    Ok(prefix::prefixes_of(&vnet.properties()["addressSpace"]))
-}
-
-/// Checks all of a subnet but its neighbours; its prefixes.
+/// Checks all of a subnet but its neighbours, in a network of this space and location that need not exist yet.
 pub(super) fn check(
     world: &World,
     id: &ResourceId,
     properties: &Value,
     space: &[IpNet],
-) -> Result<Vec<IpNet>, ArmError> {
+    location: &str,
+) -> Result<Checked, ArmError> {
     let vnet = id.parent().expect("a subnet is in a virtual network");
     check_name(id)?;
+    let prefixes = read_prefixes(id, properties, &vnet)?;
+    check_inside(&vnet, id.name(), &prefixes, space)?;
+    for (property, resource_type) in REFERENCES {
+        if let Some(named) = reference::id_of(&properties[property])? {
+            reference::resolve(world, &named, resource_type, location, id)?;
+        }
+    }
+    subnet_use::check_change(world, id, properties, &prefixes)?;
+
+    let mut out = properties.as_object().cloned().unwrap_or_default();
+    for read_only in ["ipConfigurations", "privateEndpoints", "serviceAssociationLinks", "resourceNavigationLinks"] {
+        out.remove(read_only);
+    }
+    // A reference that is taken away is sent as null.
+    out.retain(|_, value| !value.is_null());
+    out.insert("delegations".into(), delegation::dress(id, properties)?);
+    if !list_is_empty(&properties["serviceEndpoints"]) {
+        out.insert("serviceEndpoints".into(), service_endpoint::dress(id, properties, location)?);
+    }
+    let policies = ["Disabled", "Enabled", "NetworkSecurityGroupEnabled", "RouteTableEnabled"];
+    let endpoint = reference::one_of(properties, "privateEndpointNetworkPolicies", &policies)?;
+    let service = reference::one_of(properties, "privateLinkServiceNetworkPolicies", &["Enabled", "Disabled"])?;
+    out.insert("privateEndpointNetworkPolicies".into(), json!(endpoint));
+    out.insert("privateLinkServiceNetworkPolicies".into(), json!(service));
+    Ok(Checked { prefixes, properties: Value::Object(out) })
+}
+
+/// The prefixes of a subnet's properties: well-formed, of a size that Azure makes, apart from each other.
+fn read_prefixes(id: &ResourceId, properties: &Value, vnet: &ResourceId) -> Result<Vec<IpNet>, ArmError> {
     let named = prefix::named(properties);
     if named.is_empty() {
-        return Err(ArmError::bad_request(
-            "AddressPrefixStringCannotBeNullOrEmpty",
-            format!("Address prefix string for resource {id} cannot be null or empty."),
-        ));
+        return Err(prefix::missing(id));
     }
     let prefixes: Vec<IpNet> = named.into_iter().map(|text| prefix::parse(text, id)).collect::<Result<_, _>>()?;
     for prefix in &prefixes {
         let fits = match prefix {
             IpNet::V4(v4) => v4.prefix_len() <= LONGEST_V4,
-            IpNet::V6(v6) => v6.prefix_len() == 64,
+            IpNet::V6(v6) => v6.prefix_len() == LENGTH_V6,
         };
         if !fits {
             return Err(ArmError::bad_request(
                 "NetcfgSubnetRangeInvalidSize",
                 format!(
-                    "Subnet '{}' is not valid in virtual network '{}': its address prefix {prefix} is too small; an IPv4 \
-                     subnet is /{LONGEST_V4} or larger, an IPv6 subnet is /64.",
+                    "Subnet '{}' is not valid in virtual network '{}': its address prefix {prefix} has a size that is \
+                     not supported; an IPv4 subnet is /{LONGEST_V4} or larger, an IPv6 subnet is /{LENGTH_V6}.",
                     id.name(),
                     vnet.name()
                 ),
             ));
         }
     }
-    check_inside(&vnet, id.name(), &prefixes, space)?;
-    let location = world.resources().get(&vnet).map(|v| v.location().to_owned());
-    if let (Some(group), Some(location)) = (reference::id_of(&properties["networkSecurityGroup"])?, location) {
-        reference::resolve(world, &group, super::SECURITY_GROUP, &location, id)?;
+    if net::first_overlap(&prefixes).is_some() {
+        return Err(ranges_overlap(vnet, id.name()));
     }
-    check_change(world, id, properties, &prefixes)?;
     Ok(prefixes)
-}
-
-/// What may not change while the subnet has users.
-fn check_change(world: &World, id: &ResourceId, properties: &Value, prefixes: &[IpNet]) -> Result<(), ArmError> {
-    let Some(existing) = world.resources().get(id) else { return Ok(()) };
-    let Some(user) = world.peek::<AddressBook>().and_then(|b| b.of(id).next().map(|(_, holder)| holder.to_owned()))
-    else {
-        return Ok(());
-    };
-    for old in prefix::prefixes_of(existing.properties()) {
-        // Azure looks at the prefix as a whole: even a larger one that contains it is another prefix.
-        if !prefixes.contains(&old) {
-            return Err(ArmError::bad_request(
-                "InUsePrefixCannotBeDeleted",
-                format!("IpPrefix {old} on Subnet {} has active allocations and cannot be deleted.", id.name()),
-            ));
-        }
-    }
-    let services = |value: &Value| -> Vec<String> {
-        let list = value["delegations"].as_array().cloned().unwrap_or_default();
-        list.iter().filter_map(|d| d["properties"]["serviceName"].as_str()).map(str::to_owned).collect()
-    };
-    let (old, new) = (services(existing.properties()), services(properties));
-    if old != new {
-        return Err(ArmError::bad_request(
-            "SubnetDelegationsCannotChangeWhenSubnetUsedByResource",
-            format!(
-                "Delegations of subnet {id} cannot be changed from [{}] to [{}] because it is being used by the resource \
-                 {user}.",
-                old.join(", "),
-                new.join(", ")
-            ),
-        ));
-    }
-    Ok(())
 }
 
 fn check_name(id: &ResourceId) -> Result<(), ArmError> {
@@ -213,7 +223,7 @@ fn check_name(id: &ResourceId) -> Result<(), ArmError> {
 
 /// Each prefix lies in the network's space.
 pub(super) fn check_inside(vnet: &ResourceId, name: &str, prefixes: &[IpNet], space: &[IpNet]) -> Result<(), ArmError> {
-    if prefixes.iter().all(|p| space.iter().any(|s| s.contains(p))) {
+    if net::covered(prefixes, space) {
         return Ok(());
     }
     Err(ArmError::bad_request(
@@ -227,7 +237,7 @@ pub(super) fn check_inside(vnet: &ResourceId, name: &str, prefixes: &[IpNet], sp
 }
 
 pub(super) fn any_overlap(some: &[IpNet], others: &[IpNet]) -> bool {
-    some.iter().any(|a| others.iter().any(|b| prefix::overlap(a, b)))
+    !net::common(some, others).is_empty()
 }
 
 pub(super) fn ranges_overlap(vnet: &ResourceId, name: &str) -> ArmError {
@@ -239,18 +249,4 @@ pub(super) fn ranges_overlap(vnet: &ResourceId, name: &str) -> ArmError {
             vnet.name()
         ),
     )
-}
-
-/// Nothing has an address in it.
-pub(super) fn check_unused(world: &World, id: &ResourceId) -> Result<(), ArmError> {
-    let Some(book) = world.peek::<AddressBook>() else { return Ok(()) };
-    let Some((_, holder)) = book.of(id).next() else { return Ok(()) };
-    Err(ArmError::bad_request(
-        "InUseSubnetCannotBeDeleted",
-        format!(
-            "Subnet {} is in use by {holder} and cannot be deleted. In order to delete the subnet, delete all the \
-             resources within the subnet. See aka.ms/deletesubnet.",
-            id.name()
-        ),
-    ))
 }

@@ -1,5 +1,12 @@
 //! The life of networks, subnets and interfaces through the ARM surface.
 
+mod balancing;
+mod peering;
+mod private;
+mod round_trip;
+mod security;
+mod subnets;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -283,10 +290,10 @@ fn what_is_in_use_stays() {
 
     let machine = id("a/x").group().unwrap().resource("Microsoft.Compute/virtualMachines", "m");
     let n = id("networkInterfaces/n");
-    attach(&mut bench.world, &n, &machine).unwrap();
-    attach(&mut bench.world, &n, &machine).unwrap();
+    attach(&mut bench.world, &n, &machine, true).unwrap();
+    attach(&mut bench.world, &n, &machine, true).unwrap();
     let other = machine.parent().unwrap().resource("Microsoft.Compute/virtualMachines", "other");
-    assert_eq!(attach(&mut bench.world, &n, &other).unwrap_err().code(), "NicInUse");
+    assert_eq!(attach(&mut bench.world, &n, &other, true).unwrap_err().code(), "NicInUse");
     assert_eq!(bench.delete(&at("networkInterfaces/n")).code(), "NicInUse");
     let again = bench.put(&at("networkInterfaces/n"), nic("a", 1)).expect(200);
     assert_eq!(again["properties"]["virtualMachine"]["id"], json!(machine), "a PUT keeps the link");
@@ -377,16 +384,25 @@ fn unknown_versions_types_and_namespaces_are_named() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
-    /// Whatever is created and deleted, in whatever order: no address is given twice, none is lost.
+    /// Whatever is created and deleted, in whatever order, with static addresses among the dynamic ones: no address is
+    /// given twice, none is lost.
     #[test]
-    fn addresses_are_neither_shared_nor_lost(steps in proptest::collection::vec((0_u8..6, 0_usize..4, any::<bool>()), 1..40)) {
+    fn addresses_are_neither_shared_nor_lost(
+        steps in proptest::collection::vec((0_u8..6, 0_usize..4, any::<bool>(), proptest::option::of((0_u8..4, 4_u8..10))), 1..40),
+    ) {
         let mut bench = bench(&[("a", "10.0.1.0/28"), ("b", "10.0.2.0/28")]);
-        for (n, count, into_a) in steps {
+        for (n, count, into_a, fixed) in steps {
             let path = at(&format!("networkInterfaces/n{n}"));
+            let mut body = nic(if into_a { "a" } else { "b" }, count);
+            let configuration = fixed.and_then(|(at, host)| Some((body["properties"]["ipConfigurations"].get_mut(usize::from(at))?, host)));
+            if let Some((configuration, host)) = configuration {
+                configuration["properties"]["privateIPAllocationMethod"] = json!("Static");
+                configuration["properties"]["privateIPAddress"] = json!(format!("10.0.{}.{host}", if into_a { 1 } else { 2 }));
+            }
             if count == 0 {
                 bench.delete(&path);
             } else {
-                bench.put(&path, nic(if into_a { "a" } else { "b" }, count));
+                bench.put(&path, body);
             }
             let list = bench.get(&at("networkInterfaces")).expect(200);
             let all: Vec<String> = list["value"].as_array().unwrap().iter().flat_map(addresses).collect();

@@ -1,4 +1,4 @@
-//! Virtual networks. Their subnets are resources of their own and shown inside them.
+//! Virtual networks. Their subnets and peerings are resources of their own and shown inside them.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use serde_json::{Value, json};
 
 use super::api_versions::API_VERSIONS;
-use super::{links, prefix, subnet};
+use super::{address_space, links, peering, prefix, subnet, subnet_use};
 use crate::arm::{ArmError, ResourceId};
 use crate::provider::{Answer, Handler, Link, Reply, Request, ResourceType};
 use crate::world::{Resource, World};
@@ -27,11 +27,13 @@ impl Handler for VirtualNetworks {
         let mut shown = resource.json();
         let subnets = world.resources().within(&resource.id, subnet::SUBNET);
         shown["properties"]["subnets"] = subnets.map(|s| subnet::shown(world, s)).collect();
+        let peerings = world.resources().within(&resource.id, peering::PEERING);
+        shown["properties"]["virtualNetworkPeerings"] = peerings.map(|p| peering::shown(world, p)).collect();
         shown
     }
 
     fn put(&self, world: &mut World, request: &Request) -> Reply {
-        let space = address_space(request)?;
+        let space = address_space::read(world, request)?;
         let existing = world.resources().get(&request.id).cloned();
         let wanted = wanted_subnets(world, request, &space)?;
 
@@ -42,9 +44,10 @@ impl Handler for VirtualNetworks {
         };
         let properties = body["properties"].as_object_mut().expect("resource_body makes properties");
         properties.remove("subnets");
+        // Peerings are made and removed on their own; what a PUT says of them changes nothing.
+        properties.remove("virtualNetworkPeerings");
         properties.insert("provisioningState".into(), json!("Updating"));
         properties.insert("resourceGuid".into(), guid);
-        properties.entry("virtualNetworkPeerings").or_insert_with(|| json!([]));
         properties.entry("enableDdosProtection").or_insert(json!(false));
         let new = world.upsert(&request.id, VIRTUAL_NETWORK, body);
         if let Some(wanted) = wanted {
@@ -58,9 +61,9 @@ impl Handler for VirtualNetworks {
         if !world.resources().contains(&request.id) {
             return Ok(Answer::no_content());
         }
-        let subnets: Vec<Resource> = world.resources().within(&request.id, subnet::SUBNET).cloned().collect();
+        let subnets: Vec<ResourceId> = subnets_of(world, &request.id);
         for subnet in &subnets {
-            subnet::check_unused(world, &subnet.id)?;
+            subnet_use::check_unused(world, subnet)?;
         }
         let id = request.id.clone();
         world.resources_mut().require_mut(&id)?.set_provisioning_state("Deleting");
@@ -68,38 +71,37 @@ impl Handler for VirtualNetworks {
             world.settings().duration("Microsoft.Network/virtualNetworks/delete", Duration::from_millis(100));
         Ok(Answer::accepted().after(duration, move |world| {
             for subnet in subnets {
-                subnet::remove(world, &subnet.id);
+                subnet::remove(world, &subnet);
             }
+            peering::remove_all(world, &id);
             world.resources_mut().remove(&id);
             Ok(())
         }))
     }
+
+    fn remove(&self, world: &mut World, resource: &Resource) {
+        peering::remove_all(world, &resource.id);
+        world.resources_mut().remove(&resource.id);
+    }
 }
 
-/// The prefixes of the address space in a request.
-fn address_space(request: &Request) -> Result<Vec<IpNet>, ArmError> {
-    let named = prefix::named(&request.properties()["addressSpace"]);
-    if named.is_empty() {
-        return Err(ArmError::bad_request(
-            "AddressPrefixStringCannotBeNullOrEmpty",
-            format!("Address prefix string for resource {} cannot be null or empty.", request.id),
-        ));
-    }
-    named.into_iter().map(|text| prefix::parse(text, &request.id)).collect()
+fn subnets_of(world: &World, vnet: &ResourceId) -> Vec<ResourceId> {
+    world.resources().within(vnet, subnet::SUBNET).map(|s| s.id.clone()).collect()
 }
 
 /// From this api-version on, a PUT that does not speak of subnets leaves them; before, it removes them all.
 const KEEPS_SUBNETS: &str = "2023-09-01";
 
+type Wanted = Vec<(ResourceId, subnet::Checked)>;
+
 /// The subnets that the network is to have, checked against its space, against each other and against what is in
 /// use; none where the present ones stay as they are.
-fn wanted_subnets(world: &World, request: &Request, space: &[IpNet]) -> Result<Option<Vec<(String, Value)>>, ArmError> {
+fn wanted_subnets(world: &World, request: &Request, space: &[IpNet]) -> Result<Option<Wanted>, ArmError> {
     let vnet = &request.id;
-    let present: Vec<&Resource> = world.resources().within(vnet, subnet::SUBNET).collect();
     let list = match request.properties().get("subnets").and_then(Value::as_array) {
         Some(list) => list.as_slice(),
         None if request.api_version.at_least(KEEPS_SUBNETS) => {
-            for subnet in present {
+            for subnet in world.resources().within(vnet, subnet::SUBNET) {
                 let prefixes = prefix::prefixes_of(subnet.properties());
                 subnet::check_inside(vnet, subnet.name(), &prefixes, space)?;
             }
@@ -107,34 +109,30 @@ fn wanted_subnets(world: &World, request: &Request, space: &[IpNet]) -> Result<O
         }
         None => &[],
     };
-    let mut wanted: Vec<(String, Value, Vec<IpNet>)> = Vec::new();
+    let mut wanted: Wanted = Vec::new();
     for item in list {
-        let name = item["name"].as_str().unwrap_or_default().to_owned();
-        let id = vnet.child("subnets", &name);
-        let properties = item["properties"].clone();
-        let prefixes = subnet::check(world, &id, &properties, space)?;
-        if wanted.iter().any(|(_, _, other)| subnet::any_overlap(other, &prefixes)) {
-            return Err(subnet::ranges_overlap(vnet, &name));
+        let id = vnet.child("subnets", item["name"].as_str().unwrap_or_default());
+        let checked = subnet::check(world, &id, &item["properties"], space, &request.location())?;
+        if wanted.iter().any(|(_, other)| subnet::any_overlap(&other.prefixes, &checked.prefixes)) {
+            return Err(subnet::ranges_overlap(vnet, id.name()));
         }
-        wanted.push((name, properties, prefixes));
+        wanted.push((id, checked));
     }
-    for subnet in present {
-        if !wanted.iter().any(|(name, ..)| name.eq_ignore_ascii_case(subnet.name())) {
-            subnet::check_unused(world, &subnet.id)?;
+    for present in subnets_of(world, vnet) {
+        if !wanted.iter().any(|(id, _)| *id == present) {
+            subnet_use::check_unused(world, &present)?;
         }
     }
-    Ok(Some(wanted.into_iter().map(|(name, properties, _)| (name, properties)).collect()))
+    Ok(Some(wanted))
 }
 
-fn apply_subnets(world: &mut World, vnet: &ResourceId, wanted: Vec<(String, Value)>) {
-    let present: Vec<ResourceId> = world.resources().within(vnet, subnet::SUBNET).map(|s| s.id.clone()).collect();
-    for id in present {
-        if !wanted.iter().any(|(name, _)| name.eq_ignore_ascii_case(id.name())) {
-            subnet::remove(world, &id);
+fn apply_subnets(world: &mut World, vnet: &ResourceId, wanted: Wanted) {
+    for present in subnets_of(world, vnet) {
+        if !wanted.iter().any(|(id, _)| *id == present) {
+            subnet::remove(world, &present);
         }
     }
-    for (name, properties) in wanted {
-        let id = vnet.child("subnets", &name);
-        world.upsert(&id, subnet::SUBNET, subnet::body(&id, &properties, "Succeeded"));
+    for (id, checked) in wanted {
+        subnet::store(world, &id, checked, "Succeeded");
     }
 }

@@ -1,0 +1,58 @@
+//! Preview features that machines need, and whether the subscription has registered them.
+
+use std::collections::BTreeSet;
+
+use crate::providers::features;
+use crate::world::{KeptState, World};
+
+/// Encryption at host must be asked for once per subscription.
+pub(super) const ENCRYPTION_AT_HOST: &str = "Microsoft.Compute/EncryptionAtHost";
+
+inventory::submit! { KeptState::of::<ComputeFeatures>("Microsoft.Compute/features") }
+
+/// Features of `Microsoft.Compute` that the world's owner has registered beside `Microsoft.Features`, effective at once;
+/// `world.state::<ComputeFeatures>()`.
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
+pub struct ComputeFeatures(BTreeSet<String>);
+
+impl ComputeFeatures {
+    /// Registers a feature: `Microsoft.Compute/EncryptionAtHost`.
+    pub fn register(&mut self, feature: &str) {
+        self.0.insert(feature.to_ascii_lowercase());
+    }
+}
+
+/// The feature has taken effect for the subscription: through `Microsoft.Features`, or because the owner says so.
+pub(super) fn is_registered(world: &World, feature: &str) -> bool {
+    let through_arm = |(namespace, name)| features::is_effective(world, namespace, name);
+    feature.split_once('/').is_some_and(through_arm)
+        || world.peek::<ComputeFeatures>().is_some_and(|known| known.0.contains(&feature.to_ascii_lowercase()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::server::bench::Bench;
+
+    #[test]
+    fn a_feature_counts_once_its_namespace_was_registered_again() {
+        let mut bench = Bench::new();
+        let known = |bench: &Bench| is_registered(&bench.world, ENCRYPTION_AT_HOST);
+        let feature = "/providers/Microsoft.Features/providers/Microsoft.Compute/features/EncryptionAtHost";
+        bench.post(&format!("{feature}/register?api-version=2021-07-01"), Value::Null).expect(200);
+        bench.settle();
+        assert!(!known(&bench));
+        bench.post("/providers/Microsoft.Compute/register?api-version=2024-11-01", Value::Null).expect(200);
+        assert!(known(&bench));
+    }
+
+    #[test]
+    fn the_owner_can_register_a_feature_at_once() {
+        let mut bench = Bench::new();
+        assert!(!is_registered(&bench.world, ENCRYPTION_AT_HOST));
+        bench.world.state::<ComputeFeatures>().register("microsoft.compute/encryptionathost");
+        assert!(is_registered(&bench.world, ENCRYPTION_AT_HOST));
+    }
+}
