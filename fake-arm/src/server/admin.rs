@@ -44,7 +44,7 @@ pub(super) async fn serve(State(admin): State<Arc<Admin>>, request: Request<Body
     let query: BTreeMap<String, String> =
         url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
     let outcome = check_caller(&parts.headers)
-        .and_then(|()| body)
+        .and(body)
         .and_then(|body| admin.answer(&parts.method, parts.uri.path(), &query, &body));
     let (status, body) = match outcome {
         Ok(body) => (StatusCode::OK, body),

@@ -8,7 +8,10 @@ use super::{Household, LabClock};
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// A lab without processes and threads of its own.
-struct Nobody(Arc<Mutex<Vec<(Duration, u32)>>>);
+struct Nobody(Told);
+
+/// By how much time was moved, and in how many moves.
+type Told = Arc<Mutex<Vec<(Duration, u32)>>>;
 
 impl Household for Nobody {
     fn moved(&self) -> Vec<i32> {
@@ -35,9 +38,9 @@ impl Household for Nobody {
 }
 
 /// A clock that can be moved, where this system has such; and what was told of its moves.
-fn clock() -> Option<(LabClock, Arc<Mutex<Vec<(Duration, u32)>>>)> {
+fn clock() -> Option<(LabClock, Told)> {
     let clock = LabClock::movable(None).ok()?;
-    let told = Arc::default();
+    let told = Told::default();
     clock.keep_moving(Box::new(Nobody(Arc::clone(&told)))).unwrap();
     Some((clock, told))
 }

@@ -33,7 +33,7 @@ pub(crate) fn readable(duration: Duration) -> String {
     if seconds == 0 {
         return format!("{}ms", duration.as_millis());
     }
-    if seconds < 120 && seconds % 60 != 0 {
+    if seconds < 120 && !seconds.is_multiple_of(60) {
         return format!("{seconds}s");
     }
     let units = [(86_400, "d"), (3600, "h"), (60, "m"), (1, "s")];

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -124,7 +124,7 @@ fn admit_owner(azure: &FakeArm, flags: &Serve) {
     });
 }
 
-fn announce(azure: &FakeArm, flags: &Serve, ca: &PathBuf) {
+fn announce(azure: &FakeArm, flags: &Serve, ca: &Path) {
     if !flags.listen.is_loopback() {
         eprintln!(
             "warning: listening on {}: everybody who reaches it can log in with the client secret, and take and change \
