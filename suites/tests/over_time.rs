@@ -77,8 +77,10 @@ async fn a_launch_that_never_succeeds_is_given_up_after_five_minutes(#[future(aw
     }
     let vnet = lab.azure().vnet("vnet").address_space("10.0.0.0/16").create().await?;
     let subnet = vnet.subnet("nodes", "10.0.1.0/24").create().await?;
-    let builder = lab.managed_cluster().node_provisioning(Auto).subnet(&subnet).service_cidr("10.2.0.0/16");
-    let cluster = builder.create().await?;
+    let identity = lab.azure().identity("my-aks-identity").create().await?;
+    lab.azure().role("Network Contributor").on(&vnet).to(&identity).assign().await?;
+    let builder = lab.managed_cluster().node_provisioning(Auto).identity(&identity).subnet(&subnet);
+    let cluster = builder.service_cidr("10.2.0.0/16").create().await?;
     // Without the security group that AKS made, no network interface can be.
     let azure = lab.azure().in_group(cluster.node_resource_group());
     for group in azure.network_security_groups().await? {
@@ -255,8 +257,10 @@ async fn orphaned_machines_and_interfaces_are_collected(#[future(awt)] lab: Lab)
     }
     let vnet = lab.azure().vnet("vnet").address_space("10.0.0.0/16").create().await?;
     let subnet = vnet.subnet("nodes", "10.0.1.0/24").create().await?;
-    let builder = lab.managed_cluster().node_provisioning(Auto).subnet(&subnet).service_cidr("10.2.0.0/16");
-    let cluster = builder.create().await?;
+    let identity = lab.azure().identity("my-aks-identity").create().await?;
+    lab.azure().role("Network Contributor").on(&vnet).to(&identity).assign().await?;
+    let builder = lab.managed_cluster().node_provisioning(Auto).identity(&identity).subnet(&subnet);
+    let cluster = builder.service_cidr("10.2.0.0/16").create().await?;
     cluster.apply(node_class("p")).await?;
     cluster.apply(node_pool("p").sizes(&[D2])).await?;
     web(&cluster).await?;
