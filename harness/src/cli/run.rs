@@ -68,7 +68,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "DIR", env = "CATNAP_ARTEFACTS", hide_env_values = true)]
     artefacts: Option<PathBuf>,
     /// How long a scenario may take: 90s, 15m, 1h
-    #[arg(long, value_name = "TIME", default_value = "15m", value_parser = time)]
+    #[arg(long, value_name = "TIME", default_value = "30m", value_parser = time)]
     timeout: Duration,
     /// movable: time moves on while scenarios wait; real: every wait takes its time [default: movable, where the
     /// machine lets it]

@@ -142,7 +142,7 @@ pub(crate) mod tests {
         let mut state = State::default();
         for (index, object) in objects.iter().enumerate() {
             let kind = object["kind"].as_str().expect("a kind").to_owned();
-            let event = Event::Kube { kind, change: Change::Applied, object: Box::new(object.clone()) };
+            let event = Event::Kube { kind, change: Change::Applied, object: Arc::new(object.clone()) };
             let at = Timestamp::UNIX_EPOCH;
             state.apply(&Arc::new(Record { sequence: index as u64 + 1, at, wall: at, event }));
         }

@@ -296,7 +296,7 @@ mod tests {
 
     fn see(history: &History, change: Change, name: &str) {
         let object = json!({"metadata": {"uid": name, "name": name}});
-        history.record(Event::Kube { kind: "Node".into(), change, object: Box::new(object) });
+        history.record(Event::Kube { kind: "Node".into(), change, object: Arc::new(object) });
     }
 
     #[tokio::test]

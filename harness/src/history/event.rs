@@ -1,5 +1,7 @@
 //! What can be recorded.
 
+use std::sync::Arc;
+
 use fake_arm::events::ArmEvent;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -44,7 +46,7 @@ pub enum Event {
         /// What the watch said.
         change: Change,
         /// The object without `managedFields`.
-        object: Box<serde_json::Value>,
+        object: Arc<serde_json::Value>,
     },
     /// fake-arm answered a request or changed a virtual machine.
     Azure {

@@ -13,6 +13,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
+use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::clock::LabClock;
@@ -51,25 +52,32 @@ impl History {
 
     /// Appends an event. Never blocks on readers; a disk that is full loses the file, not the record in memory.
     pub fn record(&self, event: Event) -> Arc<Record> {
-        let record = self.record_quietly(event);
+        let record = self.append(event, None);
         if record.event.is_news() {
             self.0.clock.news();
         }
         record
     }
 
-    /// Appends an event that is no reason for the lab to go on in real time: a sign of life that changes nothing.
-    pub(crate) fn record_quietly(&self, event: Event) -> Arc<Record> {
+    /// Appends that an object, which is as it was `before`, gave a sign of life. That is no reason for the lab to go on in
+    /// real time, and days are full of it: the file holds the object as it is `now`, the record in memory shares the one
+    /// that is held already.
+    pub(crate) fn record_sign_of_life(&self, kind: &str, before: &Arc<Value>, now: Value) {
+        let event = |object| Event::Kube { kind: kind.to_owned(), change: Change::Applied, object };
+        self.append(event(Arc::clone(before)), Some(event(Arc::new(now))));
+    }
+
+    /// Appends an event; `written` is what the file is to hold instead.
+    fn append(&self, event: Event, written: Option<Event>) -> Arc<Record> {
         let mut log = self.0.records.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let record = Arc::new(Record {
+        let record = Record {
             sequence: log.records.len() as u64 + 1,
             at: self.0.clock.now(),
             wall: Timestamp::now(),
-            event,
-        });
-        log.records.push(record.clone());
+            event: written.unwrap_or_else(|| event.clone()),
+        };
         if let Some(file) = &mut log.file {
-            let written = serde_json::to_writer(&mut *file, &*record)
+            let written = serde_json::to_writer(&mut *file, &record)
                 .map_err(std::io::Error::from)
                 .and_then(|()| file.write_all(b"\n"))
                 .and_then(|()| file.flush());
@@ -78,6 +86,8 @@ impl History {
                 log.file = None;
             }
         }
+        let record = Arc::new(Record { event, ..record });
+        log.records.push(Arc::clone(&record));
         let length = log.records.len();
         drop(log);
         self.0.length.send_replace(length);

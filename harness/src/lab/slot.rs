@@ -1,61 +1,105 @@
 //! A lab takes one of few places on the machine, so that labs of several tests, and of several runs, do not starve each
 //! other.
 
-use std::fs::{File, TryLockError};
 use std::io;
-use std::path::PathBuf;
 use std::time::Duration;
 
-/// How often a waiting lab looks for a free place. Locks on files cannot be awaited several at a time.
+use place::Place;
+
+/// How often a waiting lab looks for a free place: several places cannot be awaited at a time.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// A place on the machine, held until it is dropped (or its process ends, however it ends).
 #[derive(Debug)]
 pub(super) struct Slot {
-    _lock: File,
+    _place: Place,
 }
 
 impl Slot {
-    /// Waits for one of `places` places.
+    /// Waits for one of `places` places; `waiting` is told once, when there is none at first.
     ///
     /// # Errors
-    /// When the lock files cannot be made.
-    pub(super) async fn take(places: usize) -> io::Result<Self> {
-        let folder = folder();
-        std::fs::create_dir_all(&folder)
-            .map_err(|error| io::Error::new(error.kind(), format!("cannot make {}: {error}", folder.display())))?;
+    /// When places cannot be had at all.
+    pub(super) async fn take(places: usize, waiting: impl FnOnce()) -> io::Result<Self> {
+        let mut waiting = Some(waiting);
         loop {
-            for place in 0..places {
-                let path = folder.join(format!("lab-{place}.lock"));
-                let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(|error| {
-                    io::Error::new(error.kind(), format!("cannot open the lock file {}: {error}", path.display()))
-                })?;
-                match file.try_lock() {
-                    Ok(()) => return Ok(Self { _lock: file }),
-                    Err(TryLockError::WouldBlock) => {}
-                    Err(TryLockError::Error(error)) => return Err(error),
+            for number in 0..places {
+                if let Some(place) = Place::try_take(number)? {
+                    return Ok(Self { _place: place });
                 }
+            }
+            if let Some(waiting) = waiting.take() {
+                waiting();
             }
             tokio::time::sleep(LOOK).await;
         }
     }
 }
 
-/// One folder for each user: lock files of another user could not be opened.
-fn folder() -> PathBuf {
-    std::env::temp_dir().join(format!("catnap-{}", nix::unistd::getuid()))
+/// A name in the kernel's abstract namespace: it goes with its process and leaves no file behind. One for each user.
+#[cfg(target_os = "linux")]
+mod place {
+    use std::io;
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::net::{SocketAddr, UnixDatagram};
+
+    #[derive(Debug)]
+    pub(super) struct Place {
+        _name: UnixDatagram,
+    }
+
+    impl Place {
+        pub(super) fn try_take(number: usize) -> io::Result<Option<Self>> {
+            let name = format!("catnap/{}/lab-{number}", nix::unistd::getuid());
+            match UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(name)?) {
+                Ok(name) => Ok(Some(Self { _name: name })),
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => Ok(None),
+                Err(error) => Err(error),
+            }
+        }
+    }
+}
+
+/// A lock file: other systems have no abstract names. One folder for each user, whose files others could not open.
+#[cfg(not(target_os = "linux"))]
+mod place {
+    use std::fs::{File, TryLockError};
+    use std::io;
+
+    #[derive(Debug)]
+    pub(super) struct Place {
+        _lock: File,
+    }
+
+    impl Place {
+        pub(super) fn try_take(number: usize) -> io::Result<Option<Self>> {
+            let folder = std::env::temp_dir().join(format!("catnap-{}", nix::unistd::getuid()));
+            let path = folder.join(format!("lab-{number}.lock"));
+            let cannot = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+            std::fs::create_dir_all(&folder).map_err(cannot)?;
+            let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(cannot)?;
+            match file.try_lock() {
+                Ok(()) => Ok(Some(Self { _lock: file })),
+                Err(TryLockError::WouldBlock) => Ok(None),
+                Err(TryLockError::Error(error)) => Err(cannot(error)),
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn a_place_is_free_again_when_its_holder_is_gone() {
-        // Places beyond those that labs on this machine use.
-        let many = 4096;
-        let first = Slot::take(many).await.unwrap();
+    /// A place far beyond those that labs on this machine use.
+    const NUMBER: usize = 4096;
+
+    #[test]
+    fn a_place_has_one_holder_and_is_free_again_when_it_is_gone() {
+        let first = Place::try_take(NUMBER).unwrap();
+        assert!(first.is_some());
+        assert!(Place::try_take(NUMBER).unwrap().is_none());
         drop(first);
-        Slot::take(many).await.unwrap();
+        assert!(Place::try_take(NUMBER).unwrap().is_some());
     }
 }

@@ -84,8 +84,14 @@ impl Lab {
         let store = Store::open(options)?;
         let binaries = store.resolve(&settings.versions, |progress| display.report(progress)).await?;
         probe_namespaces()?;
-        progress.step("wait for a place on this machine");
-        let slot = Slot::take(settings.slots).await.map_err(|source| io("take a place on this machine", source))?;
+        let waiting = || {
+            progress.step("wait for a place on this machine");
+            if !progress.is_read() {
+                eprintln!("waiting: this machine has as many labs as it may ({}, see CATNAP_LABS)", settings.slots);
+            }
+        };
+        let slot = Slot::take(settings.slots, waiting).await;
+        let slot = slot.map_err(|source| io("take a place on this machine", source))?;
         progress.step("start fake-arm");
 
         let folder = folder(&settings)?;

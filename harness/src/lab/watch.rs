@@ -1,6 +1,7 @@
 //! Watches the cluster and records what is seen.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use futures::StreamExt;
 use kube::api::{Api, DynamicObject};
@@ -46,11 +47,11 @@ impl Watches {
 
 async fn watch(api: Api<DynamicObject>, kind: &'static str, history: History) {
     // What is known to exist, so that a list after a broken watch tells what has gone meanwhile.
-    let mut known: HashMap<String, Value> = HashMap::new();
-    let mut listed: HashMap<String, Value> = HashMap::new();
+    let mut known: HashMap<String, Arc<Value>> = HashMap::new();
+    let mut listed: HashMap<String, Arc<Value>> = HashMap::new();
     let mut stream = watcher(api, watcher::Config::default()).default_backoff().boxed();
-    let record = |change, object: &Value| {
-        history.record(Event::Kube { kind: kind.to_owned(), change, object: Box::new(object.clone()) });
+    let record = |change, object: &Arc<Value>| {
+        history.record(Event::Kube { kind: kind.to_owned(), change, object: Arc::clone(object) });
     };
     while let Some(event) = stream.next().await {
         match event {
@@ -75,13 +76,15 @@ async fn watch(api: Api<DynamicObject>, kind: &'static str, history: History) {
             }
             Ok(watcher::Event::Apply(object)) => {
                 let (uid, object) = plain(object, kind);
-                if known.get(&uid).is_some_and(|before| is_sign_of_life(before, &object)) {
-                    let object = Box::new(object.clone());
-                    history.record_quietly(Event::Kube { kind: kind.to_owned(), change: Change::Applied, object });
-                } else {
-                    record(Change::Applied, &object);
+                match known.get(&uid) {
+                    Some(before) if is_sign_of_life(before, &object) => {
+                        history.record_sign_of_life(kind, before, Arc::unwrap_or_clone(object));
+                    }
+                    _ => {
+                        record(Change::Applied, &object);
+                        known.insert(uid, object);
+                    }
                 }
-                known.insert(uid, object);
             }
             Ok(watcher::Event::Delete(object)) => {
                 let (uid, object) = plain(object, kind);
@@ -93,7 +96,8 @@ async fn watch(api: Api<DynamicObject>, kind: &'static str, history: History) {
     }
 }
 
-/// Whether nothing has changed between two states of an object but the times at which its conditions were confirmed.
+/// Whether nothing has changed between two states of an object but when, and how often, it was confirmed: conditions of a
+/// node, leases, events that are told again.
 fn is_sign_of_life(before: &Value, after: &Value) -> bool {
     let timeless = |object: &Value| {
         let mut object = object.clone();
@@ -101,21 +105,30 @@ fn is_sign_of_life(before: &Value, after: &Value) -> bool {
         for condition in object["status"]["conditions"].as_array_mut().into_iter().flatten() {
             condition["lastHeartbeatTime"] = Value::Null;
         }
+        if object["kind"] == "Lease" {
+            object["spec"]["renewTime"] = Value::Null;
+        }
+        if object["kind"] == "Event" {
+            for told_again in ["count", "lastTimestamp", "series"] {
+                object[told_again] = Value::Null;
+            }
+        }
         object
     };
     // Most changes show at once.
-    before["spec"] == after["spec"] && timeless(before) == timeless(after)
+    let differ = |part: &str| before[part] != after[part];
+    !(differ("spec") && before["kind"] != "Lease") && timeless(before) == timeless(after)
 }
 
 /// The object as JSON with its kind and without what only the API server's bookkeeping needs.
-fn plain(object: DynamicObject, kind: &str) -> (String, Value) {
+fn plain(object: DynamicObject, kind: &str) -> (String, Arc<Value>) {
     let uid = object.metadata.uid.clone().unwrap_or_default();
     let mut object = serde_json::to_value(object).unwrap_or_default();
     if let Some(metadata) = object["metadata"].as_object_mut() {
         metadata.remove("managedFields");
     }
     object["kind"] = kind.into();
-    (uid, object)
+    (uid, Arc::new(object))
 }
 
 #[cfg(test)]
@@ -133,5 +146,20 @@ mod tests {
         };
         assert!(is_sign_of_life(&node("1", "True"), &node("2", "True")));
         assert!(!is_sign_of_life(&node("1", "True"), &node("2", "False")));
+    }
+
+    #[test]
+    fn a_lease_that_is_renewed_and_an_event_that_is_told_again_are_no_change() {
+        let lease = |holder: &str, renewed: &str| {
+            json!({ "kind": "Lease", "metadata": { "resourceVersion": renewed },
+                    "spec": { "holderIdentity": holder, "renewTime": renewed } })
+        };
+        assert!(is_sign_of_life(&lease("a", "1"), &lease("a", "2")));
+        assert!(!is_sign_of_life(&lease("a", "1"), &lease("b", "2")));
+        let event = |message: &str, count: u32| {
+            json!({ "kind": "Event", "message": message, "count": count, "lastTimestamp": count.to_string() })
+        };
+        assert!(is_sign_of_life(&event("blocked", 1), &event("blocked", 2)));
+        assert!(!is_sign_of_life(&event("blocked", 1), &event("removed", 2)));
     }
 }

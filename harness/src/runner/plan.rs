@@ -72,7 +72,7 @@ pub struct Plan {
 pub struct Outcome {
     /// The scenarios that ended, in the order in which they did.
     pub reports: Vec<ScenarioReport>,
-    /// How many were not started, because the run was stopped.
+    /// How many were not started, because the run was stopped or could not have run any.
     pub not_started: usize,
     /// How long it took.
     pub took: Duration,
@@ -143,6 +143,8 @@ struct Course<'a> {
     news: (mpsc::UnboundedSender<News>, mpsc::UnboundedReceiver<News>),
     reports: Vec<ScenarioReport>,
     junit_trouble: Option<junit::JunitError>,
+    /// Scenarios cannot be run here.
+    hopeless: bool,
 }
 
 impl<'a> Course<'a> {
@@ -150,7 +152,7 @@ impl<'a> Course<'a> {
         let waiting = plan.scenarios.iter().cloned().collect();
         let news = mpsc::unbounded_channel();
         let running = JoinSet::new();
-        Self { plan, display, stop, waiting, running, news, reports: Vec::new(), junit_trouble: None }
+        Self { plan, display, stop, waiting, running, news, reports: Vec::new(), junit_trouble: None, hopeless: false }
     }
 
     async fn go(mut self) -> Outcome {
@@ -186,7 +188,8 @@ impl<'a> Course<'a> {
 
     /// Starts what may start.
     fn fill(&mut self) {
-        while self.running.len() < self.plan.jobs.max(1) && *self.stop.borrow() == Stop::NotYet {
+        let jobs = self.plan.jobs.max(1);
+        while self.running.len() < jobs && *self.stop.borrow() == Stop::NotYet && !self.hopeless {
             let Some(scenario) = self.waiting.pop_front() else { return };
             if scenario.ignored {
                 let report = self.plan.ignored(&scenario);
@@ -213,5 +216,11 @@ impl<'a> Course<'a> {
         }
         self.display.show(RunEvent::Finished(&report));
         self.reports.push(report);
+        let cannot = |report: &ScenarioReport| matches!(report.verdict, Verdict::CouldNotRun { .. });
+        if !self.hopeless && !self.waiting.is_empty() && self.reports.iter().all(cannot) {
+            // What the first lacks all lack; nobody wants to read it seventy times.
+            self.hopeless = true;
+            self.display.show(RunEvent::Notice("scenarios cannot be run here: no more are started"));
+        }
     }
 }

@@ -181,6 +181,20 @@ async fn exit_codes_tell_failure_from_what_could_not_run() {
 }
 
 #[tokio::test]
+async fn where_the_first_could_not_run_no_more_are_started() {
+    let mut trial = Trial::new();
+    trial.jobs = 1;
+    // They start in the suite's order.
+    let outcome = trial.run(&["cannot_run", "skipped", "later"]).await;
+    assert_eq!((outcome.reports.len(), outcome.not_started, outcome.exit_code()), (1, 2, 2));
+    let mut trial = Trial::new();
+    trial.jobs = 1;
+    // One that has run shows that scenarios can be.
+    let outcome = trial.run(&["passes", "cannot_run", "skipped"]).await;
+    assert_eq!((outcome.reports.len(), outcome.not_started), (3, 0));
+}
+
+#[tokio::test]
 async fn a_scenario_is_told_what_it_needs_and_nothing_of_cargo() {
     let mut trial = Trial::new();
     trial.run(&["reads_its_environment"]).await;

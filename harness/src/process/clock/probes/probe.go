@@ -24,8 +24,9 @@ func main() {
 	deadline, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
 	time.AfterFunc(14*time.Minute, func() { say("func") })
+	// Until a moment, not for a while: this may begin only after time was moved for the first time.
 	go func() {
-		time.Sleep(13 * time.Minute)
+		time.Sleep(time.Until(begun.Add(13 * time.Minute)))
 		say("slept")
 	}()
 	// A goroutine that always looks: it would see time go back.
