@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use miette::{Result, miette};
 
 use super::bench_clock::{ClockBenchArgs, bench_clock};
+use super::bench_soak::{SoakArgs, bench_soak};
 use super::parts::{PartsArgs, prepare_components};
 use crate::expect::{Failure, minutes, nodes, pods};
 use crate::history::{Event, History};
@@ -18,7 +19,8 @@ Examples:
   catnap bench lab                 times and memory of a lab, over ten repeats
   catnap bench lab --repeats 3
   catnap bench clock               what waits cost in a lab in which nothing happens
-  catnap bench clock --suites      the same for each suite, with the movable clock and with the real one";
+  catnap bench clock --suites      the same for each suite, with the movable clock and with the real one
+  catnap bench soak                a week of days and nights in one lab, and what it grows by";
 
 /// Measure how long things take on this machine
 #[derive(Debug, Args)]
@@ -38,6 +40,9 @@ pub enum BenchCommand {
     /// What waits cost: cluster hours in a wall minute, fifteen minutes, a day; how exactly the clocks agree
     #[command(after_help = EXAMPLES)]
     Clock(ClockBenchArgs),
+    /// Days and nights in one lab: what comes in the morning goes in the evening; nothing is left, nothing grows
+    #[command(after_help = EXAMPLES)]
+    Soak(SoakArgs),
 }
 
 /// How to measure a lab.
@@ -56,6 +61,7 @@ pub(super) async fn bench(args: BenchArgs) -> Result<u8> {
     let args = match args.command {
         BenchCommand::Lab(args) => args,
         BenchCommand::Clock(args) => return bench_clock(args).await,
+        BenchCommand::Soak(args) => return bench_soak(args).await,
     };
     let parts = args.parts.checked()?;
     prepare_components(&parts).await?;

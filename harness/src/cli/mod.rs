@@ -2,6 +2,7 @@
 
 mod bench;
 mod bench_clock;
+mod bench_soak;
 mod building;
 mod components;
 mod doctor;
