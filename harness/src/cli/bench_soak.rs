@@ -10,7 +10,7 @@ use super::parts::{PartsArgs, prepare_components};
 use crate::clock::ClockKind;
 use crate::expect::{Failure, disks, minutes, nics, node_claims, nodes, pods, vms};
 use crate::lab::{Cluster, Lab, NodeProvisioning, Settings};
-use crate::manifest::{Named, deployment, node_class, node_pool};
+use crate::manifest::{deployment, node_class, node_pool};
 use crate::process::{ClockError, probe_clock};
 use crate::report::ProgressWriter;
 
