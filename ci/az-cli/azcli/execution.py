@@ -52,6 +52,8 @@ class Session:
     def __init__(self, azure: FakeArm, python: Path, folder: Path, variables: dict):
         self.azure, self.folder, self.ledger = azure, folder, 0
         self.work = folder / "work"
+        # The identities that have logged in.
+        self.identities = set()
         for name in ("bin", "home", "tmp", "work"):
             (folder / name).mkdir()
         shim = folder / "bin" / "az"
@@ -142,18 +144,19 @@ class Session:
             return self.shell(script)
         client = Template(check.identity).safe_substitute(self.variables)
         header = self.azure.admin(f"/identity?client_id={client}")["IDENTITY_HEADER"]
-        config = self.folder / "tmp" / f"identity-{client}"
+        config = self.folder / f"identity-{client}"
         more = {
             "AZURE_CONFIG_DIR": str(config),
-            "IDENTITY_ENDPOINT": f"{self.azure.identity_endpoint}/msi/token",
+            "IDENTITY_ENDPOINT": self.azure.identity_endpoint,
             "IDENTITY_HEADER": header,
         }
-        if not config.exists():
-            config.mkdir()
+        if client not in self.identities:
+            config.mkdir(exist_ok=True)
             cloud = f"az cloud register --name FakeArm --endpoint-resource-manager {self.azure.endpoint}"
             login = self.shell(f"{cloud} && az cloud set --name FakeArm && az login --identity", more)
             if login.exit != 0:
                 return login
+            self.identities.add(client)
         outcome = self.shell(script, more)
         outcome.variables = self.variables
         return outcome

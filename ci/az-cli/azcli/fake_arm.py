@@ -64,7 +64,7 @@ class FakeArm:
         told = json.loads(line)
         self.endpoint = told["endpoint"].rstrip("/")
         self.admin_endpoint = told["adminEndpoint"].rstrip("/")
-        self.identity_endpoint = told["identityEndpoint"].rstrip("/")
+        self.identity_endpoint = told["identityEndpoint"]
         self.ca, self.tenant, self.subscription = told["ca"], told["tenant"], told["subscription"]
         self.client_id, self.client_secret = told["clientId"], told["clientSecret"]
 
