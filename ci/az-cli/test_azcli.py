@@ -79,7 +79,7 @@ class Reports(unittest.TestCase):
         result = Result(Step("az a", section="S"), checks=[("az a", [Verdict("exit status 0", "exit status 1: \x1b")])])
         done = [(Document("d", "Title", "1", {}, []), [result])]
         self.assertIn("**not so:** exit status 0", report.page(done))
-        self.assertIn("seen: exit status 1", report.line(result))
+        self.assertIn("seen: exit status 1", report.line(done[0][0], result))
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "new" / "TEST-az-cli.xml"
             report.junit(done, file)

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import subprocess
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,8 +50,8 @@ class Result:
 class Session:
     """A shell that is logged in to a fake, as README.md says."""
 
-    def __init__(self, azure: FakeArm, python: Path, folder: Path, variables: dict):
-        self.azure, self.folder, self.ledger = azure, folder, 0
+    def __init__(self, azure: FakeArm, python: Path, folder: Path, variables: dict, stop: threading.Event):
+        self.azure, self.folder, self.stop, self.ledger = azure, folder, stop, 0
         self.work = folder / "work"
         # The identities that have logged in.
         self.identities = set()
@@ -101,20 +102,25 @@ class Session:
             text=True,
             start_new_session=True,
         )
-        try:
-            stdout, stderr = process.communicate(timeout=PATIENCE)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            stdout, stderr = process.communicate()
-            stderr += f"\nERROR: it had not ended after {PATIENCE} s\n"
-        except BaseException:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-            raise
+        stdout, stderr = self._ended(process)
         if left.exists():
             entries = (entry.split("=", 1) for entry in left.read_text().split("\0") if entry)
             variables = {name: value for name, value in entries if name not in OWN_VARIABLES}
         return Outcome(process.returncode, stdout, stderr, variables)
+
+    def _ended(self, process: subprocess.Popen) -> tuple[str, str]:
+        """What a command wrote; killed with all its children where it must not go on."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return process.communicate(timeout=0.5)
+            except subprocess.TimeoutExpired:
+                late = time.monotonic() > deadline
+                if not (late or self.stop.is_set()):
+                    continue
+            os.killpg(process.pid, signal.SIGKILL)
+            stdout, stderr = process.communicate()
+            return stdout, stderr + (f"\nERROR: it had not ended after {PATIENCE} s\n" if late else "")
 
     def run(self, step: Step) -> Result:
         """Runs a step and the looks at its outcome."""
@@ -198,13 +204,18 @@ def readme_commands(azure: FakeArm) -> str:
     return f"set -e\n{commands}\nset +e"
 
 
-def run(document: Document, fake_arm: Path, python: Path, folder: Path, tell) -> list[Result]:
-    """Runs a document on a fake of its own. Tells each result as it comes."""
+def run(document: Document, fake_arm: Path, python: Path, folder: Path, tell, stop: threading.Event) -> list[Result]:
+    """Runs a document on a fake of its own, until it is told to stop. Tells each result as it comes."""
+    if stop.is_set():
+        return []
     folder.mkdir()
     with FakeArm(fake_arm, folder) as azure:
-        session = Session(azure, python, folder, document.variables)
+        session = Session(azure, python, folder, document.variables, stop)
         results = []
         for step in document.steps:
-            results.append(session.run(step))
-            tell(results[-1])
+            result = session.run(step)
+            if stop.is_set():
+                break
+            results.append(result)
+            tell(result)
         return results

@@ -21,7 +21,6 @@ class AzureCli:
     """An installed CLI; `python -m azure.cli` is what its script `az` does."""
 
     python: Path
-    version: str
 
 
 def cache_folder() -> Path:
@@ -43,12 +42,13 @@ def installed(say) -> AzureCli:
     with lock:
         # Two runs must not install into one folder at a time.
         fcntl.flock(lock, fcntl.LOCK_EX)
-        ready = folder / "ready"
-        if not ready.exists():
+        ready, python = folder / "ready", folder / "bin" / "python"
+        # The Python that it was made with may be gone since.
+        if not (ready.exists() and python.exists()):
             say(f"installing azure-cli {VERSION} to {folder} (once, about 750 MB)")
             _install(folder)
             ready.touch()
-    return AzureCli(folder / "bin" / "python", VERSION)
+    return AzureCli(python)
 
 
 def _install(folder: Path) -> None:

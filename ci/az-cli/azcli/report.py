@@ -16,10 +16,10 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def line(result: Result) -> str:
+def line(document: Document, result: Result) -> str:
     """A result on the terminal: one line, and where it failed what was expected and what was seen."""
     word = {"passed": "PASS", "failed": "FAIL", "skipped": "SKIP"}[result.status]
-    lines = [f"{word} {result.seconds:6.1f}s  {_short(result.step.command)}"]
+    lines = [f"{word} {result.seconds:6.1f}s  {document.name.split('-')[0]}  {_short(result.step.command)}"]
     if result.step.skip:
         lines.append(f"      {result.step.skip}")
     if result.status == "failed":
@@ -51,7 +51,7 @@ def page(done: list[tuple[Document, list[Result]]]) -> str:
     lines = [
         "# The Azure CLI against fake-arm",
         "",
-        f"azure-cli {VERSION} from PyPI, unchanged, ran every az command of five of Microsoft's documents against",
+        f"azure-cli {VERSION} from PyPI, unchanged, ran every az command of five documents of Microsoft's against",
         f"`fake-arm serve`: **{counts(every)}**. Written by `ci/az-cli/run`; the commands and what is expected of them",
         "are in [`documents/`](documents), one file a document.",
         "",
