@@ -85,12 +85,15 @@ def _entry(result: Result) -> list[str]:
     lines = [f"**{result.status}**, {ORIGINS[step.origin]}{claims}"]
     lines += ["", f"{step.note}"] if step.note else []
     lines += ["", "```sh", step.run.strip(), "```"]
+    filled = ", ".join(f"`{printed}` is `{value}`" for printed, value in step.placeholders.items())
+    lines += ["", f"with {filled}"] if filled else []
     lines += ["", f"Skipped: {step.skip}"] if step.skip else [""]
-    for run, verdicts in result.checks:
+    for index, (run, verdicts) in enumerate(result.checks):
         own = run == step.run.strip()
         indent = "" if own else "  "
         if not own:
-            lines.append(f"- `{' '.join(run.split())}`")
+            who = f", as the client `{step.after[index - 1].identity}`" if step.after[index - 1].identity else ""
+            lines.append(f"- `` {' '.join(run.split())} ``{who}")
         lines += [f"{indent}- {_sentence(verdict)}" for verdict in verdicts]
     return lines
 
