@@ -218,6 +218,14 @@ fn merged(properties: &Value, before: Option<&Value>) -> Map<String, Value> {
             given.insert(name.clone(), value.clone());
         }
     }
+    // Clients turn autoscaling off with the switch alone; its bounds go with it.
+    if given.get("enableAutoScaling") == Some(&json!(false)) {
+        for bound in ["minCount", "maxCount"] {
+            if properties[bound].is_null() {
+                given.remove(bound);
+            }
+        }
+    }
     for read_only in
         ["name", "eTag", "provisioningState", "currentOrchestratorVersion", "nodeImageVersion", "nodeImageReference"]
     {

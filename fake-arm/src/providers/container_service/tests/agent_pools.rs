@@ -196,3 +196,27 @@ fn patch_is_not_a_way_to_change_a_pool() {
     let mut aks = Aks::created(&recommended("Manual"));
     refusal(aks.bench.patch(&pool("nodepool1"), json!({})), 405, "HttpMethodNotAllowed");
 }
+
+/// `az aks update --disable-cluster-autoscaler`, and `az aks nodepool update` with the same flag.
+#[test]
+fn autoscaling_is_turned_off_without_a_word_about_its_bounds() {
+    let mut body = recommended("Manual");
+    let bounds = json!({"enableAutoScaling": true, "minCount": 1, "maxCount": 3});
+    body["properties"]["agentPoolProfiles"][0].as_object_mut().unwrap().extend(bounds.as_object().unwrap().clone());
+    let mut aks = Aks::created(&body);
+    let off = |pool: &mut Value| {
+        pool["enableAutoScaling"] = json!(false);
+        pool.as_object_mut().unwrap().retain(|name, _| !["minCount", "maxCount"].contains(&name.as_str()));
+    };
+    aks.change(|p| off(&mut p["agentPoolProfiles"][0])).expect(200);
+    let shown = aks.bench.get(&pool("nodepool1")).expect(200)["properties"].clone();
+    assert_eq!((&shown["enableAutoScaling"], &shown["minCount"]), (&json!(false), &Value::Null));
+
+    aks.bench.put(&pool("nodepool1"), json!({ "properties": bounds })).expect(200);
+    aks.bench.settle();
+    let reply = aks.bench.put(&pool("nodepool1"), json!({"properties": {"enableAutoScaling": false, "minCount": 1}}));
+    refusal(reply, 400, "InvalidParameter");
+    let mut one = aks.bench.get(&pool("nodepool1")).expect(200);
+    off(&mut one["properties"]);
+    aks.bench.put(&pool("nodepool1"), one).expect(200);
+}
