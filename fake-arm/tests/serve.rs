@@ -7,6 +7,8 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use reqwest::{Client, Method};
@@ -75,6 +77,19 @@ impl Served {
         }
         let response = request.send().await.unwrap();
         (response.status().as_u16(), response.json().await.unwrap_or_default())
+    }
+
+    /// What a GET shows once nothing is under way any more.
+    async fn settled(&self, path: &str) -> Value {
+        for _ in 0..300 {
+            let (_, shown) = self.arm(Method::GET, path, None).await;
+            let state = shown["properties"]["provisioningState"].as_str().unwrap_or_default();
+            if !state.ends_with("ing") {
+                return shown;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("{path} does not come to rest");
     }
 
     async fn admin(&self, method: Method, path: &str, body: &str) -> (u16, Value) {
@@ -270,4 +285,35 @@ fn people_are_told_how_to_log_in() {
     for part in ["az cloud register --name FakeArm", "REQUESTS_CA_BUNDLE=", "client secret", "admin API"] {
         assert!(page.contains(part), "{page}");
     }
+}
+
+#[tokio::test]
+async fn a_managed_cluster_is_made_changed_and_deleted_without_kubernetes() {
+    const CLUSTER: &str = "/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/c";
+    let served = Served::start(&[]);
+    served.arm(Method::PUT, GROUP, Some(json!({"location": "eastus"}))).await;
+    let cluster = format!("{CLUSTER}?api-version=2025-05-01");
+    let body = |mode: &str| {
+        json!({"location": "eastus", "identity": {"type": "SystemAssigned"}, "properties": {
+            "dnsPrefix": "c",
+            "agentPoolProfiles": [{"name": "nodepool1", "count": 1, "mode": "System"}],
+            "nodeProvisioningProfile": {"mode": mode}}})
+    };
+    for mode in ["Auto", "Manual"] {
+        let (status, _) = served.arm(Method::PUT, &cluster, Some(body(mode))).await;
+        assert!(status == 200 || status == 201, "{mode}: {status}");
+        let made = served.settled(&cluster).await;
+        assert_eq!(made["properties"]["nodeProvisioningProfile"]["mode"], mode);
+    }
+    for (action, context) in [("listClusterUserCredential", "c"), ("listClusterAdminCredential", "c-admin")] {
+        let path = format!("{CLUSTER}/{action}?api-version=2025-05-01");
+        let (_, found) = served.arm(Method::POST, &path, None).await;
+        let text = BASE64_STANDARD.decode(found["kubeconfigs"][0]["value"].as_str().unwrap()).unwrap();
+        let config: Value = serde_saphyr::from_slice(&text).unwrap();
+        assert_eq!((&config["current-context"], &config["contexts"][0]["name"]), (&json!(context), &json!(context)));
+        let server = config["clusters"][0]["cluster"]["server"].as_str().unwrap();
+        assert!(server.starts_with("https://c-") && server.ends_with(".hcp.eastus.azmk8s.io:443"), "{server}");
+    }
+    assert_eq!(served.arm(Method::DELETE, &cluster, None).await.0, 202);
+    assert_eq!(served.settled(&cluster).await["error"]["code"], "ResourceNotFound");
 }

@@ -2,6 +2,7 @@
 
 mod flags;
 mod greeting;
+mod hollow;
 mod keeping;
 mod running;
 mod trouble;

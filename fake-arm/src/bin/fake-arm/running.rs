@@ -14,6 +14,7 @@ use fake_arm::{FakeArm, Settings, StartError};
 
 use crate::flags::Serve;
 use crate::greeting::{self, Client};
+use crate::hollow::HollowEngine;
 use crate::keeping;
 use crate::trouble::Trouble;
 
@@ -27,6 +28,7 @@ pub(crate) async fn serve(flags: Box<Serve>) -> Result<(), Trouble> {
     // Before anything is announced: whoever reads the announcement may send a signal at once.
     let signals = Signals::new().map_err(Trouble::Signals)?;
     let (azure, fresh) = start(&flags).await?;
+    azure.set_engine(Arc::new(HollowEngine));
     admit_owner(&azure, &flags);
     if let Some(path) = flags.world.as_ref().filter(|_| fresh) {
         let document = keeping::read_world(path)?;
