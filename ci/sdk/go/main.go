@@ -65,7 +65,7 @@ func check(err error) {
 	}
 }
 
-// finished waits for an operation to end, and resumes it from its token in between as a restarted program would.
+// finished waits for an operation to end.
 func finished[T any](poller *runtime.Poller[T], err error) T {
 	check(err)
 	return must(poller.PollUntilDone(context.Background(), nil))
