@@ -156,9 +156,7 @@ mod tests {
         };
         assert!(is_sign_of_life(&lease("a", "1"), &lease("a", "2")));
         assert!(!is_sign_of_life(&lease("a", "1"), &lease("b", "2")));
-        let event = |message: &str, count: u32| {
-            json!({ "kind": "Event", "message": message, "count": count, "lastTimestamp": count.to_string() })
-        };
+        let event = |message: &str, count: u32| json!({ "kind": "Event", "message": message, "count": count, "lastTimestamp": count.to_string() });
         assert!(is_sign_of_life(&event("blocked", 1), &event("blocked", 2)));
         assert!(!is_sign_of_life(&event("blocked", 1), &event("removed", 2)));
     }
