@@ -58,6 +58,9 @@ async fn soak(args: &SoakArgs, settings: Settings, begin: Timestamp) -> std::res
     };
     applied.await.map_err(|error| error.to_string())?;
 
+    let told = |failure: Failure| failure.text().to_owned();
+    // The nodes that AKS itself makes: without them there would be nothing that could become not ready at night.
+    cluster.expect(nodes().all_ready()).within(minutes(5)).await.map_err(told)?;
     let begun = Instant::now();
     let mark = cluster.mark();
     let (mut first, mut last) = (None, None);
@@ -79,7 +82,6 @@ async fn soak(args: &SoakArgs, settings: Settings, begin: Timestamp) -> std::res
         first = first.or(own.filter(|_| day > 0).map(|bytes| (day, bytes)));
         last = own.map(|bytes| (day, bytes));
     }
-    let told = |failure: Failure| failure.text().to_owned();
     cluster.expect(nodes().all_ready()).at_every_instant_since(&mark).map_err(told)?;
     println!("no node was ever not ready, no machine, interface or disk was left");
     if let (Some((from, before)), Some((to, after))) = (first, last)
