@@ -9,7 +9,7 @@ impl VmSize {
     pub fn to_sku(&self, location: &str, zones: &[String]) -> Value {
         // Azure says per zone which of them take ultra disks.
         let zone_details = if self.ultra_disks && !zones.is_empty() {
-            json!([{ "name": zones, "capabilities": [{ "name": "UltraSSDAvailable", "value": "True" }] }])
+            json!([{ "Name": zones, "capabilities": [{ "name": "UltraSSDAvailable", "value": "True" }] }])
         } else {
             json!([])
         };

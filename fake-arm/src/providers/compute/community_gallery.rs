@@ -9,7 +9,7 @@ use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
 use crate::world::World;
 
 const API_VERSIONS: &[&str] =
-    &["2025-03-03", "2024-03-03", "2023-07-03", "2022-08-03", "2022-03-03", "2022-01-03", "2021-07-01"];
+    &["2026-03-03", "2025-03-03", "2024-03-03", "2023-07-03", "2022-08-03", "2022-03-03", "2022-01-03", "2021-07-01"];
 
 struct Galleries;
 struct Images;

@@ -17,6 +17,7 @@ pub(super) const IMAGE: &str = "Microsoft.Compute/galleries/images";
 pub(super) const VERSION: &str = "Microsoft.Compute/galleries/images/versions";
 
 pub(super) const API_VERSIONS: &[&str] = &[
+    "2026-03-03",
     "2025-03-03",
     "2024-03-03",
     "2023-07-03",

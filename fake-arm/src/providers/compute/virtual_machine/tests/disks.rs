@@ -170,3 +170,22 @@ fn of_several_interfaces_one_is_the_primary() {
         |bench: &Bench, name: &str| bench.world.resources().get(&nic_id(name)).unwrap().properties()["primary"].clone();
     assert_eq!((primary(&bench, "aks-a"), primary(&bench, "aks-b")), (json!(false), json!(true)));
 }
+
+/// What the SDKs for Go (armcompute 8.4) and Python (azure-mgmt-compute 39) send unless they are told otherwise.
+#[test]
+fn disks_and_galleries_know_the_versions_of_the_sdks() {
+    let mut bench = bench();
+    for (types, version) in [
+        ("/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines", "2026-04-01"),
+        ("/resourceGroups/rg/providers/Microsoft.Compute/disks", "2026-03-02"),
+        ("/resourceGroups/rg/providers/Microsoft.Compute/galleries", "2026-03-03"),
+        ("/providers/Microsoft.Compute/locations/eastus/sharedGalleries", "2026-03-03"),
+        (
+            "/providers/Microsoft.Compute/locations/eastus/communityGalleries/AKSUbuntu-38d80f77-467a-481f-a8d4-09b6d4220bd2/images",
+            "2026-03-03",
+        ),
+        ("/providers/Microsoft.Compute/skus", "2021-07-01"),
+    ] {
+        bench.get(&format!("{types}?api-version={version}")).expect(200);
+    }
+}
