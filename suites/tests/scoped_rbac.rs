@@ -673,7 +673,7 @@ async fn in_overlay_mode_the_provisioner_does_not_start(#[future(awt)] lab: Lab,
     lab.provisioner().may_panic("getting VNET GUID");
     let failed = lab.set_node_provisioning(&cluster, Auto).await.err();
     let message = failed.map(|error| error.to_string()).unwrap_or_default();
-    lab.verify(&format!("the reason is told in {message:?}"), true, message.contains("virtual network"))?;
+    lab.verify(&format!("the missing right is told in {message:?}"), true, message.contains(VNET_READ))?;
     cluster.expect(requests(VNET_READ).by(&network.identity).answered(403).any()).now()?;
 
     if by_right {
