@@ -421,8 +421,9 @@ async fn redefine(lab: &Lab, role: &str, actions: &[&str]) -> Outcome {
     Ok(())
 }
 
-/// What the provisioner needs in the node resource group and on the subnet together, besides what needs no role there:
-/// the printed role of a whole life of a node (`catnap rights`, see the last scenario).
+/// What a launch, its failure and the end of a node take in the node resource group and on the subnet, besides what needs
+/// no role there. The printed role of the last part of this suite is measured, this one is written down: it holds the
+/// removal of an interface whose machine was refused, and not the look at extensions that no refusal depends on.
 const NEEDED: [&str; 15] = [
     SUBNET_READ,
     SUBNET_JOIN,
