@@ -25,10 +25,10 @@ pub mod prelude {
     };
     pub use crate::expect::{
         Expectation, Failure, Mark, Outcome, all_requests, days, disks, events, hours, minutes, nics, node_claims,
-        nodes, pods, requests, seconds, token_requests, vms,
+        nodes, pods, requests, rights_of, seconds, token_requests, vms,
     };
     pub use crate::lab::NodeProvisioning::{Auto, Manual};
-    pub use crate::lab::{Cluster, ClusterError, Lab, ManagedClusterBuilder, lab};
+    pub use crate::lab::{Cluster, ClusterError, Lab, ManagedClusterBuilder, SecurityGroup, Tenant, lab};
     pub use crate::manifest::{
         Budget, Deployment, Manifests, Named, NodeClass, NodePool, deployment, disruption_budget, node_class, node_pool,
     };

@@ -30,6 +30,12 @@ impl From<&str> for PrincipalId {
     }
 }
 
+impl From<&PrincipalId> for PrincipalId {
+    fn from(id: &PrincipalId) -> Self {
+        id.clone()
+    }
+}
+
 impl From<&Identity> for PrincipalId {
     fn from(identity: &Identity) -> Self {
         identity.principal_id.clone()

@@ -97,6 +97,24 @@ impl Azure {
         RoleDefinitionBuilder::new(self.clone(), name)
     }
 
+    /// A custom role to be defined out of what `az role definition create --role-definition` reads: `Name`,
+    /// `Description`, `Actions`, `NotActions`, `AssignableScopes`.
+    pub fn role_definition_from(&self, definition: &serde_json::Value) -> RoleDefinitionBuilder {
+        RoleDefinitionBuilder::read(self.clone(), definition)
+    }
+
+    /// The role assignments of a principal in the subscription and in all that it is in, also those that nobody asked
+    /// for, such as AKS's own.
+    ///
+    /// # Errors
+    /// What Azure answers.
+    pub async fn roles_of(&self, principal: impl Into<PrincipalId>) -> Result<Vec<RoleAssignment>, ArmError> {
+        let all = format!("/subscriptions/{}/providers/Microsoft.Authorization/roleAssignments", self.subscription);
+        let filter = format!("$filter=principalId eq '{}'", principal.into());
+        let found = self.client.list(&format!("{all}?{filter}"), api_version::AUTHORIZATION).await?;
+        Ok(found.iter().map(|resource| RoleAssignment::existing(self.clone(), resource)).collect())
+    }
+
     /// The virtual networks of the resource group.
     ///
     /// # Errors

@@ -133,6 +133,12 @@ pub struct RoleAssignment {
 }
 
 impl RoleAssignment {
+    pub(super) fn existing(azure: Azure, resource: &Value) -> Self {
+        let role = resource["properties"]["roleDefinitionId"].as_str().unwrap_or_default();
+        let role = role.rsplit('/').next().unwrap_or(role).to_owned();
+        Self { azure, id: resource["id"].as_str().unwrap_or_default().to_owned(), role }
+    }
+
     /// ARM id.
     #[must_use]
     pub fn id(&self) -> &str {
@@ -170,6 +176,23 @@ impl RoleDefinitionBuilder {
             actions: Vec::new(),
             not_actions: Vec::new(),
             scopes: Vec::new(),
+        }
+    }
+
+    /// Reads a definition in the form of the Azure CLI; what is missing is empty.
+    pub(super) fn read(azure: Azure, definition: &Value) -> Self {
+        let text = |field: &str| definition[field].as_str().unwrap_or_default().to_owned();
+        let texts = |field: &str| -> Vec<String> {
+            let items = definition[field].as_array().into_iter().flatten();
+            items.filter_map(Value::as_str).map(str::to_owned).collect()
+        };
+        Self {
+            azure,
+            name: text("Name"),
+            description: text("Description"),
+            actions: texts("Actions"),
+            not_actions: texts("NotActions"),
+            scopes: texts("AssignableScopes"),
         }
     }
 

@@ -8,6 +8,7 @@ mod components;
 mod doctor;
 mod interrupt;
 mod parts;
+mod rights;
 mod run;
 mod trouble;
 mod up;
@@ -17,6 +18,7 @@ pub use components::ComponentsArgs;
 pub use doctor::DoctorArgs;
 pub use interrupt::Interrupts;
 pub use parts::{PartsArgs, prepare_components};
+pub use rights::RightsArgs;
 pub use run::RunArgs;
 pub use up::UpArgs;
 
@@ -37,6 +39,7 @@ Examples:
   catnap run --list                name every scenario
   catnap run custom_vnet           run one suite
   catnap up                        a lab to look around in
+  catnap rights                    what the provisioner needs in Azure
 
 Exit status: 0 all passed, 1 a scenario failed, 2 scenarios could not be run.
 From a clone, `cargo run --release --` stands for `catnap`.";
@@ -53,6 +56,7 @@ pub struct Cli {
 enum Command {
     Run(RunArgs),
     Up(UpArgs),
+    Rights(RightsArgs),
     // Said here: the parts that these two take have a comment of their own, which would stand instead.
     /// Say what works on this machine, what does not, and what to do about it
     Doctor(DoctorArgs),
@@ -82,6 +86,7 @@ pub fn main() -> ExitCode {
         match cli.command {
             Command::Run(args) => run::run(args).await,
             Command::Up(args) => up::up(args).await,
+            Command::Rights(args) => rights::rights(&args),
             Command::Doctor(args) => doctor::doctor(&args).await.map_err(parts::trouble),
             Command::Components(args) => components::components(&args).await.map_err(parts::trouble),
             Command::Bench(args) => bench::bench(args).await,

@@ -10,6 +10,7 @@ mod node;
 mod pod;
 mod request;
 mod resource;
+mod right;
 mod state;
 mod waiting;
 
@@ -23,5 +24,6 @@ pub use node::{NodeClaimSelection, NodeSelection, node_claims, nodes};
 pub use pod::{PodSelection, pods};
 pub use request::{RequestSelection, all_requests, requests, token_requests};
 pub use resource::{ResourceSelection, disks, nics, vms};
+pub use right::{RightSelection, rights_of};
 pub use state::State;
 pub use waiting::{Mark, Pending, Witness};

@@ -5,23 +5,24 @@ use fake_arm::events::LedgerEntry;
 use super::expectation::{Expectation, Quantity, listed};
 use super::state::State;
 use super::waiting::Mark;
+use crate::azure::PrincipalId;
 
 /// Requests of this operation, in the language of role definitions: `Microsoft.Network/networkInterfaces/write`.
 #[must_use]
 pub fn requests(operation: &str) -> RequestSelection {
-    RequestSelection { what: What::Operation(operation.to_owned()), status: None, resource: None, since: 0 }
+    RequestSelection::of(What::Operation(operation.to_owned()))
 }
 
 /// Requests for access tokens of managed identities.
 #[must_use]
 pub fn token_requests() -> RequestSelection {
-    RequestSelection { what: What::Token, status: None, resource: None, since: 0 }
+    RequestSelection::of(What::Token)
 }
 
 /// All requests to Azure.
 #[must_use]
 pub fn all_requests() -> RequestSelection {
-    RequestSelection { what: What::Anything, status: None, resource: None, since: 0 }
+    RequestSelection::of(What::Anything)
 }
 
 #[derive(Debug, Clone)]
@@ -37,14 +38,26 @@ pub struct RequestSelection {
     what: What,
     status: Option<u16>,
     resource: Option<String>,
+    principal: Option<PrincipalId>,
     since: usize,
 }
 
 impl RequestSelection {
+    fn of(what: What) -> Self {
+        Self { what, status: None, resource: None, principal: None, since: 0 }
+    }
+
     /// About the resource with this id, or below it.
     #[must_use]
     pub fn about(mut self, id: &str) -> Self {
         self.resource = Some(id.to_ascii_lowercase());
+        self
+    }
+
+    /// Sent by this principal.
+    #[must_use]
+    pub fn by(mut self, principal: impl Into<PrincipalId>) -> Self {
+        self.principal = Some(principal.into());
         self
     }
 
@@ -89,15 +102,16 @@ impl RequestSelection {
             What::Token => "requests for tokens".to_owned(),
             What::Anything => "requests".to_owned(),
         };
+        let by = self.principal.as_ref().map(|principal| format!(" by {principal}")).unwrap_or_default();
         let status = self.status.map(|status| format!(" answered with {status}")).unwrap_or_default();
-        Expectation::new(format!("{what}{about}{status}: {quantity}"), move |state| {
+        Expectation::new(format!("{what}{about}{by}{status}: {quantity}"), move |state| {
             let found: Vec<_> =
-                self.of(state).map(|entry| format!("{} {} {}", entry.method, entry.path, entry.status)).collect();
+                self.matching(state).map(|entry| format!("{} {} {}", entry.method, entry.path, entry.status)).collect();
             if quantity.holds(found.len()) { Ok(()) } else { Err(listed(&found)) }
         })
     }
 
-    fn of<'a>(&'a self, state: &'a State) -> impl Iterator<Item = &'a LedgerEntry> {
+    fn matching<'a>(&'a self, state: &'a State) -> impl Iterator<Item = &'a LedgerEntry> {
         state.requests().filter(|(position, _)| *position > self.since).map(|(_, entry)| entry).filter(|entry| {
             let meant = match &self.what {
                 What::Operation(operation) => entry.operation.eq_ignore_ascii_case(operation),
@@ -106,10 +120,15 @@ impl RequestSelection {
             };
             meant
                 && self.status.is_none_or(|status| entry.status == status)
+                && self.principal.as_ref().is_none_or(|wanted| sent_by(entry, wanted))
                 && self
                     .resource
                     .as_ref()
                     .is_none_or(|wanted| entry.resource_id.to_ascii_lowercase().starts_with(wanted.as_str()))
         })
     }
+}
+
+fn sent_by(entry: &LedgerEntry, principal: &PrincipalId) -> bool {
+    entry.principal.is_some_and(|sender| sender.to_string().eq_ignore_ascii_case(principal.as_str()))
 }

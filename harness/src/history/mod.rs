@@ -2,9 +2,11 @@
 //! messages are readers of it.
 
 mod event;
+mod file;
 mod timeline;
 
 pub use event::{BootStage, Change, Event, Record};
+pub use file::{ReadError, read};
 pub use timeline::timeline;
 
 use std::fs::File;

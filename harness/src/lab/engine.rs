@@ -35,6 +35,7 @@ pub struct ProvisionerKnobs(Arc<Mutex<Knobs>>);
 struct Knobs {
     environment: BTreeMap<String, Option<String>>,
     flags: Vec<String>,
+    panics: Vec<String>,
 }
 
 impl ProvisionerKnobs {
@@ -48,6 +49,17 @@ impl ProvisionerKnobs {
     pub fn flag(&self, name: &str, value: &str) -> &Self {
         self.lock().flags.push(format!("{name}={value}"));
         self
+    }
+
+    /// It may panic with a message that holds this text, which otherwise fails a scenario.
+    pub fn may_panic(&self, text: &str) -> &Self {
+        self.lock().panics.push(text.to_owned());
+        self
+    }
+
+    /// A panic with this message is one that the scenario wants to see.
+    pub(super) fn expects_panic(&self, message: &str) -> bool {
+        self.lock().panics.iter().any(|text| message.contains(text))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Knobs> {

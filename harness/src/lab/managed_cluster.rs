@@ -20,6 +20,16 @@ pub enum NodeProvisioning {
     Manual,
 }
 
+impl NodeProvisioning {
+    /// As ARM spells it.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "Auto",
+            Self::Manual => "Manual",
+        }
+    }
+}
+
 /// Why a managed cluster could not be created.
 #[derive(Debug, thiserror::Error)]
 pub enum CreateError {
@@ -103,10 +113,7 @@ impl<'a> ManagedClusterBuilder<'a> {
 
     /// `nodeProvisioningProfile.mode`.
     pub fn node_provisioning(mut self, mode: NodeProvisioning) -> Self {
-        self.properties["nodeProvisioningProfile"]["mode"] = json!(match mode {
-            NodeProvisioning::Auto => "Auto",
-            NodeProvisioning::Manual => "Manual",
-        });
+        self.properties["nodeProvisioningProfile"]["mode"] = json!(mode.as_str());
         self
     }
 

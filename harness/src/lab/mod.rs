@@ -12,6 +12,7 @@ mod region;
 mod settings;
 mod slot;
 mod start;
+mod tenant;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -24,6 +25,7 @@ pub use managed_cluster::{CreateError, ManagedClusterBuilder, NodeProvisioning};
 pub use region::Region;
 pub use settings::Settings;
 pub use start::StartError;
+pub use tenant::{Denial, SecurityGroup, Tenant};
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,7 +35,7 @@ use fake_arm::FakeArm;
 use kube::config::Kubeconfig;
 use serde_json::Value;
 
-use crate::azure::Azure;
+use crate::azure::{ArmClient, ArmError, Azure, PrincipalId, api_version};
 use crate::clock::LabClock;
 use crate::expect::{Failure, Outcome, Witness, readable};
 use crate::history::{Event, History};
@@ -54,6 +56,7 @@ pub struct Lab {
     azure: Azure,
     knobs: ProvisionerKnobs,
     region: Region,
+    tenant: Tenant,
     engine: Arc<EmbeddedEngine>,
     watches: Mutex<Vec<Watches>>,
     progress: ProgressWriter,
@@ -94,6 +97,39 @@ impl Lab {
     #[must_use]
     pub fn region(&self) -> &Region {
         &self.region
+    }
+
+    /// The directory of the Azure tenant, and what Azure decides about rights. Only where Azure is fake-arm.
+    #[must_use]
+    pub fn tenant(&self) -> &Tenant {
+        &self.tenant
+    }
+
+    /// Azure as another principal sees it, with that one's rights. Only where Azure is fake-arm, which signs tokens for
+    /// everyone.
+    ///
+    /// # Errors
+    /// When the lab is over, the principal's id is no GUID, or the lab's certificate cannot be read.
+    pub fn azure_as(&self, principal: impl Into<PrincipalId>) -> Result<Azure, Failure> {
+        let principal = principal.into();
+        let fake = self.fake.clone().ok_or_else(|| Failure::new("the lab is over"))?;
+        let id = principal.as_str().parse::<uuid::Uuid>()?;
+        let (endpoint, ca) = (fake.endpoint().clone(), fake.ca_pem().to_owned());
+        let token = Arc::new(move || fake.token_for(id));
+        let client = ArmClient::new(endpoint, Some(&ca), token, self.clock().clone())?;
+        let group = self.azure.resource_group_name();
+        Ok(Azure::new(client, self.history.clone(), self.azure.subscription_id(), self.azure.location(), group))
+    }
+
+    /// Turns node auto-provisioning of a cluster on or off, as `az aks update --node-provisioning-mode` does.
+    ///
+    /// # Errors
+    /// What Azure answers, and why the provisioner did not start.
+    pub async fn set_node_provisioning(&self, cluster: &Cluster, mode: NodeProvisioning) -> Result<(), ArmError> {
+        self.history.record(Event::Step { text: format!("node provisioning mode {}", mode.as_str()) });
+        let mut resource = self.azure.client().get(cluster.id(), api_version::CONTAINER_SERVICE).await?;
+        resource["properties"]["nodeProvisioningProfile"]["mode"] = mode.as_str().into();
+        self.azure.client().put(cluster.id(), api_version::CONTAINER_SERVICE, &resource).await.map(|_| ())
     }
 
     /// Kubernetes version of this lab, without `v`.
@@ -259,7 +295,7 @@ impl Lab {
         if std::thread::panicking() {
             return (failed(&self.witness.explain("the scenario panicked (its message is in the output)")), None);
         }
-        if let Err(broken) = invariant::check(&self.history, &self.witness) {
+        if let Err(broken) = invariant::check(&self.history, &self.witness, &self.knobs) {
             let text = self.witness.explain(&broken);
             return (failed(&text), Some(text));
         }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::engine::{AzureAccess, EmbeddedEngine, ProvisionerKnobs};
 use super::household::Family;
 use super::slot::Slot;
-use super::{Lab, Region, Settings, tell_progress};
+use super::{Lab, Region, Settings, Tenant, tell_progress};
 use crate::azure::{ArmClient, Azure};
 use crate::clock::{ClockKind, LabClock};
 use crate::components::{ComponentError, FetchDisplay, Store, StoreOptions};
@@ -162,6 +162,7 @@ impl Lab {
         progress.attachment(&folder.join("history.jsonl"));
         let azure = azure(&fake, &history, settings.seed)?;
         let region = Region::new(fake.clone(), history.clone(), LOCATION);
+        let tenant = Tenant::new(fake.clone(), history.clone());
         Ok(Self {
             settings,
             folder,
@@ -170,6 +171,7 @@ impl Lab {
             azure,
             knobs,
             region,
+            tenant,
             engine,
             watches: Mutex::default(),
             progress,

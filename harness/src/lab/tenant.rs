@@ -1,0 +1,125 @@
+//! What a scenario can do to the tenant that it works in: what stands in its directory, and what Azure itself decides
+//! about rights, which no request of a customer orders.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fake_arm::FakeArm;
+use fake_arm::arm::ResourceId;
+use fake_arm::entra::{Principal, PrincipalKind};
+use fake_arm::providers::authorization;
+use uuid::Uuid;
+
+use crate::azure::{PrincipalId, Scope};
+use crate::history::{Event, History};
+
+/// The tenant of a lab whose Azure is fake-arm.
+#[derive(Clone)]
+pub struct Tenant {
+    fake: Arc<FakeArm>,
+    history: History,
+}
+
+impl std::fmt::Debug for Tenant {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tenant").finish_non_exhaustive()
+    }
+}
+
+impl Tenant {
+    pub(super) fn new(fake: Arc<FakeArm>, history: History) -> Self {
+        Self { fake, history }
+    }
+
+    /// Lets role assignments take this long to be known from here on, in coming and in going. Azure's documents say up to
+    /// ten minutes.
+    pub fn role_assignments_take(&self, delay: Duration) {
+        self.step(format!("role assignments take {} to be known from here on", crate::expect::readable(delay)));
+        self.fake.tune(|settings| settings.role_propagation = delay);
+    }
+
+    /// A new security group, without members.
+    #[must_use]
+    pub fn security_group(&self, name: &str) -> SecurityGroup {
+        self.step(format!("create the security group {name}"));
+        let object_id = Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("group {name}").as_bytes());
+        let kind = PrincipalKind::Group;
+        self.fake.add_principal(Principal { object_id, client_id: object_id, kind, display_name: name.to_owned() });
+        SecurityGroup { tenant: self.clone(), name: name.to_owned(), object_id }
+    }
+
+    /// Denies everyone to change anything in a scope, as AKS does where it locks a node resource group down, until the
+    /// denial is [lifted](Denial::lift).
+    ///
+    /// # Panics
+    /// Where the scope is no ARM id.
+    #[must_use]
+    pub fn deny_changes(&self, scope: &(impl Scope + ?Sized), name: &str) -> Denial {
+        self.step(format!("deny all changes in {}", scope.scope()));
+        let scope = ResourceId::parse(scope.scope()).expect("a scope is an ARM id");
+        let id = self.fake.with(|world| authorization::deny_changes(world, &scope, name, &[]));
+        Denial { tenant: self.clone(), id }
+    }
+
+    fn step(&self, text: String) {
+        self.history.record(Event::Step { text });
+    }
+}
+
+/// A security group of the directory: a principal that roles can be given to.
+#[derive(Debug, Clone)]
+pub struct SecurityGroup {
+    tenant: Tenant,
+    name: String,
+    object_id: Uuid,
+}
+
+impl SecurityGroup {
+    /// Takes someone in.
+    ///
+    /// # Panics
+    /// Where the principal's id is no GUID.
+    pub fn add(&self, member: impl Into<PrincipalId>) {
+        let member = member.into();
+        self.tenant.step(format!("{member} joins the group {}", self.name));
+        let member = guid(&member);
+        self.tenant.fake.with(|world| world.principals_mut().join(member, self.object_id));
+    }
+
+    /// Takes someone out.
+    ///
+    /// # Panics
+    /// Where the principal's id is no GUID.
+    pub fn remove(&self, member: impl Into<PrincipalId>) {
+        let member = member.into();
+        self.tenant.step(format!("{member} leaves the group {}", self.name));
+        let member = guid(&member);
+        self.tenant.fake.with(|world| world.principals_mut().leave(member, self.object_id));
+    }
+}
+
+impl From<&SecurityGroup> for PrincipalId {
+    fn from(group: &SecurityGroup) -> Self {
+        group.object_id.to_string().as_str().into()
+    }
+}
+
+/// A deny assignment that is in force.
+#[derive(Debug, Clone)]
+#[must_use = "it stays until it is lifted"]
+pub struct Denial {
+    tenant: Tenant,
+    id: ResourceId,
+}
+
+impl Denial {
+    /// Takes it away.
+    pub fn lift(self) {
+        self.tenant.step(format!("lift the deny assignment {}", self.id));
+        self.tenant.fake.with(|world| world.resources_mut().remove(&self.id));
+    }
+}
+
+fn guid(principal: &PrincipalId) -> Uuid {
+    principal.as_str().parse().expect("object ids are GUIDs")
+}
