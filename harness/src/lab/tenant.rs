@@ -53,7 +53,6 @@ impl Tenant {
     ///
     /// # Panics
     /// Where the scope is no ARM id.
-    #[must_use]
     pub fn deny_changes(&self, scope: &(impl Scope + ?Sized), name: &str) -> Denial {
         self.step(format!("deny all changes in {}", scope.scope()));
         let scope = ResourceId::parse(scope.scope()).expect("a scope is an ARM id");
