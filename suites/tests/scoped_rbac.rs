@@ -424,13 +424,14 @@ async fn redefine(lab: &Lab, role: &str, actions: &[&str]) -> Outcome {
 /// What a launch, its failure and the end of a node take in the node resource group and on the subnet, besides what needs
 /// no role there. The printed role of the last part of this suite is measured, this one is written down: it holds the
 /// removal of an interface whose machine was refused, and not the look at extensions that no refusal depends on.
-const NEEDED: [&str; 15] = [
+const NEEDED: [&str; 16] = [
     SUBNET_READ,
     SUBNET_JOIN,
     NIC_WRITE,
     VM_WRITE,
     "Microsoft.Compute/virtualMachines/read",
     "Microsoft.Compute/virtualMachines/delete",
+    "Microsoft.Compute/virtualMachines/extensions/read",
     "Microsoft.Compute/virtualMachines/extensions/write",
     "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action",
     "Microsoft.Network/loadBalancers/backendAddressPools/join/action",
