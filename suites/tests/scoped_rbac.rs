@@ -423,7 +423,7 @@ async fn redefine(lab: &Lab, role: &str, actions: &[&str]) -> Outcome {
 
 /// What a launch, its failure and the end of a node take in the node resource group and on the subnet, besides what needs
 /// no role there. The printed role of the last part of this suite is measured, this one is written down: it holds the
-/// removal of an interface whose machine was refused, and not the look at extensions that no refusal depends on.
+/// removal of an interface whose machine was refused, and the look at an extension whose installation takes a moment.
 const NEEDED: [&str; 16] = [
     SUBNET_READ,
     SUBNET_JOIN,
