@@ -11,13 +11,13 @@ use crate::clock::ClockKind;
 use crate::expect::{Failure, disks, minutes, nics, node_claims, nodes, pods, vms};
 use crate::lab::{Cluster, Lab, NodeProvisioning, Settings};
 use crate::manifest::{deployment, node_class, node_pool};
-use crate::process::{ClockError, probe_clock};
+use crate::process::{ClockError, memory_of, probe_clock};
 use crate::report::ProgressWriter;
 
 /// The first moment of the soak, a Monday.
 const BEGIN: &str = "2026-03-02T06:00:00Z";
 
-/// The history holds what happened; a day of this lab is a few megabytes of it. More than this is a leak.
+/// The history holds what happened; a day of this lab is about eleven megabytes of it. More than this is a leak.
 const GROWTH: u64 = 16 << 20;
 
 /// How long to soak.
@@ -68,7 +68,7 @@ async fn soak(args: &SoakArgs, settings: Settings, begin: Timestamp) -> std::res
     for day in 0..args.days {
         let at = |hour: i64| begin + SignedDuration::from_hours(24 * i64::from(day) + hour);
         one_day(&lab, &cluster, args.nodes, at).await.map_err(|failure| format!("day {}: {failure}", day + 1))?;
-        let own = own_memory();
+        let own = memory_of("self");
         let all = own.unwrap_or_default() + lab.memory().iter().map(|(_, bytes)| bytes).sum::<u64>();
         println!(
             "{:<10} {:>8.1} s {:>12} {:>10} MiB {:>12} MiB",
@@ -117,11 +117,4 @@ async fn one_day(
     cluster.expect(nothing).within(minutes(10)).await.map_err(told)?;
     lab.clock().advance_to(at(24)).await;
     Ok(())
-}
-
-/// Resident memory of this process in bytes, where the system tells it.
-fn own_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
 }

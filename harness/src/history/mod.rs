@@ -66,18 +66,14 @@ impl History {
     /// that is held already.
     pub(crate) fn record_sign_of_life(&self, kind: &str, before: &Arc<Value>, now: Value) {
         let event = |object| Event::Kube { kind: kind.to_owned(), change: Change::Applied, object };
-        self.append(event(Arc::clone(before)), Some(event(Arc::new(now))));
+        self.append(event(Arc::new(now)), Some(event(Arc::clone(before))));
     }
 
-    /// Appends an event; `written` is what the file is to hold instead.
-    fn append(&self, event: Event, written: Option<Event>) -> Arc<Record> {
+    /// Appends an event; `held` is what memory is to hold instead.
+    fn append(&self, event: Event, held: Option<Event>) -> Arc<Record> {
         let mut log = self.0.records.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let record = Record {
-            sequence: log.records.len() as u64 + 1,
-            at: self.0.clock.now(),
-            wall: Timestamp::now(),
-            event: written.unwrap_or_else(|| event.clone()),
-        };
+        let mut record =
+            Record { sequence: log.records.len() as u64 + 1, at: self.0.clock.now(), wall: Timestamp::now(), event };
         if let Some(file) = &mut log.file {
             let written = serde_json::to_writer(&mut *file, &record)
                 .map_err(std::io::Error::from)
@@ -88,7 +84,10 @@ impl History {
                 log.file = None;
             }
         }
-        let record = Arc::new(Record { event, ..record });
+        if let Some(held) = held {
+            record.event = held;
+        }
+        let record = Arc::new(record);
         log.records.push(Arc::clone(&record));
         let length = log.records.len();
         drop(log);

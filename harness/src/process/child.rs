@@ -247,8 +247,7 @@ impl Child {
     /// The memory that it holds, in bytes, where the system tells.
     #[must_use]
     pub fn memory(&self) -> Option<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).ok()?;
-        resident(&status)
+        memory_of(&self.pid().to_string())
     }
 
     pub(super) fn kill_now(&self) {
@@ -261,6 +260,11 @@ impl Child {
         let state = self.lock();
         let _ = self.0.gone.wait_timeout_while(state, limit, |state| state.ours);
     }
+}
+
+/// Resident memory of a process in bytes, where the system tells it; `process` is its number or `self`.
+pub(crate) fn memory_of(process: &str) -> Option<u64> {
+    resident(&std::fs::read_to_string(format!("/proc/{process}/status")).ok()?)
 }
 
 /// The `VmRSS` line of `/proc/<pid>/status`, in bytes.

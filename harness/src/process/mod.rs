@@ -16,6 +16,7 @@ mod spec;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use child::memory_of;
 pub use child::{Child, Exit};
 pub(crate) use clock::{Activity, TimePage, own_thread};
 pub use clock::{ClockError, probe_clock};
