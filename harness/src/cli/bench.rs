@@ -126,10 +126,15 @@ async fn one_lab(settings: Settings) -> std::result::Result<Sample, String> {
     let began = Instant::now();
     let vnet = lab.azure().vnet("vnet").address_space("10.0.0.0/16").create().await.map_err(|e| e.to_string())?;
     let subnet = vnet.subnet("nodes", "10.0.1.0/24").create().await.map_err(|e| e.to_string())?;
+    // For a network of one's own, as the documents have it: an identity with rights on it, before the cluster.
+    let identity = lab.azure().identity("bench").create().await.map_err(|error| error.to_string())?;
+    let role = lab.azure().role("Network Contributor").on(&vnet).to(&identity);
+    role.assign().await.map_err(|error| error.to_string())?;
     let requested = Instant::now();
     let cluster = lab
         .managed_cluster()
         .node_provisioning(NodeProvisioning::Auto)
+        .identity(&identity)
         .subnet(&subnet)
         .service_cidr("10.2.0.0/16")
         .create()
