@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::str::FromStr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -69,6 +69,8 @@ pub(super) struct Inner {
     pub(super) asked: Condvar,
     /// Number of times that the lab was found quiet with nothing left to happen at its present moment.
     pub(super) settled: watch::Sender<u64>,
+    /// How many hold time.
+    pub(super) held: AtomicUsize,
 }
 
 impl LabClock {
@@ -96,6 +98,7 @@ impl LabClock {
             waits: Mutex::default(),
             asked: Condvar::new(),
             settled: watch::Sender::new(0),
+            held: AtomicUsize::new(0),
         }))
     }
 
@@ -186,6 +189,12 @@ impl LabClock {
         self.0.news.fetch_add(1, Ordering::AcqRel);
     }
 
+    /// Time is not moved while the result lives.
+    pub(crate) fn hold(&self) -> Hold {
+        self.0.held.fetch_add(1, Ordering::AcqRel);
+        Hold(self.clone())
+    }
+
     /// Begins to move time, for as long as the clock lives. `household` says whose rest counts.
     pub(crate) fn keep_moving(&self, household: Box<dyn Household>) -> std::io::Result<()> {
         if !self.is_movable() {
@@ -224,6 +233,16 @@ pub struct Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         self.clock.waits().satisfied(self.number);
+    }
+}
+
+/// Time is not moved while this lives. See [`LabClock::hold`].
+#[derive(Debug)]
+pub(crate) struct Hold(LabClock);
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.0.held.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

@@ -108,13 +108,14 @@ impl Mover {
             self.quiet = Duration::ZERO;
         }
         std::thread::sleep(GLANCE);
-        if self.last_news.elapsed() < CALM {
+        if self.last_news.elapsed() < CALM || clock.0.held.load(Ordering::Acquire) > 0 {
             return false;
         }
         let mut threads = self.household.threads();
         threads.extend(clock.waits().threads());
         self.activity.is_at_rest(&self.household.moved(), &self.household.real(), &threads)
             && clock.0.news.load(Ordering::Acquire) == self.news
+            && clock.0.held.load(Ordering::Acquire) == 0
     }
 
     fn step(&mut self, clock: &LabClock) {

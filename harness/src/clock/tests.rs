@@ -95,6 +95,16 @@ async fn time_stands_unless_somebody_asks() {
 }
 
 #[tokio::test]
+async fn held_time_is_not_moved() {
+    let Some((clock, _)) = clock() else { return };
+    let hold = clock.hold();
+    let held = tokio::time::timeout(Duration::from_millis(200), clock.advance(HOUR)).await;
+    assert!(held.is_err() && clock.moved().is_zero(), "{:?}", clock.moved());
+    drop(hold);
+    clock.advance(HOUR).await;
+}
+
+#[tokio::test]
 async fn after_news_time_is_real_for_a_moment() {
     let Some((clock, _)) = clock() else { return };
     let _waiting = clock.waiting();

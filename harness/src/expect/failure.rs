@@ -37,6 +37,11 @@ impl Failure {
         Self::take_last();
     }
 
+    /// Whether a failure was made on this thread and not forgotten.
+    pub(crate) fn any() -> bool {
+        LAST.with_borrow(Option::is_some)
+    }
+
     /// Takes the last failure that was made on this thread.
     pub(crate) fn take_last() -> Option<String> {
         LAST.with_borrow_mut(Option::take)

@@ -16,6 +16,9 @@ use crate::history::{Event, History, timeline};
 /// other, so a pod may be seen Running a moment before its node is seen at all.
 const SETTLING: Duration = Duration::from_secs(3);
 
+/// How long a watch may be broken before the lab is held to be, in real time.
+const BLIND: Duration = Duration::from_secs(60);
+
 /// Lines of the time line that a failure shows.
 const SHOWN: usize = 40;
 
@@ -61,9 +64,15 @@ impl Witness {
         Mark(self.0.history.len())
     }
 
-    /// The present state.
+    /// The present state, as soon as everything is seen. Blocks the thread until then.
     #[must_use]
     pub fn state(&self) -> State {
+        self.wait_until_seen();
+        self.state_so_far()
+    }
+
+    /// What has been seen so far, for those who show it and judge nothing by it.
+    pub(crate) fn state_so_far(&self) -> State {
         self.catch_up(|_| {});
         self.lock().clone()
     }
@@ -118,6 +127,13 @@ impl Witness {
             text += &format!("  {line}\n");
         }
         text + "\n" + &self.0.epilogue
+    }
+
+    /// Waits until what happens in the cluster is seen: what has not been heard of is no proof that it is not there.
+    fn wait_until_seen(&self) {
+        if let Err(kinds) = self.0.history.wait_until_seen(BLIND, || self.fatal().is_none()) {
+            self.give_up(format!("the API server has not let itself be watched for {BLIND:?} (kinds: {kinds})"));
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
@@ -226,6 +242,7 @@ impl Pending<'_> {
         let mut last_look = false;
         loop {
             changes.borrow_and_update();
+            self.witness.wait_until_seen();
             self.witness.catch_up(|state| {
                 if verdict.is_ok() {
                     verdict = self.expectation.evaluate(state);
@@ -259,6 +276,7 @@ impl Pending<'_> {
         let description = format!("{} at every instant", self.expectation.description());
         let mut state = State::default();
         let mut verdict = Ok(());
+        self.witness.wait_until_seen();
         let start = self.witness.0.history.since(0).first().map_or(Timestamp::UNIX_EPOCH, |record| record.at);
         for record in self.witness.0.history.since(0) {
             let changed = state.apply(&record);
@@ -327,6 +345,21 @@ mod tests {
         witness.expect(crate::expect::nodes().none()).now().unwrap();
         let failure = witness.expect(crate::expect::nodes().none()).at_every_instant_since(&mark).unwrap_err();
         assert!(failure.text().contains("seen: at +"), "{failure}");
+    }
+
+    #[tokio::test]
+    async fn nothing_is_judged_while_a_kind_is_not_seen() {
+        let (witness, history) = witness();
+        let unseen = history.unseen("Node");
+        let watch = std::thread::spawn(move || {
+            // Later than whoever does not wait would have judged.
+            std::thread::sleep(Duration::from_millis(50));
+            see(&history, Change::Applied, "a");
+            drop(unseen);
+        });
+        let none = witness.expect(crate::expect::nodes().none()).within(Duration::from_millis(1)).await;
+        watch.join().unwrap();
+        assert!(none.is_err(), "a node that had not been heard of yet was taken for none");
     }
 
     #[tokio::test]

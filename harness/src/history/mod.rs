@@ -4,15 +4,18 @@
 mod event;
 mod file;
 mod timeline;
+mod unseen;
 
 pub use event::{BootStage, Change, Event, Record};
 pub use file::{ReadError, read};
 pub use timeline::timeline;
+pub(crate) use unseen::Unseen;
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -29,6 +32,7 @@ struct Inner {
     clock: LabClock,
     records: Mutex<Log>,
     length: watch::Sender<usize>,
+    unseen: unseen::Kinds,
 }
 
 #[derive(Debug)]
@@ -49,6 +53,7 @@ impl History {
             clock,
             records: Mutex::new(Log { records: Vec::new(), file }),
             length: watch::Sender::new(0),
+            unseen: unseen::Kinds::default(),
         })))
     }
 
@@ -118,6 +123,19 @@ impl History {
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<usize> {
         self.0.length.subscribe()
+    }
+
+    /// What happens to objects of `kind` is not seen while the result lives. Nothing is judged then, and time is not moved.
+    pub(crate) fn unseen(&self, kind: &'static str) -> Unseen {
+        self.0.unseen.add(kind, self.0.clock.hold())
+    }
+
+    /// Waits in real time until everything is seen, at most for `patience` and while `go_on` says so.
+    ///
+    /// # Errors
+    /// The kinds that still are not seen.
+    pub(crate) fn wait_until_seen(&self, patience: Duration, go_on: impl Fn() -> bool) -> Result<(), String> {
+        self.0.unseen.wait(patience, go_on)
     }
 
     /// The time of the lab.

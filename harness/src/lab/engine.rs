@@ -36,6 +36,7 @@ struct Knobs {
     environment: BTreeMap<String, Option<String>>,
     flags: Vec<String>,
     panics: Vec<String>,
+    no_provisioner: Option<String>,
 }
 
 impl ProvisionerKnobs {
@@ -60,6 +61,11 @@ impl ProvisionerKnobs {
     /// A panic with this message is one that the scenario wants to see.
     pub(super) fn expects_panic(&self, message: &str) -> bool {
         self.lock().panics.iter().any(|text| message.contains(text))
+    }
+
+    /// Why what was given as the provisioner is none that can be run here, if so: then nothing can be said of it.
+    pub(super) fn no_provisioner(&self) -> Option<String> {
+        self.lock().no_provisioner.clone()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Knobs> {
@@ -264,9 +270,12 @@ impl EmbeddedEngine {
             bootstrap_token: control_plane.bootstrap_token().to_string(),
             cluster: facts.clone(),
         };
-        let provisioner = Provisioner::start(&self.processes, world, settings)
-            .await
-            .map_err(|error| failed("provisioner", &error))?;
+        let provisioner = Provisioner::start(&self.processes, world, settings).await.map_err(|error| {
+            if error.is_no_provisioner() {
+                self.knobs.lock().no_provisioner = Some(error.to_string());
+            }
+            failed("provisioner", &error)
+        })?;
         self.watch_provisioner(&provisioner);
         if let Some(running) = self.lock().get_mut(&facts.id.to_lowercase()) {
             running.provisioner = Some(provisioner);

@@ -282,6 +282,9 @@ impl Lab {
         if let Some(reason) = skipped {
             return (Verdict::Skipped { reason }, None);
         }
+        if let (true, Some(message)) = (Failure::any(), self.knobs.no_provisioner()) {
+            return (Verdict::CouldNotRun { message }, None);
+        }
         let failed = |text: &str| {
             // What was expected and, on the next line, what was seen: enough for a list of results.
             let lines: Vec<_> = text.lines().take(2).map(str::trim).collect();
@@ -358,7 +361,7 @@ async fn tell_progress(history: History, witness: Witness, progress: ProgressWri
                 _ => {}
             }
         }
-        let state = witness.state();
+        let state = witness.state_so_far();
         let machines = state.resources("Microsoft.Compute/virtualMachines").count();
         let pods = state.objects("Pod").filter(|pod| pod["metadata"]["namespace"] == "default").count();
         progress.counts(state.objects("Node").count(), pods, machines);

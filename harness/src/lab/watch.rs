@@ -1,16 +1,17 @@
 //! Watches the cluster and records what is seen.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use futures::StreamExt;
-use kube::api::{Api, DynamicObject};
+use futures::{Stream, StreamExt};
+use kube::api::{Api, DynamicObject, ListParams, WatchEvent, WatchParams};
 use kube::core::{ApiResource, GroupVersionKind};
-use kube::runtime::{WatchStreamExt, watcher};
 use serde_json::Value;
 use tokio::task::JoinSet;
 
-use crate::history::{Change, Event, History};
+use crate::history::{Change, Event, History, Unseen};
 
 /// Kinds whose every change is recorded, with group and version.
 const WATCHED: [(&str, &str, &str, &str); 9] = [
@@ -24,6 +25,12 @@ const WATCHED: [(&str, &str, &str, &str); 9] = [
     ("karpenter.sh", "v1", "NodePool", "nodepools"),
     ("karpenter.azure.com", "v1beta1", "AKSNodeClass", "aksnodeclasses"),
 ];
+
+/// How long a watch that goes on from a version may take to send what happened since, in real time.
+const CATCHING_UP: Duration = Duration::from_millis(10);
+
+/// Between two attempts to reach the API server, in real time.
+const RETRY: Duration = Duration::from_millis(50);
 
 /// Watches of one cluster. They end when this is dropped.
 #[derive(Debug)]
@@ -39,60 +46,129 @@ impl Watches {
         for (group, version, kind, plural) in WATCHED {
             let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural);
             let api = Api::all_with(client.clone(), &resource);
-            tasks.spawn(watch(api, kind, history.clone()));
+            let unseen = history.unseen(kind);
+            tasks.spawn(Watch { api, kind, history: history.clone(), known: HashMap::new() }.go_on(unseen));
         }
         Self { _tasks: tasks }
     }
 }
 
-async fn watch(api: Api<DynamicObject>, kind: &'static str, history: History) {
-    // What is known to exist, so that a list after a broken watch tells what has gone meanwhile.
-    let mut known: HashMap<String, Arc<Value>> = HashMap::new();
-    let mut listed: HashMap<String, Arc<Value>> = HashMap::new();
-    let mut stream = watcher(api, watcher::Config::default()).default_backoff().boxed();
-    let record = |change, object: &Arc<Value>| {
-        history.record(Event::Kube { kind: kind.to_owned(), change, object: Arc::clone(object) });
-    };
-    while let Some(event) = stream.next().await {
-        match event {
-            Ok(watcher::Event::Init) => listed.clear(),
-            Ok(watcher::Event::InitApply(object)) => {
-                let (uid, object) = plain(object, kind);
-                listed.insert(uid, object);
-            }
-            Ok(watcher::Event::InitDone) => {
-                for (uid, object) in &known {
-                    if !listed.contains_key(uid) {
-                        record(Change::Deleted, object);
-                    }
-                }
-                for (uid, object) in &listed {
-                    let version = &object["metadata"]["resourceVersion"];
-                    if known.get(uid).is_none_or(|before| &before["metadata"]["resourceVersion"] != version) {
-                        record(Change::Applied, object);
-                    }
-                }
-                known = std::mem::take(&mut listed);
-            }
-            Ok(watcher::Event::Apply(object)) => {
-                let (uid, object) = plain(object, kind);
-                match known.get(&uid) {
-                    Some(before) if is_sign_of_life(before, &object) => {
-                        history.record_sign_of_life(kind, before, Arc::unwrap_or_clone(object));
-                    }
-                    _ => {
-                        record(Change::Applied, &object);
-                        known.insert(uid, object);
-                    }
+/// A watch of one kind. Client libraries have such loops; none of them says when it does not see what happens, and what
+/// is judged by what was seen must know: time moves on by minutes within milliseconds, watches end every few of them, and
+/// a library's pause before the next attempt is a long time here.
+struct Watch {
+    api: Api<DynamicObject>,
+    kind: &'static str,
+    history: History,
+    /// What is known to exist, so that a list after a broken watch tells what has gone meanwhile.
+    known: HashMap<String, Arc<Value>>,
+}
+
+impl Watch {
+    async fn go_on(mut self, unseen: Unseen) {
+        let mut unseen = Some(unseen);
+        let mut version = None;
+        loop {
+            let from = match version.take() {
+                Some(version) => Ok(version),
+                None => self.list().await,
+            };
+            let ended = match from {
+                Ok(version) => self.follow(version, &mut unseen).await,
+                Err(error) => Err(error),
+            };
+            unseen.get_or_insert_with(|| self.history.unseen(self.kind));
+            match ended {
+                Ok(last) => version = last,
+                Err(error) => {
+                    tracing::debug!(kind = self.kind, %error, "the watch broke and is started again");
+                    tokio::time::sleep(RETRY).await;
                 }
             }
-            Ok(watcher::Event::Delete(object)) => {
-                let (uid, object) = plain(object, kind);
-                record(Change::Deleted, &object);
-                known.remove(&uid);
-            }
-            Err(error) => tracing::debug!(kind, %error, "the watch broke and is started again"),
         }
+    }
+
+    /// Records what has changed since the last look; the version that a watch can go on from.
+    async fn list(&mut self) -> kube::Result<String> {
+        let list = self.api.list(&ListParams::default()).await?;
+        let version = list.metadata.resource_version.unwrap_or_default();
+        let listed: HashMap<_, _> = list.items.into_iter().map(|object| plain(object, self.kind)).collect();
+        for (uid, object) in &self.known {
+            if !listed.contains_key(uid) {
+                self.record(Change::Deleted, object);
+            }
+        }
+        for (uid, object) in &listed {
+            let version = &object["metadata"]["resourceVersion"];
+            if self.known.get(uid).is_none_or(|before| &before["metadata"]["resourceVersion"] != version) {
+                self.record(Change::Applied, object);
+            }
+        }
+        self.known = listed;
+        Ok(version)
+    }
+
+    /// Records what happens after `version` until the watch ends, as all do after some minutes; the version to go on
+    /// from, none when a new list is needed.
+    async fn follow(&mut self, version: String, unseen: &mut Option<Unseen>) -> kube::Result<Option<String>> {
+        let stream = self.api.watch(&WatchParams::default(), &version).await?;
+        self.read(pin!(stream), version, unseen).await
+    }
+
+    async fn read(
+        &mut self,
+        mut stream: impl Stream<Item = kube::Result<WatchEvent<DynamicObject>>> + Unpin,
+        mut version: String,
+        unseen: &mut Option<Unseen>,
+    ) -> kube::Result<Option<String>> {
+        loop {
+            let next = match unseen.is_some() {
+                true => tokio::time::timeout(CATCHING_UP, stream.next()).await,
+                false => Ok(stream.next().await),
+            };
+            let event = match next {
+                Err(_) => {
+                    *unseen = None;
+                    continue;
+                }
+                Ok(None) => return Ok(Some(version)),
+                Ok(Some(event)) => event?,
+            };
+            version = match event {
+                WatchEvent::Added(object) | WatchEvent::Modified(object) => self.see(object),
+                WatchEvent::Deleted(object) => {
+                    let version = object.metadata.resource_version.clone().unwrap_or_default();
+                    let (uid, object) = plain(object, self.kind);
+                    self.record(Change::Deleted, &object);
+                    self.known.remove(&uid);
+                    version
+                }
+                WatchEvent::Bookmark(bookmark) => bookmark.metadata.resource_version,
+                WatchEvent::Error(status) => {
+                    tracing::debug!(kind = self.kind, %status, "the watch cannot go on from its version");
+                    return Ok(None);
+                }
+            };
+        }
+    }
+
+    fn see(&mut self, object: DynamicObject) -> String {
+        let version = object.metadata.resource_version.clone().unwrap_or_default();
+        let (uid, object) = plain(object, self.kind);
+        match self.known.get(&uid) {
+            Some(before) if is_sign_of_life(before, &object) => {
+                self.history.record_sign_of_life(self.kind, before, Arc::unwrap_or_clone(object));
+            }
+            _ => {
+                self.record(Change::Applied, &object);
+                self.known.insert(uid, object);
+            }
+        }
+        version
+    }
+
+    fn record(&self, change: Change, object: &Arc<Value>) {
+        self.history.record(Event::Kube { kind: self.kind.to_owned(), change, object: Arc::clone(object) });
     }
 }
 

@@ -97,6 +97,21 @@ pub enum ProvisionerError {
     },
 }
 
+impl ProvisionerError {
+    /// Whether what was to be run is no provisioner, as far as one can tell: it cannot be executed, or it ended by itself
+    /// without the panic by which one says what it misses.
+    #[must_use]
+    pub fn is_no_provisioner(&self) -> bool {
+        match self {
+            Self::Process(ProcessError::NotExecutable { .. }) => true,
+            Self::Unexplained { source: ProcessError::ExitedEarly { log, .. }, .. } => {
+                !crate::process::tail(log, usize::MAX).contains("panic")
+            }
+            _ => false,
+        }
+    }
+}
+
 impl Provisioner {
     /// Starts a provisioner for a cluster and waits until it is ready. The CRDs of the same version must be there: it
     /// looks for them every 10 s and gives up after 2 minutes.
@@ -272,11 +287,12 @@ impl Inner {
 }
 
 fn explain(program: &Path, error: ProcessError) -> ProvisionerError {
-    let (ProcessError::ExitedEarly { tail, .. } | ProcessError::NotReady { tail, .. }) = &error else {
+    let (ProcessError::ExitedEarly { log, tail, .. } | ProcessError::NotReady { log, tail, .. }) = &error else {
         return ProvisionerError::Process(error);
     };
     let program = program.to_path_buf();
-    match cause(tail) {
+    // A panic's message comes before the stacks of all goroutines, which is more than a reader wants to be shown.
+    match cause(tail).or_else(|| cause(&crate::process::tail(log, usize::MAX))) {
         Some(cause) => ProvisionerError::Explained { program, cause, source: error },
         None => ProvisionerError::Unexplained { program, source: error },
     }

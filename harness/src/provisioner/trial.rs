@@ -36,9 +36,13 @@ impl Room {
         path
     }
 
-    async fn refusal(&self, settings: ProvisionerSettings) -> String {
+    async fn refused(&self, settings: ProvisionerSettings) -> ProvisionerError {
         let started = Provisioner::start(&self.processes, world(), settings).await;
-        started.map(drop).expect_err("it does not start").to_string()
+        started.map(drop).expect_err("it does not start")
+    }
+
+    async fn refusal(&self, settings: ProvisionerSettings) -> String {
+        self.refused(settings).await.to_string()
     }
 
     fn messages(&self, level: &str) -> Vec<String> {
@@ -63,6 +67,24 @@ async fn a_program_that_panics_is_explained_and_recorded() {
     assert!(refusal.contains("shorter than 33 characters"), "{refusal}");
     assert!(refusal.contains("exited with status 2"), "{refusal}");
     assert_eq!(room.messages("panic").len(), 1);
+}
+
+#[tokio::test]
+async fn a_panic_above_many_stacks_is_explained() {
+    let room = room();
+    let program = room.program("echo 'panic: getting VNET GUID: 403' >&2; seq 300; exit 2");
+    let refusal = room.refusal(settings(&program)).await;
+    assert!(refusal.contains("could not read the virtual network of VNET_SUBNET_ID"), "{refusal}");
+}
+
+#[tokio::test]
+async fn a_program_that_is_no_provisioner_is_told_from_one_that_panics() {
+    let room = room();
+    for (script, none) in [("echo usage: program; exit 64", true), ("echo 'panic: something new' >&2; exit 2", false)] {
+        let refused = room.refused(settings(&room.program(script))).await;
+        assert_eq!(refused.is_no_provisioner(), none, "{refused}");
+    }
+    assert!(room.refused(settings(Path::new("/nonexistent/karpenter"))).await.is_no_provisioner());
 }
 
 #[tokio::test]
