@@ -50,16 +50,21 @@ fn disabled() -> NodePool {
     closed().taint(DISABLE, "NoSchedule")
 }
 
-/// A cluster with node auto-provisioning, a node class `p`, this node pool `p`, and one fixed node that has no room.
+/// A cluster with node auto-provisioning, prepared.
 async fn cluster_with(lab: &Lab, pool: NodePool) -> Result<Cluster, Failure> {
     let cluster = lab.managed_cluster().node_provisioning(Auto).create().await?;
+    prepared(&cluster, pool).await?;
+    Ok(cluster)
+}
+
+/// A cluster gets a node class `p` and this node pool `p`, and its one fixed node has no room.
+async fn prepared(cluster: &Cluster, pool: NodePool) -> Outcome {
     cluster.apply(node_class("p")).await?;
     cluster.apply(pool).await?;
     cluster.expect(node_pool("p").ready()).within(minutes(1)).await?;
     let fixed = deployment("fixed").cpu(A_NODE_FULL).node_selector("kubernetes.azure.com/agentpool", "nodepool1");
     cluster.apply(fixed).await?;
-    cluster.expect(pods("fixed").all_running()).within(minutes(2)).await?;
-    Ok(cluster)
+    cluster.expect(pods("fixed").all_running()).within(minutes(2)).await
 }
 
 /// A deployment `web` of so many pods, each with a node of node auto-provisioning for itself, though any node with room

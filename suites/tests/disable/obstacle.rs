@@ -138,3 +138,33 @@ async fn a_node_without_workload_goes(#[future(awt)] lab: Lab, #[case] with_daem
     cluster.expect(nothing_left()).within(minutes(3)).await?;
     turned_off(&lab, &cluster).await
 }
+
+/// DIS-33+: step 3 fails where the subnet has no room for as many fixed nodes: the agent pool stays as it was, and so do
+/// the nodes of node auto-provisioning. A smaller step then brings the flow to its end.
+#[rstest]
+#[tokio::test]
+async fn an_agent_pool_that_cannot_grow_leaves_the_nodes(#[future(awt)] lab: Lab) -> Outcome {
+    let vnet = lab.azure().vnet("my-aks-vnet").address_space("10.0.0.0/16").create().await?;
+    // Of 32 addresses Azure keeps five.
+    let subnet = vnet.subnet("cluster-subnet", "10.0.1.0/27").create().await?;
+    let identity = lab.azure().identity("my-aks-identity").create().await?;
+    lab.azure().role("Network Contributor").on(&vnet).to(&identity).assign().await?;
+    let builder = lab.managed_cluster().node_provisioning(Auto).identity(&identity).subnet(&subnet);
+    let cluster = builder.service_cidr("10.2.0.0/16").create().await?;
+    super::prepared(&cluster, pool()).await?;
+    let before = web(&cluster, 1).await?;
+    cluster.apply(disabled()).await?;
+
+    let refusal = agent_pool(&lab, &cluster, "nodepool1", 40).await.err();
+
+    lab.verify("the agent pool that is too large is refused", true, refusal.is_some())?;
+    let drifted = node_claims().all_drifted("NodePoolDrifted");
+    cluster.expect(drifted).within(minutes(1)).await?;
+    cluster.expect(node_claims().kept(&before)).throughout(minutes(5)).await?;
+    cluster.expect(nodes().of_agent_pool("nodepool1").count(1)).now()?;
+
+    agent_pool(&lab, &cluster, "nodepool1", 2).await?;
+    cluster.expect(nothing_left()).within(minutes(5)).await?;
+    cluster.expect(pods("web").all_running()).within(minutes(2)).await?;
+    turned_off(&lab, &cluster).await
+}

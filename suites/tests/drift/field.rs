@@ -167,6 +167,31 @@ fn drifted_otherwise(reason: &'static str) -> Expectation {
     })
 }
 
+/// DRIFT-35+: a size that the subscription may no longer have is noticed with the next list of sizes, here by a restart,
+/// at nodes older than an hour: they drift for `InstanceTypeNotFound` and are replaced by the next cheapest size. Before,
+/// they stay.
+#[rstest]
+#[tokio::test]
+async fn a_size_that_is_withdrawn_is_replaced(#[future(awt)] lab: Lab) -> Outcome {
+    if !lab.has_patience_for(hours(2)) {
+        return Ok(());
+    }
+    let pool = || steady("p").requirement("karpenter.azure.com/sku-family", "In", &["D", "F"]).sizes(&[D2, F2]);
+    let cluster = cluster_with(&lab, pool().budgets([Budget::nodes("0")])).await?;
+    let before = full_nodes(&cluster, "p", 1).await?;
+    cluster.expect(nodes().of_pool("p").all_of_size(&[F2])).now()?;
+    let mark = cluster.mark();
+
+    lab.region().withdraw_size(F2);
+    lab.restart_provisioner(&cluster).await?;
+
+    cluster.expect(node_claims().of_pool("p").none_with_condition("Drifted")).throughout(minutes(50)).await?;
+    cluster.expect(node_claims().of_pool("p").all_drifted("InstanceTypeNotFound")).within(minutes(30)).await?;
+    cluster.apply(pool()).await?;
+    replaced(&cluster, "p", &before, &mark).await?;
+    cluster.expect(nodes().of_pool("p").all_of_size(&[D2])).now()
+}
+
 /// What a field of a node class does to the machines, and where that shows.
 type Shows = fn() -> Expectation;
 
