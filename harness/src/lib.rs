@@ -7,6 +7,7 @@ pub mod cli;
 pub mod clock;
 pub mod cluster;
 pub mod components;
+pub mod coverage;
 pub mod expect;
 pub mod history;
 pub mod lab;

@@ -5,6 +5,7 @@ mod bench_clock;
 mod bench_soak;
 mod building;
 mod components;
+mod coverage;
 mod doctor;
 mod interrupt;
 mod parts;
@@ -15,6 +16,7 @@ mod up;
 
 pub use bench::{BenchArgs, BenchCommand, LabBenchArgs};
 pub use components::ComponentsArgs;
+use coverage::CoverageArgs;
 pub use doctor::DoctorArgs;
 pub use interrupt::Interrupts;
 pub use parts::{PartsArgs, prepare_components};
@@ -57,6 +59,7 @@ enum Command {
     Run(RunArgs),
     Up(UpArgs),
     Rights(RightsArgs),
+    Coverage(CoverageArgs),
     // Said here: the parts that these two take have a comment of their own, which would stand instead.
     /// Say what works on this machine, what does not, and what to do about it
     Doctor(DoctorArgs),
@@ -87,6 +90,7 @@ pub fn main() -> ExitCode {
             Command::Run(args) => run::run(args).await,
             Command::Up(args) => up::up(args).await,
             Command::Rights(args) => rights::rights(&args),
+            Command::Coverage(args) => coverage::coverage(args).await,
             Command::Doctor(args) => doctor::doctor(&args).await.map_err(parts::trouble),
             Command::Components(args) => components::components(&args).await.map_err(parts::trouble),
             Command::Bench(args) => bench::bench(args).await,

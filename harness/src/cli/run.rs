@@ -193,7 +193,7 @@ async fn prepare(args: RunArgs) -> Result<Option<(Plan, Palette)>> {
 }
 
 /// The suites: built where catnap itself was built, else those that are beside it.
-async fn find_suites(
+pub(super) async fn find_suites(
     workspace: &Result<Workspace, String>,
     named: Option<&Path>,
     no_build: bool,

@@ -63,6 +63,7 @@ pub struct Lab {
     progress: ProgressWriter,
     judged: bool,
     skipped: Mutex<Option<String>>,
+    known_fault: Mutex<Option<(String, String)>>,
     // Fields are dropped in this order: what runs on the runtime before the runtime, the place on the machine last.
     fake: Option<Arc<FakeArm>>,
     runtime: Option<tokio::runtime::Runtime>,
@@ -188,6 +189,34 @@ impl Lab {
         false
     }
 
+    /// Runs the end of a scenario, from the assertion on that a known fault of these `versions` of the provisioner makes
+    /// fail. `fault` is its name in `suites/FINDINGS.md`. Where that version runs, the scenario is reported as one that
+    /// fails as is known, and fails when it does not: then the mark is out of date. With another version it is a
+    /// scenario like any other.
+    ///
+    /// # Errors
+    /// When the end of the scenario fails, or, with one of `versions`, when it does not.
+    pub async fn known_fault(&self, fault: &str, versions: &[&str], end: impl Future<Output = Outcome>) -> Outcome {
+        let version = self.settings.versions.provisioner.as_str();
+        let outcome = end.await;
+        if !versions.contains(&version) {
+            return outcome;
+        }
+        match outcome {
+            Ok(()) => Err(self.witness.failure(&format!(
+                "expected: the known fault {fault} shows in {version}\n    seen: all that it was to break held; if it \
+                 is mended, take {version} from this scenario and from suites/FINDINGS.md"
+            ))),
+            Err(failure) => {
+                Failure::forget_last();
+                let message = headline(failure.text());
+                self.history.record(Event::Step { text: format!("known fault {fault}: {message}") });
+                *self.known_fault.lock().unwrap_or_else(PoisonError::into_inner) = Some((fault.to_owned(), message));
+                Ok(())
+            }
+        }
+    }
+
     /// Everything seen in this lab.
     #[must_use]
     pub fn history(&self) -> &History {
@@ -286,18 +315,17 @@ impl Lab {
         if let (true, Some(message)) = (Failure::any(), self.knobs.no_provisioner()) {
             return (Verdict::CouldNotRun { message }, None);
         }
-        let failed = |text: &str| {
-            // What was expected and, on the next line, what was seen: enough for a list of results.
-            let lines: Vec<_> = text.lines().take(2).map(str::trim).collect();
-            let seen = lines.get(1).filter(|line| line.starts_with("seen: "));
-            let message = [lines.first(), seen].into_iter().flatten().copied().collect::<Vec<_>>().join("; ");
-            Verdict::Failed { message, body: text.to_owned() }
-        };
+        let failed = |text: &str| Verdict::Failed { message: headline(text), body: text.to_owned() };
         if let Some(text) = Failure::take_last() {
             return (failed(&text), None);
         }
         if std::thread::panicking() {
             return (failed(&self.witness.explain("the scenario panicked (its message is in the output)")), None);
+        }
+        let known_fault = self.known_fault.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((fault, message)) = known_fault {
+            // What a fault leaves behind is part of it.
+            return (Verdict::KnownFault { fault, message }, None);
         }
         if let Err(broken) = invariant::check(&self.history, &self.witness, &self.knobs) {
             let text = self.witness.explain(&broken);
@@ -327,7 +355,8 @@ impl Drop for Lab {
     fn drop(&mut self) {
         let (passed, panic) = if self.judged {
             let (verdict, panic) = self.judge();
-            let passed = matches!(verdict, Verdict::Passed { .. } | Verdict::Skipped { .. });
+            let passed =
+                matches!(verdict, Verdict::Passed { .. } | Verdict::KnownFault { .. } | Verdict::Skipped { .. });
             self.progress.verdict(verdict);
             (passed, panic)
         } else {
@@ -343,6 +372,13 @@ impl Drop for Lab {
             assert!(std::thread::panicking(), "{text}");
         }
     }
+}
+
+/// What was expected and, on the next line, what was seen: enough for a list of results.
+fn headline(text: &str) -> String {
+    let lines: Vec<_> = text.lines().take(2).map(str::trim).collect();
+    let seen = lines.get(1).filter(|line| line.starts_with("seen: "));
+    [lines.first(), seen].into_iter().flatten().copied().collect::<Vec<_>>().join("; ")
 }
 
 /// How often the counts of the live display are told.

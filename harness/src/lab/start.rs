@@ -177,6 +177,7 @@ impl Lab {
             progress,
             judged: true,
             skipped: Mutex::default(),
+            known_fault: Mutex::default(),
             fake: Some(fake),
             runtime: Some(runtime),
             _slot: slot,

@@ -41,7 +41,7 @@ impl ProvisionerSettings {
             log_level: "debug".into(),
             environment: BTreeMap::new(),
             arguments: Vec::new(),
-            ready_within: Duration::from_secs(60),
+            ready_within: Duration::from_secs(120),
         }
     }
 

@@ -66,6 +66,7 @@ impl Palette {
             Verdict::Passed { .. } => self.good("PASS "),
             Verdict::Failed { .. } => self.bad("FAIL "),
             Verdict::CouldNotRun { .. } => self.bad("ERROR"),
+            Verdict::KnownFault { .. } => self.caution("KNOWN"),
             Verdict::Skipped { .. } => self.caution("SKIP "),
         }
     }

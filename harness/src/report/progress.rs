@@ -336,6 +336,7 @@ mod tests {
             Verdict::Passed { assertions: 3 },
             Verdict::Failed { message: "a".into(), body: "b\nc".into() },
             Verdict::CouldNotRun { message: "no Go".into() },
+            Verdict::KnownFault { fault: "nic-leak".into(), message: "a".into() },
             Verdict::Skipped { reason: "no clock".into() },
         ] {
             let line = Line::Verdict { is: verdict };

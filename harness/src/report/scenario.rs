@@ -112,6 +112,13 @@ pub enum Verdict {
         /// What was missing, where, and what to do.
         message: String,
     },
+    /// What was expected did not hold, as is known of the version that ran.
+    KnownFault {
+        /// Its name in `suites/FINDINGS.md`.
+        fault: String,
+        /// One line: what was expected and what was seen.
+        message: String,
+    },
     /// The target lacks a capability that the scenario needs.
     Skipped {
         /// Which one.
@@ -125,7 +132,7 @@ impl Verdict {
     pub fn message(&self) -> &str {
         match self {
             Self::Passed { .. } => "",
-            Self::Failed { message, .. } | Self::CouldNotRun { message } => message,
+            Self::Failed { message, .. } | Self::CouldNotRun { message } | Self::KnownFault { message, .. } => message,
             Self::Skipped { reason } => reason,
         }
     }

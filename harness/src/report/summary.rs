@@ -17,6 +17,8 @@ pub struct Tally {
     pub passed: usize,
     /// Something did not hold.
     pub failed: usize,
+    /// Something did not hold, as is known.
+    pub known_faults: usize,
     /// Not for this target.
     pub skipped: usize,
     /// The world could not be had.
@@ -31,6 +33,7 @@ impl Tally {
             match verdict {
                 Verdict::Passed { .. } => tally.passed += 1,
                 Verdict::Failed { .. } => tally.failed += 1,
+                Verdict::KnownFault { .. } => tally.known_faults += 1,
                 Verdict::Skipped { .. } => tally.skipped += 1,
                 Verdict::CouldNotRun { .. } => tally.could_not_run += 1,
             }
@@ -43,7 +46,7 @@ impl Tally {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self { failed: 1.., .. } => 1,
-            Self { could_not_run: 1.., .. } | Self { passed: 0, skipped: 0, .. } => 2,
+            Self { could_not_run: 1.., .. } | Self { passed: 0, known_faults: 0, skipped: 0, .. } => 2,
             _ => 0,
         }
     }
@@ -79,7 +82,14 @@ impl Summary<'_> {
             Verdict::CouldNotRun { message } => Some((message, message)),
             _ => None,
         });
-        self.skipped(&mut text, palette);
+        self.aside(&mut text, palette, "known faults", |verdict| match verdict {
+            Verdict::KnownFault { fault, message } => Some(format!("{fault}: {}", first_line(message))),
+            _ => None,
+        });
+        self.aside(&mut text, palette, "skipped", |verdict| match verdict {
+            Verdict::Skipped { reason } => Some(first_line(reason).to_owned()),
+            _ => None,
+        });
         self.slowest(&mut text, palette);
 
         let _ = writeln!(text, "\n{}  {}", palette.heading("artefacts"), self.artefacts.display());
@@ -93,6 +103,10 @@ impl Summary<'_> {
         }
         if tally.could_not_run > 0 {
             let _ = writeln!(text, "{}", palette.bad(&format!("{} could not run", tally.could_not_run)));
+        }
+        if tally.known_faults > 0 {
+            let faults = if tally.known_faults == 1 { "known fault" } else { "known faults" };
+            let _ = writeln!(text, "{}", palette.caution(&format!("{} {faults}", tally.known_faults)));
         }
         let closing = format!("{} passed, {} failed, {} skipped", tally.passed, tally.failed, tally.skipped);
         let complete = self.not_started == 0 && tally.exit_code() == 0;
@@ -132,15 +146,15 @@ impl Summary<'_> {
         }
     }
 
-    fn skipped(&self, text: &mut String, palette: Palette) {
-        let skipped: Vec<_> =
-            self.sorted().into_iter().filter(|report| matches!(report.verdict, Verdict::Skipped { .. })).collect();
-        if skipped.is_empty() {
-            return;
-        }
-        let _ = writeln!(text, "\n{}\n", palette.heading("skipped"));
-        for report in skipped {
-            let _ = writeln!(text, "  {}: {}", report.id, first_line(report.verdict.message()));
+    /// One line for each scenario of which there is something to say.
+    fn aside(&self, text: &mut String, palette: Palette, heading: &str, say: impl Fn(&Verdict) -> Option<String>) {
+        let mut first = true;
+        for report in self.sorted() {
+            let Some(said) = say(&report.verdict) else { continue };
+            if std::mem::take(&mut first) {
+                let _ = writeln!(text, "\n{}\n", palette.heading(heading));
+            }
+            let _ = writeln!(text, "  {}: {said}", report.id);
         }
     }
 
@@ -210,6 +224,11 @@ mod tests {
                 Verdict::Failed { message: "expected 3 nodes".into(), body: "saw 2:\n\n  node-1\n  node-2\n".into() },
             ),
             report("lacks_go", 0, Verdict::CouldNotRun { message: "Go is missing\nhelp: install it".into() }),
+            report(
+                "is_known",
+                9,
+                Verdict::KnownFault { fault: "nic-leak".into(), message: "expected: no NIC\nseen: 1".into() },
+            ),
             report("needs_a_clock", 0, Verdict::Skipped { reason: "the target cannot move its clock".into() }),
         ];
         insta::assert_snapshot!(rendered(&reports, 1));
@@ -222,8 +241,10 @@ mod tests {
 
     #[test]
     fn a_failure_outweighs_what_could_not_run_and_both_outweigh_success() {
-        let code =
-            |passed, failed, skipped, could_not_run| Tally { passed, failed, skipped, could_not_run }.exit_code();
+        let code = |passed, failed, skipped, could_not_run| {
+            Tally { passed, failed, known_faults: 0, skipped, could_not_run }.exit_code()
+        };
+        assert_eq!(Tally { known_faults: 1, ..Tally::default() }.exit_code(), 0);
         assert_eq!(code(3, 0, 0, 0), 0);
         assert_eq!(code(3, 0, 1, 0), 0);
         assert_eq!(code(0, 0, 1, 0), 0);

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// First sentences by function name.
-pub(super) type Docs = BTreeMap<String, String>;
+pub(crate) type Docs = BTreeMap<String, String>;
 
 /// What is said of the functions in a suite: its file and, for a suite with modules, the folder of its name.
-pub(super) fn of_suite(source: &Path) -> Docs {
+pub(crate) fn of_suite(source: &Path) -> Docs {
     let mut docs = of_file(source);
     let folder = if source.file_name().is_some_and(|name| name == "main.rs") {
         source.parent().map(Path::to_path_buf)

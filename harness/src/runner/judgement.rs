@@ -61,7 +61,7 @@ fn timed_out(limit: Duration, told: Option<Verdict>, at_step: &str, output: &Out
             body: format!("{message}\n{body}"),
         },
         Some(Verdict::CouldNotRun { message }) => Verdict::CouldNotRun { message },
-        Some(Verdict::Passed { .. } | Verdict::Skipped { .. }) => {
+        Some(Verdict::Passed { .. } | Verdict::KnownFault { .. } | Verdict::Skipped { .. }) => {
             died(format!("timed out after {limit} while it cleaned up; all that was expected had held"), output)
         }
     }

@@ -3,7 +3,7 @@
 
 mod build;
 mod catalogue;
-mod docs;
+pub(crate) mod docs;
 mod error;
 mod folder;
 mod jobs;

@@ -14,6 +14,7 @@ use super::error::RunnerError;
 use super::folder::{RunFolder, make_writable};
 use super::scenario_process::{self, News};
 use crate::clock::ClockKind;
+use crate::coverage::record_result;
 use crate::report::{Display, Facts, RunEvent, ScenarioId, ScenarioReport, Tally, Verdict, junit};
 
 /// Whether a run is to end before it is done.
@@ -213,6 +214,10 @@ impl<'a> Course<'a> {
         if let Err(error) = junit::write(&report, &self.plan.junit) {
             self.display.show(RunEvent::Notice(&format!("warning: {error}")));
             self.junit_trouble.get_or_insert(error);
+        }
+        // For those who ask later what a scenario came to; this run has told it anyway.
+        if let Err(error) = record_result(self.plan.folder.path(), &report) {
+            tracing::debug!(%error, "the result is not in the run's list");
         }
         self.display.show(RunEvent::Finished(&report));
         self.reports.push(report);

@@ -18,6 +18,7 @@ use super::catalogue::Scenario;
 use super::judgement::{Ending, judge};
 use super::plan::{Plan, Stop};
 use super::workspace::variables_of_cargo_run;
+use crate::coverage::claims_of;
 use crate::report::{
     Line, OutputTail, ProgressReader, ScenarioEnvironment, ScenarioId, ScenarioReport, Verdict, environment,
 };
@@ -59,7 +60,7 @@ pub(super) async fn run(
     let tail = OutputTail::of_file(&output);
     let verdict = judge(&ending, listener.verdict, listener.step.as_deref(), &tail);
     let useful = match &verdict {
-        Verdict::Passed { .. } | Verdict::Skipped { .. } => false,
+        Verdict::Passed { .. } | Verdict::KnownFault { .. } | Verdict::Skipped { .. } => false,
         // A test that returns an error has it printed by libtest.
         Verdict::Failed { body, .. } => !body.contains(tail.text().trim_start_matches("Error: ")),
         Verdict::CouldNotRun { .. } => true,
@@ -68,6 +69,10 @@ pub(super) async fn run(
     attachments.extend(listener.attachments.into_iter().map(|path| folder.join(path)));
     attachments.retain(|path| path.exists());
     attachments.dedup();
+    let claims = claims_of(scenario.doc.as_deref().unwrap_or_default()).join(", ");
+    if !claims.is_empty() {
+        listener.facts.set("claims", claims);
+    }
     ScenarioReport {
         repeat: plan.repeat_command(&scenario.id),
         id: scenario.id,

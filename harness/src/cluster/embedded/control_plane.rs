@@ -212,9 +212,9 @@ impl ControlPlane {
     /// is there, which takes a second or two after [`start`](Self::start).
     ///
     /// # Errors
-    /// When a process dies meanwhile, or after 30 seconds.
+    /// When a process dies meanwhile, or after two minutes.
     pub async fn settled(&self) -> Result<(), ClusterError> {
-        let within = Duration::from_secs(30);
+        let within = Duration::from_secs(120);
         let client = self.client(Identity::Admin).await?;
         let maps: Api<ConfigMap> = Api::namespaced(client.clone(), "default");
         let seen = Mutex::new(String::new());
