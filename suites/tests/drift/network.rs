@@ -111,24 +111,25 @@ async fn a_moved_interface_is_subnet_drift(#[future(awt)] lab: Lab) -> Outcome {
     cluster.expect(nodes().of_pool("p").all_in_subnet(&custom_subnet)).now()
 }
 
-/// DRIFT-27+: where Azure shows the id of the subnet in another case than the class writes it, 1.7.1, which compares
-/// letter by letter, takes the node for drifted and replaces it, although it is where it shall be: a defect, asserted as
-/// it is. Of Azure it is expected to keep the case that it was given, which lets the replacement be.
+/// DRIFT-27+: where Azure shows the id of the subnet in another case than the class writes it, the node is where it shall
+/// be, and stays: for Azure the case of letters in an id does not matter. 1.7.1 compares letter by letter and replaces it.
 #[rstest]
 #[tokio::test]
-async fn another_case_of_the_id_in_azure_is_taken_for_drift(#[future(awt)] lab: Lab) -> Outcome {
+async fn another_case_of_the_id_in_azure_is_no_drift(#[future(awt)] lab: Lab) -> Outcome {
     let CustomVnet { custom_subnet, cluster, .. } = custom_vnet(&lab).await?;
     cluster.apply(node_class("p").vnet_subnet_id(custom_subnet.id())).await?;
     cluster.apply(steady("p")).await?;
     let before = full_nodes(&cluster, "p", 1).await?;
-    let mark = cluster.mark();
 
     rewrite_interface(&lab, &cluster, &custom_subnet.id().replace("resourceGroups", "resourcegroups")).await?;
 
-    replaced(&cluster, "p", &before, &mark).await?;
+    let rewritten = "/properties/ipConfigurations/0/properties/subnet/id";
+    cluster.expect(nics().all_holding(rewritten, "/resourcegroups/")).now()?;
     cluster.expect(nodes().of_pool("p").all_in_subnet(&custom_subnet)).now()?;
-    let after = cluster.claims_of_pool("p");
-    cluster.expect(node_claims().kept(&after)).throughout(A_WHOLE_ROUND).await
+    lab.known_fault("case-of-a-subnet-id-is-drift", &["1.7.1"], async {
+        cluster.expect(node_claims().kept(&before)).throughout(A_WHOLE_ROUND).await
+    })
+    .await
 }
 
 /// DRIFT-39+: where the provisioner may not read machines and interfaces for a while, it knows nothing about drift, and
