@@ -2,6 +2,7 @@
 //! time, throughout a time or at every instant since a moment.
 
 mod condition;
+mod difference;
 mod duration;
 mod event;
 mod expectation;
@@ -15,6 +16,7 @@ mod state;
 mod waiting;
 
 pub use condition::{ConditionSelection, NamedObject};
+pub use difference::differences;
 pub(crate) use duration::readable;
 pub use duration::{days, hours, minutes, seconds};
 pub use event::{EventSelection, events};
