@@ -3,11 +3,13 @@
 
 mod condition;
 mod difference;
+mod drift;
 mod duration;
 mod event;
 mod expectation;
 mod failure;
 mod node;
+mod node_mark;
 mod pod;
 mod request;
 mod resource;

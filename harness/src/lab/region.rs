@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fake_arm::FakeArm;
 use fake_arm::catalog::Catalog;
-use fake_arm::providers::compute::{PublishedVersions, Quotas};
+use fake_arm::providers::compute::{Capacity, PublishedVersions, Quotas};
 
 use crate::history::{Event, History};
 
@@ -41,6 +41,13 @@ impl Region {
                 None => families.remove(family),
             };
         });
+    }
+
+    /// Keeps the subscription from a size from here on: the region's list says so, and no machine of it can be had.
+    /// Machines that run stay.
+    pub fn withdraw_size(&self, size: &str) {
+        self.step(format!("{size} is not available for the subscription from here on"));
+        self.fake.with(|world| world.state::<Capacity>().restrict(&self.location, size, &[]));
     }
 
     /// Publishes a version, `202601.05.0` for example, of all node images of AKS.
