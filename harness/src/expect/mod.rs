@@ -2,11 +2,13 @@
 //! time, throughout a time or at every instant since a moment.
 
 mod condition;
+mod drift;
 mod duration;
 mod event;
 mod expectation;
 mod failure;
 mod node;
+mod node_mark;
 mod pod;
 mod request;
 mod resource;

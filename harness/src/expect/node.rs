@@ -108,7 +108,7 @@ impl NodeSelection {
         })
     }
 
-    fn each(
+    pub(super) fn each(
         self,
         what: &str,
         check: impl Fn(&State, &Value) -> Result<(), String> + Send + Sync + 'static,
@@ -128,7 +128,7 @@ impl NodeSelection {
         })
     }
 
-    fn of<'a>(&self, state: &'a State) -> impl Iterator<Item = &'a Value> + use<'a> {
+    pub(super) fn of<'a>(&self, state: &'a State) -> impl Iterator<Item = &'a Value> + use<'a> {
         let (label, wanted, size) = (self.label.clone(), self.name.clone(), self.size.clone());
         state.objects("Node").filter(move |node| {
             label.as_ref().is_none_or(|(key, value)| has_label(node, key, value))

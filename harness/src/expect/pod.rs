@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::expectation::{Expectation, Quantity, listed};
+use super::node::NodeSelection;
 use super::state::{State, condition, is_deleting, name};
 
 /// The pods labelled `app=<app>`.
@@ -52,6 +53,24 @@ impl PodSelection {
             let pending: Vec<_> =
                 self.of(state).filter(|pod| pod["spec"]["nodeName"].is_null()).map(situation).collect();
             if pending.len() == number { Ok(()) } else { Err(format!("pending: {}", listed(&pending))) }
+        })
+    }
+
+    /// At least one is bound to a node, and each that is, is bound to one of these.
+    pub fn all_on(self, nodes: NodeSelection) -> Expectation {
+        Expectation::new(format!("pods of {}: all on {nodes}", self.app), move |state| {
+            let names: Vec<_> = nodes.of(state).map(name).collect();
+            let bound: Vec<_> = self.of(state).filter(|pod| pod["spec"]["nodeName"].is_string()).collect();
+            let elsewhere: Vec<_> = bound
+                .iter()
+                .filter(|pod| pod["spec"]["nodeName"].as_str().is_none_or(|node| !names.contains(&node)))
+                .map(|pod| situation(pod))
+                .collect();
+            match (bound.is_empty(), elsewhere.is_empty()) {
+                (true, _) => Err("no pod is bound to a node".to_owned()),
+                (false, true) => Ok(()),
+                (false, false) => Err(format!("elsewhere: {}", listed(&elsewhere))),
+            }
         })
     }
 

@@ -302,6 +302,30 @@ impl EmbeddedEngine {
         });
     }
 
+    /// Kills the provisioner of a cluster, as a machine that loses power would. Whether one was running.
+    pub(super) async fn kill_provisioner(&self, cluster: &str) -> bool {
+        match self.provisioner_of(cluster) {
+            Some(provisioner) => provisioner.kill().await.is_some(),
+            None => false,
+        }
+    }
+
+    /// Starts the provisioner of a cluster again, with what the knobs say now; one that runs is stopped first.
+    pub(super) async fn restart_provisioner(&self, cluster: &str) -> Result<(), String> {
+        let provisioner =
+            self.provisioner_of(cluster).ok_or_else(|| format!("the cluster {cluster} has no provisioner"))?;
+        let mut settings = provisioner.settings().await;
+        let knobs = self.knobs.lock().clone();
+        (settings.environment, settings.arguments) = (knobs.environment, knobs.flags);
+        provisioner.restart_as(settings).await.map_err(|error| crate::causes::told(&error))?;
+        self.watch_provisioner(&provisioner);
+        Ok(())
+    }
+
+    fn provisioner_of(&self, cluster: &str) -> Option<Provisioner> {
+        self.lock().get(&cluster.to_lowercase()).and_then(|running| running.provisioner.clone())
+    }
+
     fn watch_provisioner(&self, provisioner: &Provisioner) {
         let (witness, provisioner) = (self.witness.clone(), provisioner.clone());
         tokio::spawn(async move {

@@ -8,6 +8,7 @@ mod fixture;
 mod household;
 mod invariant;
 mod managed_cluster;
+mod outage;
 mod region;
 mod settings;
 mod slot;

@@ -101,15 +101,51 @@ impl NodePool {
         self
     }
 
+    /// `spec.limits` as a whole.
+    pub fn limits(mut self, limits: Value) -> Self {
+        self.0["spec"]["limits"] = limits;
+        self
+    }
+
     /// A label of its nodes.
     pub fn label(mut self, key: &str, value: &str) -> Self {
         self.0["spec"]["template"]["metadata"]["labels"][key] = json!(value);
         self
     }
 
+    /// An annotation of its nodes.
+    pub fn annotation(mut self, key: &str, value: &str) -> Self {
+        self.0["spec"]["template"]["metadata"]["annotations"][key] = json!(value);
+        self
+    }
+
+    /// A taint of its nodes, without a value: the key and `NoSchedule`, `PreferNoSchedule` or `NoExecute`.
+    pub fn taint(self, key: &str, effect: &str) -> Self {
+        self.one_more("taints", json!({ "key": key, "effect": effect }))
+    }
+
+    /// A taint that its nodes have until somebody takes it away: until then they are not Initialized.
+    pub fn startup_taint(self, key: &str, effect: &str) -> Self {
+        self.one_more("startupTaints", json!({ "key": key, "effect": effect }))
+    }
+
+    /// A label of the node pool itself, which says nothing about its nodes.
+    pub fn own_label(mut self, key: &str, value: &str) -> Self {
+        self.0["metadata"]["labels"][key] = json!(value);
+        self
+    }
+
     /// Sets any field of `spec.disruption`.
     pub fn disruption(mut self, field: &str, value: Value) -> Self {
         self.0["spec"]["disruption"][field] = value;
+        self
+    }
+
+    fn one_more(mut self, list: &str, entry: Value) -> Self {
+        match self.template()[list].as_array_mut() {
+            Some(entries) => entries.push(entry),
+            None => self.template()[list] = json!([entry]),
+        }
         self
     }
 

@@ -69,6 +69,16 @@ impl Deployment {
         self
     }
 
+    /// Its pods bear taints of this key, whatever their value and effect.
+    pub fn tolerating(mut self, key: &str) -> Self {
+        let toleration = json!({ "key": key, "operator": "Exists" });
+        match self.pod()["tolerations"].as_array_mut() {
+            Some(tolerations) => tolerations.push(toleration),
+            None => self.pod()["tolerations"] = json!([toleration]),
+        }
+        self
+    }
+
     /// Annotates its pods, for example with `karpenter.sh/do-not-disrupt`.
     pub fn pod_annotation(mut self, key: &str, value: &str) -> Self {
         self.0["spec"]["template"]["metadata"]["annotations"][key] = json!(value);
