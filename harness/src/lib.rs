@@ -12,6 +12,12 @@ pub mod expect;
 pub mod history;
 pub mod lab;
 pub mod manifest;
+pub mod net {
+    //! The model of the network that judges who reaches whom.
+
+    pub use fake_arm::net::{Conflict, Place, Purpose, Range};
+    pub use fake_arm::providers::container_service::ClusterNetwork;
+}
 pub mod node;
 pub mod process;
 pub mod provisioner;

@@ -18,6 +18,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::cluster::Cluster;
+use super::wiring::{Network, Wired};
 use crate::cluster::embedded::{BootstrapToken, ControlPlane, ControlPlaneSpec, Heartbeat, Identity};
 use crate::components::Binaries;
 use crate::expect::Witness;
@@ -84,6 +85,7 @@ pub struct EmbeddedEngine {
     knobs: ProvisionerKnobs,
     nodes: NodeRunner,
     boot: BootSwitch,
+    network: Network,
     clusters: Mutex<BTreeMap<String, Running>>,
     seed: u64,
 }
@@ -126,13 +128,18 @@ impl EmbeddedEngine {
         seed: u64,
     ) -> Self {
         let boot = BootSwitch::default();
-        let settings = BootSettings { plan: Arc::new(boot.clone()), ..BootSettings::default() };
+        let network = Network::default();
+        let wired = Wired { switch: boot.clone(), network: network.clone() };
+        let settings = BootSettings { plan: Arc::new(wired), ..BootSettings::default() };
         let nodes = NodeRunner::new(history.clone(), settings);
-        Self { boot, azure, processes, binaries, history, witness, knobs, nodes, clusters: Mutex::default(), seed }
+        let clusters = Mutex::default();
+        Self { boot, network, azure, processes, binaries, history, witness, knobs, nodes, clusters, seed }
     }
 
     /// Records what fake-arm tells, and lets its machines boot. Must be called in the runtime that shall do it.
-    pub fn follow(&self, fake: &FakeArm) {
+    pub fn follow(&self, fake: &Arc<FakeArm>) {
+        // Azure knows this engine, so it is not held by it.
+        let _ = self.network.set(Arc::downgrade(fake));
         let mut events = fake.subscribe();
         let (history, nodes) = (self.history.clone(), self.nodes.clone());
         tokio::spawn(async move {

@@ -17,6 +17,7 @@ mod tenant;
 #[cfg(test)]
 mod tests;
 mod watch;
+mod wiring;
 
 pub use cluster::Cluster;
 pub use cluster_error::ClusterError;
@@ -36,6 +37,7 @@ use std::time::Duration;
 
 use fake_arm::FakeArm;
 use fake_arm::events::{ArmEvent, VmEvent};
+use fake_arm::providers::container_service::ClusterNetwork;
 use kube::config::Kubeconfig;
 use serde_json::Value;
 
@@ -108,6 +110,18 @@ impl Lab {
     #[must_use]
     pub fn tenant(&self) -> &Tenant {
         &self.tenant
+    }
+
+    /// Who reaches whom in the network of a cluster as it is now, and which address ranges get in each other's way. Only
+    /// where Azure is fake-arm.
+    ///
+    /// # Errors
+    /// When the lab is over, or there is no such cluster.
+    pub fn network(&self, cluster: &Cluster) -> Result<ClusterNetwork, Failure> {
+        let fake = self.fake.clone().ok_or_else(|| Failure::new("the lab is over"))?;
+        let id = fake_arm::arm::ResourceId::parse(cluster.id())?;
+        let network = fake.with(|world| ClusterNetwork::of(world, &id));
+        network.ok_or_else(|| Failure::new(format!("there is no network of {}", cluster.id())))
     }
 
     /// Azure as another principal sees it, with that one's rights. Only where Azure is fake-arm, which signs tokens for
