@@ -178,6 +178,17 @@ impl<'a> ManagedClusterBuilder<'a> {
         self
     }
 
+    /// `networkProfile`, all of it.
+    pub fn network_profile(self, profile: Value) -> Self {
+        self.property("networkProfile", profile)
+    }
+
+    /// Sets any property of its system pool, for example `podSubnetID`.
+    pub fn pool_property(mut self, name: &str, value: Value) -> Self {
+        self.properties["agentPoolProfiles"][0][name] = value;
+        self
+    }
+
     /// Sets any other property.
     pub fn property(mut self, name: &str, value: Value) -> Self {
         self.properties[name] = value;

@@ -22,6 +22,8 @@ mod wiring;
 pub use cluster::Cluster;
 pub use cluster_error::ClusterError;
 pub use engine::{AzureAccess, EmbeddedEngine, ProvisionerKnobs};
+pub use fake_arm::catalog::{Catalog, VmSize};
+pub use fake_arm::providers::compute::ShortageKind;
 pub use fixture::lab;
 pub use managed_cluster::{CreateError, ManagedClusterBuilder, NodeProvisioning};
 pub use region::Region;
@@ -34,6 +36,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use fake_arm::FakeArm;
+use fake_arm::events::{ArmEvent, VmEvent};
 use fake_arm::providers::container_service::ClusterNetwork;
 use kube::config::Kubeconfig;
 use serde_json::Value;
@@ -43,7 +46,7 @@ use crate::clock::LabClock;
 use crate::expect::{Failure, Outcome, Witness, differences, readable};
 use crate::history::{Event, History};
 use crate::manifest::{ManifestError, Manifests};
-use crate::node::BootSwitch;
+use crate::node::{BootSwitch, CustomData};
 use crate::report::{ProgressWriter, Verdict};
 use slot::Slot;
 use watch::Watches;
@@ -295,6 +298,18 @@ impl Lab {
     #[must_use]
     pub fn api_server_start(&self) -> Option<Duration> {
         self.engine.api_server_start()
+    }
+
+    /// What a machine was given to boot with, as its first boot reads it; none for a machine that never started, and
+    /// for those of agent pools, whose script AKS keeps to itself. Only where Azure is fake-arm: Azure tells no one.
+    #[must_use]
+    pub fn custom_data_of(&self, machine: &str) -> Option<CustomData> {
+        self.history.since(0).iter().find_map(|record| match &record.event {
+            Event::Azure { what: ArmEvent::Vm(VmEvent::Started(started)) } if started.name == machine => {
+                CustomData::decode(started.custom_data.as_deref()).ok()
+            }
+            _ => None,
+        })
     }
 
     /// File with the certificate authority of the ARM endpoint.

@@ -22,6 +22,7 @@ impl Files<'_> {
     pub(super) const ACCOUNTS: &'static str = "service-accounts.pub";
     pub(super) const ACCOUNTS_KEY: &'static str = "service-accounts.key";
     pub(super) const KWOK: &'static str = "kwok.yaml";
+    pub(super) const TOKENS: &'static str = "tokens.csv";
 
     pub(super) fn path(&self, name: &str) -> String {
         self.0.join(name).display().to_string()
@@ -78,6 +79,7 @@ pub(super) fn kube_apiserver(spec: &ControlPlaneSpec, files: Files<'_>, port: &P
             // ServiceAccount and the others that are on by default stay on.
             "--enable-admission-plugins=NodeRestriction".to_owned(),
             "--enable-bootstrap-token-auth=true".to_owned(),
+            format!("--token-auth-file={}", files.path(Files::TOKENS)),
             format!("--service-account-issuer={ISSUER}"),
             format!("--service-account-key-file={}", files.path(Files::ACCOUNTS)),
             format!("--service-account-signing-key-file={}", files.path(Files::ACCOUNTS_KEY)),
