@@ -12,6 +12,12 @@ pub mod expect;
 pub mod history;
 pub mod lab;
 pub mod manifest;
+pub mod net {
+    //! The model of the network that judges who reaches whom.
+
+    pub use fake_arm::net::{Conflict, Place, Purpose, Range};
+    pub use fake_arm::providers::container_service::ClusterNetwork;
+}
 pub mod node;
 pub mod process;
 pub mod provisioner;
@@ -29,7 +35,10 @@ pub mod prelude {
         nodes, pods, requests, rights_of, seconds, token_requests, vms,
     };
     pub use crate::lab::NodeProvisioning::{Auto, Manual};
-    pub use crate::lab::{Cluster, ClusterError, Lab, ManagedClusterBuilder, SecurityGroup, Tenant, lab};
+    pub use crate::lab::{
+        Catalog, Cluster, ClusterError, Lab, ManagedClusterBuilder, Region, SecurityGroup, ShortageKind, Tenant,
+        VmSize, lab,
+    };
     pub use crate::manifest::{
         Budget, Deployment, Manifests, Named, NodeClass, NodePool, deployment, disruption_budget, node_class, node_pool,
     };

@@ -123,6 +123,8 @@ pub enum BootStage {
     Booting,
     /// The API server accepted its bootstrap token and its Node exists.
     Registered,
+    /// It cannot reach the API server; the message says which rule keeps it from doing so. It goes on trying.
+    CutOff,
     /// It will never be a node; the message says why.
     Refused,
     /// Its Node was removed after the machine was deleted.

@@ -1,6 +1,13 @@
 //! A managed cluster that exists, as a scenario uses it.
 
-use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, ValidationDirective};
+use std::time::Duration;
+
+use fake_arm::events::{ArmEvent, VmEvent};
+use futures::TryStreamExt;
+use kube::api::{
+    Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams, ValidationDirective, WatchEvent,
+    WatchParams,
+};
 use kube::core::{ApiResource, GroupVersionKind, TypeMeta};
 use kube::discovery::{Scope, pinned_kind};
 use serde_json::{Value, json};
@@ -10,6 +17,7 @@ use crate::azure::PrincipalId;
 use crate::expect::{Expectation, Mark, Pending, State, Witness};
 use crate::history::{Event, History};
 use crate::manifest::Apply;
+use crate::node::CustomData;
 
 /// Field manager of everything that scenarios apply.
 const MANAGER: &str = "catnap";
@@ -103,6 +111,18 @@ impl Cluster {
         names
     }
 
+    /// The kubelet's flags in the script that a machine of node auto-provisioning was started with; none where no such
+    /// machine has started.
+    #[must_use]
+    pub fn kubelet_flags(&self, node: &str) -> Option<String> {
+        self.history.since(0).iter().rev().find_map(|record| match &record.event {
+            Event::Azure { what: ArmEvent::Vm(VmEvent::Started(machine)) } if machine.computer_name == node => {
+                Some(CustomData::decode(machine.custom_data.as_deref()).ok()?.kubelet_flags)
+            }
+            _ => None,
+        })
+    }
+
     /// Names of the pods labelled `app=<app>`, in order.
     #[must_use]
     pub fn pods_of(&self, app: &str) -> Vec<String> {
@@ -133,6 +153,82 @@ impl Cluster {
             self.apply_one(object).await.map_err(|error| error.at(place()))?;
         }
         Ok(())
+    }
+
+    /// Creates objects without regard to fields that their kinds do not have, which the API server drops, as
+    /// `kubectl create --validate=ignore` does it. (Server-side apply refuses such fields in any case.)
+    ///
+    /// # Errors
+    /// When the manifest cannot be read, names an unknown kind, or is refused.
+    pub async fn create_ignoring_unknown_fields(&self, what: impl Apply) -> Result<(), ClusterError> {
+        for object in what.objects()? {
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let (api_version, kind) = (text(&object["apiVersion"]), text(&object["kind"]));
+            let name = text(&object["metadata"]["name"]);
+            self.step(format!("create {kind} {name}"));
+            let api = self.api(&api_version, &kind, &name).await?;
+            let failed = |error| ClusterError::from_kube("create", &kind, &name, error);
+            let dynamic = serde_json::from_value(object).map_err(|error| failed(kube::Error::SerdeError(error)))?;
+            api.create(&PostParams::default(), &dynamic).await.map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// The events of a source component in all namespaces, as the API server selects them:
+    /// `kubectl get events -A --field-selector source=<component>`.
+    ///
+    /// # Errors
+    /// When the API server refuses.
+    pub async fn events_from(&self, component: &str) -> Result<Vec<Value>, ClusterError> {
+        let selected = ListParams::default().fields(&format!("source={component}"));
+        let list = self.all_events().list(&selected).await;
+        let list = list.map_err(|error| ClusterError::from_kube("list", "Event", component, error))?;
+        Ok(list.items.into_iter().map(|event| serde_json::to_value(event).unwrap_or_default()).collect())
+    }
+
+    /// Watches the events of a source component in all namespaces while something is done:
+    /// `kubectl get events -A --field-selector source=<component> --watch-only`. What came, in its order, and what was
+    /// done.
+    ///
+    /// # Errors
+    /// When the API server refuses, or breaks the watch.
+    pub async fn watch_events_from<T>(
+        &self,
+        component: &str,
+        meanwhile: impl Future<Output = T>,
+    ) -> Result<(Vec<Value>, T), ClusterError> {
+        /// What is done is seen a moment later, in real time.
+        const ARRIVING: Duration = Duration::from_secs(1);
+        let failed = |error| ClusterError::from_kube("watch", "Event", component, error);
+        let selected = WatchParams::default().fields(&format!("source={component}"));
+        let now = self.all_events().list(&ListParams::default().limit(1)).await.map_err(failed)?;
+        let version = now.metadata.resource_version.unwrap_or_default();
+        let mut stream = Box::pin(self.all_events().watch(&selected, &version).await.map_err(failed)?);
+        let mut seen = Vec::new();
+        let mut see = |event| {
+            if let WatchEvent::Added(object) | WatchEvent::Modified(object) = event {
+                seen.push(serde_json::to_value::<DynamicObject>(object).unwrap_or_default());
+            }
+        };
+        let mut meanwhile = std::pin::pin!(meanwhile);
+        let done = loop {
+            tokio::select! {
+                done = &mut meanwhile => break done,
+                event = stream.try_next() => match event.map_err(failed)? {
+                    Some(event) => see(event),
+                    None => break meanwhile.await,
+                },
+            }
+        };
+        while let Ok(Ok(Some(event))) = tokio::time::timeout(ARRIVING, stream.try_next()).await {
+            see(event);
+        }
+        Ok((seen, done))
+    }
+
+    fn all_events(&self) -> Api<DynamicObject> {
+        let kind = GroupVersionKind::gvk("", "v1", "Event");
+        Api::all_with(self.client.clone(), &ApiResource::from_gvk_with_plural(&kind, "events"))
     }
 
     /// Sets the number of replicas of a deployment.

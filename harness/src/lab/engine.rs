@@ -18,6 +18,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::cluster::Cluster;
+use super::wiring::{Network, Wired};
 use crate::cluster::embedded::{BootstrapToken, ControlPlane, ControlPlaneSpec, Heartbeat, Identity};
 use crate::components::Binaries;
 use crate::expect::Witness;
@@ -84,6 +85,7 @@ pub struct EmbeddedEngine {
     knobs: ProvisionerKnobs,
     nodes: NodeRunner,
     boot: BootSwitch,
+    network: Network,
     clusters: Mutex<BTreeMap<String, Running>>,
     seed: u64,
 }
@@ -126,13 +128,18 @@ impl EmbeddedEngine {
         seed: u64,
     ) -> Self {
         let boot = BootSwitch::default();
-        let settings = BootSettings { plan: Arc::new(boot.clone()), ..BootSettings::default() };
+        let network = Network::default();
+        let wired = Wired { switch: boot.clone(), network: network.clone() };
+        let settings = BootSettings { plan: Arc::new(wired), ..BootSettings::default() };
         let nodes = NodeRunner::new(history.clone(), settings);
-        Self { boot, azure, processes, binaries, history, witness, knobs, nodes, clusters: Mutex::default(), seed }
+        let clusters = Mutex::default();
+        Self { boot, network, azure, processes, binaries, history, witness, knobs, nodes, clusters, seed }
     }
 
     /// Records what fake-arm tells, and lets its machines boot. Must be called in the runtime that shall do it.
-    pub fn follow(&self, fake: &FakeArm) {
+    pub fn follow(&self, fake: &Arc<FakeArm>) {
+        // Azure knows this engine, so it is not held by it.
+        let _ = self.network.set(Arc::downgrade(fake));
         let mut events = fake.subscribe();
         let (history, nodes) = (self.history.clone(), self.nodes.clone());
         tokio::spawn(async move {
@@ -217,6 +224,7 @@ impl EmbeddedEngine {
             processes: self.processes.clone(),
             kubernetes_version: facts.kubernetes_version.clone(),
             service_cidr: facts.network.service_cidr,
+            service_cidr_v6: facts.network.service_cidrs.get(1).copied(),
             pod_cidr: facts.network.pod_cidr,
             dns_service_ip: facts.network.dns_service_ip,
             bootstrap_token: token.clone(),
@@ -348,11 +356,13 @@ impl ClusterEngine for EmbeddedEngine {
 
     async fn update(&self, cluster: ManagedCluster) -> Result<ClusterAccess, EngineError> {
         let id = cluster.id.to_lowercase();
-        let known = self.lock().get(&id).map(|running| {
-            (running.control_plane.clone(), running.provisioner.clone(), running.facts.kubernetes_version.clone())
-        });
-        let Some((control_plane, provisioner, version)) = known else { return self.bring_up(cluster).await };
-        if version != cluster.kubernetes_version {
+        let known = self
+            .lock()
+            .get(&id)
+            .map(|running| (running.control_plane.clone(), running.provisioner.clone(), running.facts.clone()));
+        let Some((control_plane, provisioner, before)) = known else { return self.bring_up(cluster).await };
+        let version = &before.kubernetes_version;
+        if *version != cluster.kubernetes_version {
             return Err(EngineError {
                 code: "OperationNotAllowed".into(),
                 message: format!(
@@ -362,7 +372,15 @@ impl ClusterEngine for EmbeddedEngine {
             });
         }
         match (cluster.node_provisioning, provisioner) {
-            (true, None) => self.start_provisioner(&control_plane, cluster).await?,
+            (true, None) => self.start_provisioner(&control_plane, cluster.clone()).await?,
+            // It reads at its start what it is told of the cluster. That AKS starts it anew is concluded from that a new
+            // SSH key takes effect at all; when it does is documented nowhere.
+            (true, Some(provisioner)) if told(&before) != told(&cluster) => {
+                provisioner.stop().await;
+                // AKS's node pools are there, and the user's by now.
+                let facts = ManagedCluster { default_node_pools: false, ..cluster.clone() };
+                self.start_provisioner(&control_plane, facts).await?;
+            }
             (false, Some(provisioner)) => {
                 provisioner.stop().await;
                 if let Some(running) = self.lock().get_mut(&id) {
@@ -370,6 +388,9 @@ impl ClusterEngine for EmbeddedEngine {
                 }
             }
             _ => {}
+        }
+        if let Some(running) = self.lock().get_mut(&id) {
+            running.facts = cluster;
         }
         Ok(ClusterAccess {
             admin_kubeconfig: control_plane.kubeconfig(Identity::Admin),
@@ -427,6 +448,13 @@ fn is_zero(quantity: &serde_json::Value) -> bool {
     }
 }
 
+/// What a provisioner is told of its cluster when it starts and what a change of the cluster can change: the key and the
+/// name for its machines, where they go, and who it is.
+fn told(cluster: &ManagedCluster) -> [&str; 5] {
+    let ManagedCluster { ssh_public_key, admin_username, subnet_id, cluster_identity, kubelet_identity, .. } = cluster;
+    [ssh_public_key, admin_username, subnet_id, &cluster_identity.resource_id, &kubelet_identity.resource_id]
+}
+
 /// AKS's code for a control plane that does not come up, with the cause and the remedy that the error names.
 fn failed(what: &str, error: &(dyn std::error::Error + 'static)) -> EngineError {
     let message = format!("the {what} of the managed cluster could not be brought up: {}", crate::causes::told(error));
@@ -437,6 +465,14 @@ fn failed(what: &str, error: &(dyn std::error::Error + 'static)) -> EngineError 
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_new_key_is_told_to_the_provisioner_and_a_tag_is_not() {
+        let before = crate::provisioner::trial_cluster();
+        let tags = [("updated".to_owned(), "yes".to_owned())].into();
+        assert_eq!(told(&before), told(&ManagedCluster { tags, ..before.clone() }));
+        assert_ne!(told(&before), told(&ManagedCluster { ssh_public_key: "ssh-rsa B".into(), ..before.clone() }));
+    }
 
     #[test]
     fn zero_is_zero_in_every_spelling() {

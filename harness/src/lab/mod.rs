@@ -17,10 +17,13 @@ mod tenant;
 #[cfg(test)]
 mod tests;
 mod watch;
+mod wiring;
 
 pub use cluster::Cluster;
 pub use cluster_error::ClusterError;
 pub use engine::{AzureAccess, EmbeddedEngine, ProvisionerKnobs};
+pub use fake_arm::catalog::{Catalog, VmSize};
+pub use fake_arm::providers::compute::ShortageKind;
 pub use fixture::lab;
 pub use managed_cluster::{CreateError, ManagedClusterBuilder, NodeProvisioning};
 pub use region::Region;
@@ -33,15 +36,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use fake_arm::FakeArm;
+use fake_arm::events::{ArmEvent, VmEvent};
+use fake_arm::providers::container_service::ClusterNetwork;
 use kube::config::Kubeconfig;
 use serde_json::Value;
 
 use crate::azure::{ArmClient, ArmError, Azure, PrincipalId, api_version};
 use crate::clock::LabClock;
-use crate::expect::{Failure, Outcome, Witness, readable};
+use crate::expect::{Failure, Outcome, Witness, differences, readable};
 use crate::history::{Event, History};
 use crate::manifest::{ManifestError, Manifests};
-use crate::node::BootSwitch;
+use crate::node::{BootSwitch, CustomData};
 use crate::report::{ProgressWriter, Verdict};
 use slot::Slot;
 use watch::Watches;
@@ -107,6 +112,18 @@ impl Lab {
         &self.tenant
     }
 
+    /// Who reaches whom in the network of a cluster as it is now, and which address ranges get in each other's way. Only
+    /// where Azure is fake-arm.
+    ///
+    /// # Errors
+    /// When the lab is over, or there is no such cluster.
+    pub fn network(&self, cluster: &Cluster) -> Result<ClusterNetwork, Failure> {
+        let fake = self.fake.clone().ok_or_else(|| Failure::new("the lab is over"))?;
+        let id = fake_arm::arm::ResourceId::parse(cluster.id())?;
+        let network = fake.with(|world| ClusterNetwork::of(world, &id));
+        network.ok_or_else(|| Failure::new(format!("there is no network of {}", cluster.id())))
+    }
+
     /// Azure as another principal sees it, with that one's rights. Only where Azure is fake-arm, which signs tokens for
     /// everyone.
     ///
@@ -129,9 +146,51 @@ impl Lab {
     /// What Azure answers, and why the provisioner did not start.
     pub async fn set_node_provisioning(&self, cluster: &Cluster, mode: NodeProvisioning) -> Result<(), ArmError> {
         self.history.record(Event::Step { text: format!("node provisioning mode {}", mode.as_str()) });
+        self.put_changed(cluster, |properties| properties["nodeProvisioningProfile"]["mode"] = mode.as_str().into())
+            .await
+            .map(|_| ())
+    }
+
+    /// Changes the properties of a managed cluster as `az aks update` does: what Azure shows of it goes back with
+    /// something else in it. The cluster as it is afterwards.
+    ///
+    /// # Errors
+    /// What Azure answers.
+    pub async fn update(&self, cluster: &Cluster, change: impl FnOnce(&mut Value)) -> Result<Value, ArmError> {
+        self.history.record(Event::Step { text: "change the managed cluster".to_owned() });
+        self.put_changed(cluster, change).await
+    }
+
+    async fn put_changed(&self, cluster: &Cluster, change: impl FnOnce(&mut Value)) -> Result<Value, ArmError> {
         let mut resource = self.azure.client().get(cluster.id(), api_version::CONTAINER_SERVICE).await?;
-        resource["properties"]["nodeProvisioningProfile"]["mode"] = mode.as_str().into();
-        self.azure.client().put(cluster.id(), api_version::CONTAINER_SERVICE, &resource).await.map(|_| ())
+        change(&mut resource["properties"]);
+        self.azure.client().put(cluster.id(), api_version::CONTAINER_SERVICE, &resource).await
+    }
+
+    /// The managed cluster as Azure shows it now.
+    ///
+    /// # Errors
+    /// What Azure answers.
+    pub async fn shown(&self, cluster: &Cluster) -> Result<Value, ArmError> {
+        self.azure.client().get(cluster.id(), api_version::CONTAINER_SERVICE).await
+    }
+
+    /// The handle of a managed cluster that was made in another way than through [`managed_cluster`](Self::managed_cluster),
+    /// by a deployment for example.
+    ///
+    /// # Errors
+    /// What Azure answers, and why its credentials cannot be used.
+    pub async fn existing_cluster(&self, id: &str) -> Result<Cluster, CreateError> {
+        let resource = self.azure.client().get(id, api_version::CONTAINER_SERVICE).await?;
+        managed_cluster::open(self, resource, managed_cluster::Credential::Admin).await
+    }
+
+    /// The same cluster with the credentials that `az aks get-credentials` asks for, those of a user.
+    ///
+    /// # Errors
+    /// What Azure answers, and why its credentials cannot be used.
+    pub async fn with_user_credentials(&self, cluster: &Cluster) -> Result<Cluster, CreateError> {
+        managed_cluster::open(self, cluster.resource().clone(), managed_cluster::Credential::User).await
     }
 
     /// Kubernetes version of this lab, without `v`.
@@ -241,6 +300,18 @@ impl Lab {
         self.engine.api_server_start()
     }
 
+    /// What a machine was given to boot with, as its first boot reads it; none for a machine that never started, and
+    /// for those of agent pools, whose script AKS keeps to itself. Only where Azure is fake-arm: Azure tells no one.
+    #[must_use]
+    pub fn custom_data_of(&self, machine: &str) -> Option<CustomData> {
+        self.history.since(0).iter().find_map(|record| match &record.event {
+            Event::Azure { what: ArmEvent::Vm(VmEvent::Started(started)) } if started.name == machine => {
+                CustomData::decode(started.custom_data.as_deref()).ok()
+            }
+            _ => None,
+        })
+    }
+
     /// File with the certificate authority of the ARM endpoint.
     #[must_use]
     pub fn azure_ca(&self) -> &Path {
@@ -276,6 +347,16 @@ impl Lab {
         self.witness.verify(what, expected, seen)
     }
 
+    /// Asserts that something which Azure or the API server shows is as it was: `what` is its name in the history and in
+    /// the failure, which tells each place that differs.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn verify_unchanged(&self, what: &str, before: &Value, after: &Value) -> Outcome {
+        let changes: Vec<String> = differences(before, after);
+        self.witness.verify(&format!("changes of {what}"), Vec::new(), changes)
+    }
+
     /// Writes the administrator's kubeconfig of a cluster into a file.
     ///
     /// # Errors
@@ -301,6 +382,13 @@ impl Lab {
             .await
             .map_err(|error| error.to_string())??;
         self.watches.lock().unwrap_or_else(PoisonError::into_inner).push(watches);
+        let client = kube::Client::try_from(config).map_err(|error| error.to_string())?;
+        Ok(Cluster::new(client, self.witness.clone(), self.history.clone(), resource))
+    }
+
+    /// Another handle of a cluster that is watched already.
+    async fn open_again(&self, resource: Value, kubeconfig: Kubeconfig) -> Result<Cluster, String> {
+        let config = managed_cluster::client_config(kubeconfig).await?;
         let client = kube::Client::try_from(config).map_err(|error| error.to_string())?;
         Ok(Cluster::new(client, self.witness.clone(), self.history.clone(), resource))
     }

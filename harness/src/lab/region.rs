@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fake_arm::FakeArm;
 use fake_arm::catalog::Catalog;
-use fake_arm::providers::compute::{Capacity, PublishedVersions, Quotas};
+use fake_arm::providers::compute::{Capacity, PublishedVersions, Quotas, Shortage, ShortageKind};
 
 use crate::history::{Event, History};
 
@@ -26,6 +26,50 @@ impl std::fmt::Debug for Region {
 impl Region {
     pub(super) fn new(fake: Arc<FakeArm>, history: History, location: &str) -> Self {
         Self { fake, history, location: location.to_owned() }
+    }
+
+    /// Everything that Azure sells: sizes with their capabilities, zones and prices, node images.
+    #[must_use]
+    pub fn catalog(&self) -> &'static Catalog {
+        Catalog::builtin()
+    }
+
+    /// ARM name of the region, `eastus`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.location
+    }
+
+    /// Has no room from here on for machines of a size, `Standard_D4s_v5`, or of a family, `standardDSv5Family`, and
+    /// says so in this way.
+    pub fn has_no_room_for(&self, size: &str, kind: ShortageKind) {
+        self.step(format!("no room for {size} from here on ({kind:?})"));
+        self.fake.with(|world| world.state::<Capacity>().add(Shortage::new(&self.location, kind).size(size)));
+    }
+
+    /// Has room for everything again.
+    pub fn has_room_again(&self) {
+        self.step("room for everything from here on".to_owned());
+        self.fake.with(|world| world.state::<Capacity>().relieve());
+    }
+
+    /// Keeps the subscription from a size in these zones or, without any, in the whole region: `vm list-skus` shows it
+    /// as a restriction.
+    pub fn restrict(&self, size: &str, zones: &[&str]) {
+        self.step(format!("the subscription may not have {size} from here on (zones {zones:?})"));
+        self.fake.with(|world| world.state::<Capacity>().restrict(&self.location, size, zones));
+    }
+
+    /// Allows this many vCPUs in the whole region; none: as many as the catalog says.
+    pub fn set_regional_quota(&self, vcpus: Option<u32>) {
+        self.step(format!("the regional quota is {vcpus:?} vCPUs from here on"));
+        self.fake.with(|world| world.state::<Quotas>().region(&self.location).regional = vcpus);
+    }
+
+    /// Allows this many vCPUs of spot machines; none: as many as the catalog says.
+    pub fn set_spot_quota(&self, vcpus: Option<u32>) {
+        self.step(format!("the quota of spot machines is {vcpus:?} vCPUs from here on"));
+        self.fake.with(|world| world.state::<Quotas>().region(&self.location).spot = vcpus);
     }
 
     /// Allows this many vCPUs of a family, `standardDSv5Family` for example; none: as many as the catalog says.

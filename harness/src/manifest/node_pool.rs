@@ -60,6 +60,14 @@ impl NodePool {
         self
     }
 
+    /// Leaves a requirement away, for example the builder's own on the family.
+    pub fn without_requirement(mut self, key: &str) -> Self {
+        if let Some(requirements) = self.template()["requirements"].as_array_mut() {
+            requirements.retain(|requirement| requirement["key"] != key);
+        }
+        self
+    }
+
     /// Only these VM sizes, for example `Standard_D4s_v5`.
     pub fn sizes(self, sizes: &[&str]) -> Self {
         self.requirement("node.kubernetes.io/instance-type", "In", sizes)
@@ -207,5 +215,13 @@ mod tests {
             requirements.as_array().unwrap().iter().filter(|entry| entry["key"] == "kubernetes.io/arch").collect();
         assert_eq!(arch.len(), 1);
         assert_eq!(arch[0]["values"], json!(["arm64"]));
+    }
+
+    #[test]
+    fn a_requirement_that_is_left_away_is_not_there() {
+        let pool = node_pool("p").without_requirement("karpenter.azure.com/sku-family");
+        let requirements = &pool.0["spec"]["template"]["spec"]["requirements"];
+        let keys: Vec<_> = requirements.as_array().unwrap().iter().map(|entry| &entry["key"]).collect();
+        assert_eq!(keys, ["karpenter.sh/capacity-type", "kubernetes.io/os", "kubernetes.io/arch"]);
     }
 }

@@ -59,6 +59,16 @@ impl Deployment {
         self
     }
 
+    /// Its pods run on nodes whose label meets this only, as `requiredDuringSchedulingIgnoredDuringExecution`.
+    pub fn node_affinity(mut self, key: &str, operator: &str, values: &[&str]) -> Self {
+        self.pod()["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"] = json!({
+            "nodeSelectorTerms": [{
+                "matchExpressions": [{ "key": key, "operator": operator, "values": values }],
+            }],
+        });
+        self
+    }
+
     /// Its pods prefer no node: each goes to a node of its own.
     pub fn one_per_node(mut self) -> Self {
         let labels = self.0["spec"]["selector"]["matchLabels"].clone();

@@ -9,6 +9,13 @@ use fake_arm::events::VirtualMachine;
 pub trait BootPlan: std::fmt::Debug + Send + Sync + 'static {
     /// How this machine boots.
     fn boot(&self, machine: &VirtualMachine) -> Boot;
+
+    /// What keeps this machine from reaching the API server of its cluster, by the cluster's id, at present. It tries
+    /// again until nothing does.
+    fn obstacle(&self, machine: &VirtualMachine, cluster: &str) -> Option<String> {
+        let _ = (machine, cluster);
+        None
+    }
 }
 
 /// How one machine boots.

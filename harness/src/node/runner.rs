@@ -16,6 +16,9 @@ use super::join::{JoinError, Joiner, Removal, backoff, complete, remove};
 use crate::clock::LabClock;
 use crate::history::{BootStage, Event, History};
 
+/// Between two attempts of a bootstrap script to reach the API server, in cluster time.
+const BOOTSTRAP_RETRY: Duration = Duration::from_secs(15);
+
 /// Turns virtual machines into nodes. Clones share the machines.
 ///
 /// Machines may start before their cluster is known: they wait for [`NodeRunner::connect`]. Each machine lives in a
@@ -176,6 +179,7 @@ impl Life {
         };
         let Some(cluster) = self.unless_deleted(found).await? else { return Err(End::Deleted) };
 
+        self.reach_api_server(&cluster).await?;
         let network_now = boot.network_after.is_some_and(|after| after.is_zero());
         let (joiner, node) = self.join(&cluster, network_now).await?;
         self.complete(&cluster, &node).await;
@@ -186,6 +190,20 @@ impl Life {
             self.bring_up_network(&joiner, after).await;
         }
         Ok((cluster, node))
+    }
+
+    /// The bootstrap script tries until it gets through.
+    async fn reach_api_server(&mut self, cluster: &NodeCluster) -> Result<(), End> {
+        let mut told = None;
+        while let Some(obstacle) = self.world.settings.plan.obstacle(&self.machine, &cluster.facts.id) {
+            if told.as_ref() != Some(&obstacle) {
+                self.record(BootStage::CutOff, obstacle.clone());
+                told = Some(obstacle);
+            }
+            let clock = self.world.clock().clone();
+            self.unless_deleted(clock.sleep(BOOTSTRAP_RETRY)).await?;
+        }
+        Ok(())
     }
 
     async fn join(&mut self, cluster: &Arc<NodeCluster>, network_now: bool) -> Result<(Joiner, Node), End> {

@@ -158,7 +158,7 @@ pub(super) mod tests {
 
     use super::*;
 
-    pub(in crate::provisioner) fn cluster() -> ManagedCluster {
+    pub(crate) fn cluster() -> ManagedCluster {
         let subscription = "12345678-1234-1234-1234-123456789012";
         ManagedCluster {
             id: format!(

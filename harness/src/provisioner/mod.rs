@@ -13,6 +13,8 @@ mod trial;
 mod version;
 
 pub use environment::ProvisionerWorld;
+#[cfg(test)]
+pub(crate) use environment::tests::cluster as trial_cluster;
 pub use run::{Provisioner, ProvisionerError};
 pub use settings::ProvisionerSettings;
 pub use version::{ArmRoute, ProvisionerVersion, VersionError};

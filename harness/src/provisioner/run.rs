@@ -12,6 +12,7 @@ use super::follow::Follower;
 use super::proxy::ArmProxy;
 use super::settings::ProvisionerSettings;
 use super::version::ArmRoute;
+use crate::cluster::embedded::PROVISIONER_TOKEN;
 use crate::process::{
     Child, ChildSpec, Exit, PortError, PortLease, Probe, ProcessError, Processes, ServiceAccountFiles,
 };
@@ -275,11 +276,11 @@ impl Inner {
         names.find(|name| running.iter().all(|child| child.name() != name)).unwrap_or_default()
     }
 
-    /// The token is the provisioner's way to the cluster that it runs in; nobody checks it, because it asks that
-    /// cluster for one ConfigMap only, and only when `SYSTEM_NAMESPACE` is set.
+    /// The token is the provisioner's way to the cluster that it runs in, which it asks for one ConfigMap only, and only
+    /// when `SYSTEM_NAMESPACE` is set.
     fn service_account(&self) -> ServiceAccountFiles {
         ServiceAccountFiles {
-            token: "catnap".into(),
+            token: PROVISIONER_TOKEN.into(),
             ca_crt: self.world.api_server_ca.clone(),
             namespace: "kube-system".into(),
         }

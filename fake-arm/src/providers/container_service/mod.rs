@@ -6,6 +6,7 @@ mod address_range;
 mod agent_pool;
 mod change;
 mod cluster;
+mod cluster_network;
 mod creation;
 mod credential;
 mod draft;
@@ -29,6 +30,8 @@ mod site;
 #[cfg(test)]
 mod tests;
 mod version;
+
+pub use cluster_network::ClusterNetwork;
 
 /// The type of managed clusters.
 pub const MANAGED_CLUSTER: &str = "Microsoft.ContainerService/managedClusters";

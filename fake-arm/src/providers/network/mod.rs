@@ -48,7 +48,7 @@ pub use effective::{passes, routes, rules, surroundings};
 pub use interface::INTERFACE;
 pub use load_balancer::LOAD_BALANCER;
 pub use nat_gateway::NAT_GATEWAY;
-pub use peering::PEERING;
+pub use peering::{PEERING, connected_networks};
 pub use private_dns_zone::{PRIVATE_DNS_ZONE, resolve};
 pub use private_endpoint::PRIVATE_ENDPOINT;
 pub use public_address::PUBLIC_ADDRESS;

@@ -158,6 +158,16 @@ pub(super) fn connected_spaces(world: &World, vnet: &ResourceId) -> Vec<IpNet> {
     connected.flat_map(|p| prefix::prefixes_of(&p.properties()["remoteAddressSpace"])).collect()
 }
 
+/// The networks that a network is connected to, by name, with their spaces as its peerings remember them.
+pub fn connected_networks(world: &World, vnet: &ResourceId) -> Vec<(String, IpNet)> {
+    let connected = world.resources().within(vnet, PEERING).filter(|p| p.properties()["peeringState"] == "Connected");
+    let spaces = connected.filter_map(|peering| {
+        let name = remote_of(peering)?.name().to_owned();
+        Some((name, prefix::prefixes_of(&peering.properties()["remoteAddressSpace"])))
+    });
+    spaces.flat_map(|(name, space)| space.into_iter().map(move |prefix| (name.clone(), prefix))).collect()
+}
+
 /// Refuses a network's new space where it overlaps with that of a network that it is peered with.
 pub(super) fn check_new_space(world: &World, vnet: &ResourceId, new: &[IpNet]) -> Result<(), ArmError> {
     for peering in world.resources().within(vnet, PEERING) {

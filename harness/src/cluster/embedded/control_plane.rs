@@ -17,7 +17,9 @@ use tokio::task::AbortHandle;
 use super::authority::{Authority, Credential, signing_key};
 use super::flags::{self, Files};
 use super::kubeconfig::kubeconfig;
-use super::{BootstrapToken, ClusterError, ControlPlaneSpec, Identity, custom_resource, kwok, object};
+use super::{
+    BootstrapToken, ClusterError, ControlPlaneSpec, Identity, PROVISIONER_TOKEN, custom_resource, kwok, object,
+};
 use crate::history::Event;
 use crate::process::{Child, ChildSpec, Exit, PortLease, Probe, Processes};
 
@@ -404,6 +406,7 @@ fn write_files(
     write(files, Files::SERVER_KEY, &server.key)?;
     write(files, Files::ACCOUNTS, &accounts)?;
     write(files, Files::ACCOUNTS_KEY, &accounts_key)?;
+    write(files, Files::TOKENS, &provisioners_token())?;
     write(files, Files::KWOK, &kwok::configuration(spec.pod_cidr.is_some()))?;
     let mut credentials = HashMap::new();
     for identity in Identity::ALL {
@@ -413,6 +416,13 @@ fn write_files(
         credentials.insert(identity, credential);
     }
     Ok(credentials)
+}
+
+/// The one static token that the API server knows (`token,user,uid,groups`): what the provisioner finds where a pod finds
+/// that of its service account.
+fn provisioners_token() -> String {
+    let (user, group) = (Identity::Provisioner.user(), Identity::Provisioner.group());
+    format!("{PROVISIONER_TOKEN},{user},catnap-provisioner,\"{group}\"\n")
 }
 
 fn write(files: Files<'_>, name: &str, text: &str) -> Result<(), ClusterError> {

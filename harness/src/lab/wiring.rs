@@ -1,0 +1,37 @@
+//! What the network of fake-arm means for machines: one that cannot reach its API server does not become a node.
+
+use std::sync::{Arc, OnceLock, Weak};
+
+use fake_arm::FakeArm;
+use fake_arm::arm::ResourceId;
+use fake_arm::events::VirtualMachine;
+use fake_arm::providers::container_service::ClusterNetwork;
+
+use crate::node::{Boot, BootPlan, BootSwitch};
+
+/// Where machines are told what their network lets through. Empty until there is an Azure.
+pub(super) type Network = Arc<OnceLock<Weak<FakeArm>>>;
+
+/// Machines boot as the switch says, once the network lets them reach their API server.
+pub(super) struct Wired {
+    pub(super) switch: BootSwitch,
+    pub(super) network: Network,
+}
+
+impl std::fmt::Debug for Wired {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Wired").field("switch", &self.switch).finish_non_exhaustive()
+    }
+}
+
+impl BootPlan for Wired {
+    fn boot(&self, machine: &VirtualMachine) -> Boot {
+        self.switch.boot(machine)
+    }
+
+    fn obstacle(&self, machine: &VirtualMachine, cluster: &str) -> Option<String> {
+        let fake = self.network.get()?.upgrade()?;
+        let (cluster, address) = (ResourceId::parse(cluster).ok()?, machine.private_ip?);
+        fake.with(|world| ClusterNetwork::of(world, &cluster))?.bootstrap(address).err()
+    }
+}

@@ -1,0 +1,196 @@
+//! Upgrades: how node images and the machines' SSH key are renewed on nodes of node auto-provisioning.
+//!
+//! The rules, from Microsoft's "Overview of node auto-provisioning" (Kubernetes and node image updates): a new node image
+//! replaces nodes by itself, disruption budgets and pod disruption budgets regulate it, and an SSH key that was changed
+//! reaches nodes when they are renewed. The provisioner keeps its list of images for three days (see `over_time`), or
+//! until it is started again, as here.
+
+use catnap::history::{Change, Event};
+use catnap::prelude::*;
+use rstest::rstest;
+use serde_json::{Value, json};
+
+const D2: &str = "Standard_D2s_v5";
+/// Newer than any image of the catalog.
+const NEW_IMAGE: &str = "202701.05.0";
+const IMAGE: &str = "/properties/storageProfile/imageReference/communityGalleryImageId";
+const POOL_API: (&str, &str) = ("karpenter.sh/v1", "NodePool");
+
+/// A cluster with node auto-provisioning, a node pool `p` and a deployment `web`, each pod on a node of its own.
+async fn cluster_with_nodes(lab: &Lab, pool: NodePool, count: u32) -> Result<Cluster, Failure> {
+    let cluster = lab.managed_cluster().node_provisioning(Auto).create().await?;
+    cluster.apply(node_class("p")).await?;
+    cluster.apply(pool.sizes(&[D2])).await?;
+    cluster.apply(deployment("web").replicas(count).cpu("1500m").on_pool("p")).await?;
+    cluster.expect(pods("web").all_running()).within(minutes(5)).await?;
+    cluster.expect(nodes().of_pool("p").count(count as usize)).now()?;
+    cluster.expect(node_claims().of_pool("p").at_least_in_service(count as usize)).within(minutes(1)).await?;
+    Ok(cluster)
+}
+
+/// AKS publishes an image, and the provisioner hears of it.
+async fn a_new_image(lab: &Lab, cluster: &Cluster) -> Outcome {
+    lab.region().publish_node_images(NEW_IMAGE);
+    lab.restart_provisioner(cluster).await
+}
+
+/// For what node claims were ever said to have drifted.
+fn reasons_of_drift(lab: &Lab) -> Vec<String> {
+    let mut reasons = Vec::new();
+    for record in lab.history().since(0) {
+        let Event::Kube { kind, change: Change::Applied, object } = &record.event else { continue };
+        let drifted = object["status"]["conditions"].as_array().into_iter().flatten();
+        let drifted = drifted.filter(|condition| condition["type"] == "Drifted" && condition["status"] == "True");
+        if kind == "NodeClaim" {
+            reasons.extend(drifted.filter_map(|condition| condition["reason"].as_str().map(str::to_owned)));
+        }
+    }
+    reasons.sort();
+    reasons.dedup();
+    reasons
+}
+
+/// UPG-05: a new node image replaces the nodes by itself when the provisioner has heard of it: each by one of the new
+/// image, and for no other reason.
+#[rstest]
+#[tokio::test]
+async fn a_new_node_image_replaces_the_nodes(#[future(awt)] lab: Lab) -> Outcome {
+    let cluster = cluster_with_nodes(&lab, node_pool("p"), 2).await?;
+    let old = cluster.claims_of_pool("p");
+    cluster.expect(vms().of_pool("p").all_holding(IMAGE, NEW_IMAGE).not()).now()?;
+    a_new_image(&lab, &cluster).await?;
+
+    cluster.expect(node_claims().of_pool("p").none_of(&old)).within(minutes(30)).await?;
+
+    cluster.expect(pods("web").all_running()).within(minutes(10)).await?;
+    cluster.expect(nodes().of_pool("p").count(2).and(vms().of_pool("p").count(2))).within(minutes(5)).await?;
+    cluster.expect(vms().of_pool("p").all_holding(IMAGE, NEW_IMAGE)).now()?;
+    lab.verify("why nodes were replaced", vec!["ImageDrift".to_owned()], reasons_of_drift(&lab))
+}
+
+/// UPG-06: the pool's disruption budget regulates how many nodes a new image replaces at a time: one by one, or none
+/// until the budget allows it.
+#[rstest]
+#[case::one_at_a_time("1")]
+#[case::none("0")]
+#[tokio::test]
+async fn a_disruption_budget_regulates_image_updates(#[future(awt)] lab: Lab, #[case] budget: &str) -> Outcome {
+    if !lab.has_patience_for(hours(2)) {
+        return Ok(());
+    }
+    let pool = || node_pool("p").budgets([Budget::nodes(budget).for_reasons(&["Drifted"])]);
+    let cluster = cluster_with_nodes(&lab, pool(), 3).await?;
+    let (old, mark) = (cluster.claims_of_pool("p"), cluster.mark());
+    a_new_image(&lab, &cluster).await?;
+
+    cluster.expect(node_claims().of_pool("p").all_with_condition("Drifted", "True")).within(minutes(15)).await?;
+    if budget == "0" {
+        cluster.expect(node_claims().of_pool("p").kept(&old)).throughout(hours(1)).await?;
+        let more = json!({ "spec": { "disruption": { "budgets": [{ "nodes": "1" }] } } });
+        cluster.patch(POOL_API.0, POOL_API.1, "p", &more).await?;
+    }
+    cluster.expect(node_claims().of_pool("p").none_of(&old)).within(minutes(30)).await?;
+    cluster.expect(node_claims().of_pool("p").at_most_disrupted(1)).at_every_instant_since(&mark)?;
+    cluster.expect(pods("web").all_running()).within(minutes(10)).await?;
+    cluster.expect(vms().of_pool("p").all_holding(IMAGE, NEW_IMAGE)).now()
+}
+
+/// UPG-06: a pod disruption budget regulates it too: while no pod may be missing no node is replaced, and it is said why.
+#[rstest]
+#[tokio::test]
+async fn a_pod_disruption_budget_regulates_image_updates(#[future(awt)] lab: Lab) -> Outcome {
+    if !lab.has_patience_for(hours(2)) {
+        return Ok(());
+    }
+    let cluster = cluster_with_nodes(&lab, node_pool("p"), 2).await?;
+    cluster.apply(disruption_budget("web", "web").min_available(2)).await?;
+    let (old, mark) = (cluster.claims_of_pool("p"), cluster.mark());
+    a_new_image(&lab, &cluster).await?;
+
+    cluster.expect(node_claims().of_pool("p").all_with_condition("Drifted", "True")).within(minutes(15)).await?;
+    cluster.expect(node_claims().of_pool("p").kept(&old)).throughout(hours(1)).await?;
+    cluster.expect(events("DisruptionBlocked").about("Node").saying("pdb").seen()).now()?;
+
+    cluster.apply(disruption_budget("web", "web").min_available(1)).await?;
+    cluster.expect(node_claims().of_pool("p").none_of(&old)).within(minutes(30)).await?;
+    cluster.expect(pods("web").at_least_running(1)).at_every_instant_since(&mark)?;
+    cluster.expect(pods("web").all_running()).within(minutes(10)).await?;
+    cluster.expect(vms().of_pool("p").all_holding(IMAGE, NEW_IMAGE)).now()
+}
+
+/// UPG-07, UPG-08, UPG-09: a new SSH key of the cluster changes no node. A label on the node pool object renews none
+/// either (the document says it does); one in the pool's template does: the nodes are replaced, for the pool's change
+/// alone, and their machines have the new key.
+#[rstest]
+#[tokio::test]
+async fn a_new_ssh_key_reaches_nodes_when_they_are_renewed(#[future(awt)] lab: Lab) -> Outcome {
+    const NEW_KEY: &str = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQ renewed";
+    const KEY: &str = "/properties/osProfile/linuxConfiguration/ssh/publicKeys/0/keyData";
+    let cluster = cluster_with_nodes(&lab, node_pool("p"), 2).await?;
+    let old = cluster.claims_of_pool("p");
+    let mut resource = lab.azure().client().get(cluster.id(), "2025-05-01").await?;
+    let before = resource["properties"]["linuxProfile"]["ssh"]["publicKeys"][0]["keyData"].clone();
+    let before = before.as_str().unwrap_or_default();
+    cluster.expect(vms().of_pool("p").all_with(KEY, before)).now()?;
+
+    resource["properties"]["linuxProfile"]["ssh"]["publicKeys"] = json!([{ "keyData": NEW_KEY }]);
+    lab.azure().client().put(cluster.id(), "2025-05-01", &resource).await?;
+    let stored = lab.azure().client().get(cluster.id(), "2025-05-01").await?;
+    let key: &Value = &stored["properties"]["linuxProfile"]["ssh"]["publicKeys"][0]["keyData"];
+    lab.verify("the cluster's key", Some(NEW_KEY), key.as_str())?;
+    cluster.expect(node_claims().of_pool("p").kept(&old)).throughout(minutes(20)).await?;
+    cluster.expect(vms().of_pool("p").all_with(KEY, before)).now()?;
+
+    let label = json!({ "metadata": { "labels": { "example.com/renew": "1" } } });
+    cluster.patch(POOL_API.0, POOL_API.1, "p", &label).await?;
+    cluster.expect(node_claims().of_pool("p").kept(&old)).throughout(minutes(20)).await?;
+
+    let template = json!({ "spec": { "template": { "metadata": { "labels": { "example.com/renew": "1" } } } } });
+    cluster.patch(POOL_API.0, POOL_API.1, "p", &template).await?;
+    cluster.expect(node_claims().of_pool("p").none_of(&old)).within(minutes(20)).await?;
+    cluster.expect(pods("web").all_running()).within(minutes(5)).await?;
+    cluster.expect(vms().of_pool("p").count(2)).within(minutes(5)).await?;
+    cluster.expect(vms().of_pool("p").all_with(KEY, NEW_KEY)).now()?;
+    lab.verify("why nodes were replaced", vec!["NodePoolDrifted".to_owned()], reasons_of_drift(&lab))
+}
+
+/// UPG-04: a maintenance window for node images, told to the provisioner in the ConfigMap `upcoming-maintenance-window` of
+/// its system namespace, holds new images back until it opens. The document speaks of planned maintenance and does not
+/// say by which schedule: it is that of `aksManagedNodeOSUpgradeSchedule`.
+#[rstest]
+#[tokio::test]
+async fn a_maintenance_window_holds_new_images_back_until_it_opens(
+    #[future(awt)]
+    #[with("2026-03-02T07:00:00Z")]
+    lab: Lab,
+) -> Outcome {
+    if !lab.has_patience_for(hours(15)) {
+        return Ok(());
+    }
+    lab.provisioner().env("SYSTEM_NAMESPACE", "kube-system");
+    let cluster = cluster_with_nodes(&lab, node_pool("p"), 1).await?;
+    let old = cluster.claims_of_pool("p");
+    // Opens on the same day at 20:00 for four hours.
+    cluster
+        .apply(json!({
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": { "name": "upcoming-maintenance-window", "namespace": "kube-system" },
+            "data": {
+                "aksManagedNodeOSUpgradeSchedule-start": "2026-03-02T20:00:00Z",
+                "aksManagedNodeOSUpgradeSchedule-end": "2026-03-03T00:00:00Z",
+            },
+        }))
+        .await?;
+    a_new_image(&lab, &cluster).await?;
+
+    cluster.expect(node_claims().of_pool("p").kept(&old)).throughout(hours(12)).await?;
+    lab.verify("why nodes drifted before", Vec::<String>::new(), reasons_of_drift(&lab))?;
+
+    lab.clock().advance_to("2026-03-02T20:01:00Z".parse()?).await;
+    cluster.expect(node_claims().of_pool("p").none_of(&old)).within(hours(2)).await?;
+    cluster.expect(pods("web").all_running()).within(minutes(10)).await?;
+    cluster.expect(vms().of_pool("p").count(1)).within(minutes(5)).await?;
+    cluster.expect(vms().of_pool("p").all_holding(IMAGE, NEW_IMAGE)).now()?;
+    lab.verify("why nodes drifted", vec!["ImageDrift".to_owned()], reasons_of_drift(&lab))
+}
