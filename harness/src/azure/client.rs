@@ -97,7 +97,7 @@ impl ArmClient {
     /// # Errors
     /// What Azure answers, also at the end of a long-running operation.
     pub async fn put(&self, id: &str, api_version: &str, body: &Value) -> Result<Value, ArmError> {
-        self.change(Method::PUT, id, api_version, Some(body)).await
+        self.change(Method::PUT, id, api_version, Some(Body::Json(body))).await
     }
 
     /// Changes a resource in place and waits until it is done.
@@ -105,7 +105,7 @@ impl ArmClient {
     /// # Errors
     /// What Azure answers, also at the end of a long-running operation.
     pub async fn patch(&self, id: &str, api_version: &str, body: &Value) -> Result<Value, ArmError> {
-        self.change(Method::PATCH, id, api_version, Some(body)).await
+        self.change(Method::PATCH, id, api_version, Some(Body::Json(body))).await
     }
 
     /// Deletes a resource and waits until it is gone. A resource that is not there is deleted already.
@@ -125,7 +125,57 @@ impl ArmClient {
     /// What Azure answers.
     pub async fn post(&self, id: &str, api_version: &str, body: &Value) -> Result<Value, ArmError> {
         let url = self.url(id, api_version);
-        Ok(self.send(Method::POST, &url, id, Some(body)).await?.body)
+        Ok(self.send(Method::POST, &url, id, Some(Body::Json(body))).await?.body)
+    }
+
+    /// Sends a PUT and does not wait for the end of what it starts: what Azure answers at once.
+    ///
+    /// # Errors
+    /// What Azure answers.
+    pub async fn begin_put(&self, id: &str, api_version: &str, body: &Value) -> Result<Begun, ArmError> {
+        let answer = self.send(Method::PUT, &self.url(id, api_version), id, Some(Body::Json(body))).await?;
+        Ok(Begun {
+            id: id.to_owned(),
+            status: answer.status.as_u16(),
+            operation: answer.header("azure-asyncoperation").or_else(|| answer.header("location")),
+            pause: answer.pause(),
+            body: answer.body,
+        })
+    }
+
+    /// The operation of a [begun](Self::begin_put) request as it shows itself now: `{"status": "InProgress", …}`.
+    ///
+    /// # Errors
+    /// What Azure answers; that there is no operation where the request was done at once.
+    pub async fn look(&self, begun: &Begun) -> Result<Value, ArmError> {
+        let url = parse(begun.operation.as_deref().unwrap_or_default(), "PUT", &begun.id)?;
+        Ok(self.send(Method::GET, &url, &begun.id, None).await?.body)
+    }
+
+    /// Waits for the end of a [begun](Self::begin_put) request.
+    ///
+    /// # Errors
+    /// What Azure answers at the end of the operation.
+    pub async fn finish_put(&self, begun: &Begun) -> Result<(), ArmError> {
+        match &begun.operation {
+            Some(operation) => self.finish("PUT", &begun.id, operation, begun.pause).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Lets so much cluster time go by before the next look at something that has no operation to follow.
+    pub(super) async fn pause(&self, pause: Duration) {
+        let _waiting = self.clock.waiting();
+        self.clock.sleep(pause).await;
+    }
+
+    /// Creates or replaces a resource out of a text that is sent as it is, and waits until it is there: what Azure CLI
+    /// makes of a template file is no strict JSON.
+    ///
+    /// # Errors
+    /// What Azure answers, also at the end of a long-running operation.
+    pub async fn put_text(&self, id: &str, api_version: &str, body: &str) -> Result<Value, ArmError> {
+        self.change(Method::PUT, id, api_version, Some(Body::Text(body))).await
     }
 
     async fn change(
@@ -133,7 +183,7 @@ impl ArmClient {
         method: Method,
         id: &str,
         api_version: &str,
-        body: Option<&Value>,
+        body: Option<Body<'_>>,
     ) -> Result<Value, ArmError> {
         let url = self.url(id, api_version);
         let answer = self.send(method.clone(), &url, id, body).await?;
@@ -182,7 +232,7 @@ impl ArmClient {
         }
     }
 
-    async fn send(&self, method: Method, url: &Url, id: &str, body: Option<&Value>) -> Result<Answer, ArmError> {
+    async fn send(&self, method: Method, url: &Url, id: &str, body: Option<Body<'_>>) -> Result<Answer, ArmError> {
         let unreachable = |source: reqwest::Error| ArmError::Unreachable {
             method: method.to_string(),
             id: id.to_owned(),
@@ -192,9 +242,11 @@ impl ArmClient {
         let mut left = THROTTLED_TRIES;
         let (status, headers, text) = loop {
             let mut request = self.http.request(method.clone(), url.clone()).bearer_auth(self.token.token());
-            if let Some(body) = body {
-                request = request.json(body);
-            }
+            request = match body {
+                Some(Body::Json(json)) => request.json(json),
+                Some(Body::Text(text)) => request.header("content-type", "application/json").body(text.to_owned()),
+                None => request,
+            };
             let response = request.send().await.map_err(unreachable)?;
             let (status, headers) = (response.status(), response.headers().clone());
             let text = response.text().await.map_err(unreachable)?;
@@ -236,6 +288,44 @@ fn parse(url: &str, method: &str, id: &str) -> Result<Url, ArmError> {
         id: id.to_owned(),
         what: format!("the answer leads on to {url:?}, which is no URL: {error}"),
     })
+}
+
+/// What goes along with a request.
+#[derive(Debug, Clone, Copy)]
+enum Body<'a> {
+    Json(&'a Value),
+    /// Sent as it is.
+    Text(&'a str),
+}
+
+/// A PUT that Azure has taken and may not have finished yet.
+#[derive(Debug, Clone)]
+pub struct Begun {
+    id: String,
+    status: u16,
+    operation: Option<String>,
+    pause: Duration,
+    body: Value,
+}
+
+impl Begun {
+    /// HTTP status of the answer.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The resource as the answer showed it.
+    #[must_use]
+    pub fn body(&self) -> &Value {
+        &self.body
+    }
+
+    /// Where the long-running operation is to be followed; none where the request was done at once.
+    #[must_use]
+    pub fn operation(&self) -> Option<&str> {
+        self.operation.as_deref()
+    }
 }
 
 struct Answer {

@@ -3,12 +3,13 @@
 
 mod client;
 mod error;
+mod feature;
 mod group;
 mod identity;
 mod role;
 mod vnet;
 
-pub use client::{ArmClient, Token};
+pub use client::{ArmClient, Begun, Token};
 pub use error::{ArmError, ArmFault};
 pub use group::ResourceGroup;
 pub use identity::{Identity, IdentityBuilder, PrincipalId};

@@ -2,6 +2,7 @@
 //! time, throughout a time or at every instant since a moment.
 
 mod condition;
+mod difference;
 mod drift;
 mod duration;
 mod event;
@@ -17,6 +18,7 @@ mod state;
 mod waiting;
 
 pub use condition::{ConditionSelection, NamedObject};
+pub use difference::differences;
 pub(crate) use duration::readable;
 pub use duration::{days, hours, minutes, seconds};
 pub use event::{EventSelection, events};

@@ -1,5 +1,8 @@
 //! What is expected of pods.
 
+use std::net::IpAddr;
+
+use ipnet::IpNet;
 use serde_json::Value;
 
 use super::expectation::{Expectation, Quantity, listed};
@@ -53,6 +56,31 @@ impl PodSelection {
             let pending: Vec<_> =
                 self.of(state).filter(|pod| pod["spec"]["nodeName"].is_null()).map(situation).collect();
             if pending.len() == number { Ok(()) } else { Err(format!("pending: {}", listed(&pending))) }
+        })
+    }
+
+    /// At least one runs, and each has its address in this range.
+    ///
+    /// # Panics
+    /// Where the range is none.
+    pub fn all_in_range(self, range: &str) -> Expectation {
+        let wanted: IpNet = range.parse().expect("a range is written as 10.244.0.0/16");
+        Expectation::new(format!("pods of {}: all in {wanted}", self.app), move |state| {
+            let pods: Vec<_> = self.of(state).filter(|pod| !is_deleting(pod)).collect();
+            let inside = |pod: &Value| {
+                let address = pod["status"]["podIP"].as_str().and_then(|text| text.parse::<IpAddr>().ok());
+                address.is_some_and(|address| wanted.contains(&address))
+            };
+            let outside: Vec<_> = pods
+                .iter()
+                .filter(|pod| !inside(pod))
+                .map(|pod| format!("{} has {}", name(pod), pod["status"]["podIP"]))
+                .collect();
+            match (pods.is_empty(), outside.is_empty()) {
+                (true, _) => Err("there is no such pod".to_owned()),
+                (false, true) => Ok(()),
+                (false, false) => Err(listed(&outside)),
+            }
         })
     }
 
@@ -138,6 +166,16 @@ mod tests {
         assert_eq!(pods("web").all_running().evaluate(&state).unwrap_err(), "1 of 2 running; not running: none");
         let state = state_of(&[wanted(2), pod("a", "Running", "True"), pod("b", "Running", "True")]);
         assert_eq!(pods("web").all_running().evaluate(&state), Ok(()));
+    }
+
+    #[test]
+    fn pods_are_in_a_range_by_their_addresses() {
+        let mut at = pod("a", "Running", "True");
+        at["status"]["podIP"] = json!("10.244.3.7");
+        let state = state_of(&[at]);
+        assert_eq!(pods("web").all_in_range("10.244.0.0/16").evaluate(&state), Ok(()));
+        assert!(pods("web").all_in_range("192.168.0.0/16").evaluate(&state).is_err());
+        assert!(pods("web").all_in_range("10.244.0.0/16").evaluate(&state_of(&[])).is_err());
     }
 
     #[test]

@@ -39,12 +39,13 @@ pub struct RequestSelection {
     status: Option<u16>,
     resource: Option<String>,
     principal: Option<PrincipalId>,
+    agent: Option<String>,
     since: usize,
 }
 
 impl RequestSelection {
     fn of(what: What) -> Self {
-        Self { what, status: None, resource: None, principal: None, since: 0 }
+        Self { what, status: None, resource: None, principal: None, agent: None, since: 0 }
     }
 
     /// About the resource with this id, or below it.
@@ -58,6 +59,13 @@ impl RequestSelection {
     #[must_use]
     pub fn by(mut self, principal: impl Into<PrincipalId>) -> Self {
         self.principal = Some(principal.into());
+        self
+    }
+
+    /// Sent with a `User-Agent` that holds this text, `karpenter-aks/v1.7.1` for example.
+    #[must_use]
+    pub fn from_agent(mut self, agent: &str) -> Self {
+        self.agent = Some(agent.to_owned());
         self
     }
 
@@ -103,8 +111,9 @@ impl RequestSelection {
             What::Anything => "requests".to_owned(),
         };
         let by = self.principal.as_ref().map(|principal| format!(" by {principal}")).unwrap_or_default();
+        let agent = self.agent.as_ref().map(|agent| format!(" from {agent}")).unwrap_or_default();
         let status = self.status.map(|status| format!(" answered with {status}")).unwrap_or_default();
-        Expectation::new(format!("{what}{about}{by}{status}: {quantity}"), move |state| {
+        Expectation::new(format!("{what}{about}{by}{agent}{status}: {quantity}"), move |state| {
             let found: Vec<_> =
                 self.matching(state).map(|entry| format!("{} {} {}", entry.method, entry.path, entry.status)).collect();
             if quantity.holds(found.len()) { Ok(()) } else { Err(listed(&found)) }
@@ -121,6 +130,7 @@ impl RequestSelection {
             meant
                 && self.status.is_none_or(|status| entry.status == status)
                 && self.principal.as_ref().is_none_or(|wanted| sent_by(entry, wanted))
+                && self.agent.as_ref().is_none_or(|agent| entry.user_agent.contains(agent.as_str()))
                 && self
                     .resource
                     .as_ref()

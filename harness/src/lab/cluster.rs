@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use fake_arm::events::{ArmEvent, VmEvent};
 use futures::TryStreamExt;
 use kube::api::{
     Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams, ValidationDirective, WatchEvent,
@@ -16,6 +17,7 @@ use crate::azure::PrincipalId;
 use crate::expect::{Expectation, Mark, Pending, State, Witness};
 use crate::history::{Event, History};
 use crate::manifest::Apply;
+use crate::node::CustomData;
 
 /// Field manager of everything that scenarios apply.
 const MANAGER: &str = "catnap";
@@ -107,6 +109,18 @@ impl Cluster {
             .collect();
         names.sort();
         names
+    }
+
+    /// The kubelet's flags in the script that a machine of node auto-provisioning was started with; none where no such
+    /// machine has started.
+    #[must_use]
+    pub fn kubelet_flags(&self, node: &str) -> Option<String> {
+        self.history.since(0).iter().rev().find_map(|record| match &record.event {
+            Event::Azure { what: ArmEvent::Vm(VmEvent::Started(machine)) } if machine.computer_name == node => {
+                Some(CustomData::decode(machine.custom_data.as_deref()).ok()?.kubelet_flags)
+            }
+            _ => None,
+        })
     }
 
     /// Names of the pods labelled `app=<app>`, in order.

@@ -224,6 +224,7 @@ impl EmbeddedEngine {
             processes: self.processes.clone(),
             kubernetes_version: facts.kubernetes_version.clone(),
             service_cidr: facts.network.service_cidr,
+            service_cidr_v6: facts.network.service_cidrs.get(1).copied(),
             pod_cidr: facts.network.pod_cidr,
             dns_service_ip: facts.network.dns_service_ip,
             bootstrap_token: token.clone(),

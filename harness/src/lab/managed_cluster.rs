@@ -195,13 +195,21 @@ impl<'a> ManagedClusterBuilder<'a> {
         self
     }
 
-    /// Creates it through Azure Resource Manager and waits until it is there, then opens its API server with the
-    /// credentials that `listClusterAdminCredential` hands out.
-    ///
-    /// # Errors
-    /// What Azure answers, and why the cluster could not be brought up.
-    pub async fn create(mut self) -> Result<Cluster, CreateError> {
-        self.azure.ensure_group().await?;
+    /// Changes its properties in any other way.
+    pub fn change(mut self, change: impl FnOnce(&mut Value)) -> Self {
+        change(&mut self.properties);
+        self
+    }
+
+    /// A service principal instead of an identity (`az aks create --service-principal`).
+    pub fn service_principal(mut self, client_id: &str) -> Self {
+        self.properties["servicePrincipalProfile"] = json!({ "clientId": client_id, "secret": "a secret" });
+        self
+    }
+
+    /// Its id, and the body of the PUT that [`create`](Self::create) sends.
+    #[must_use]
+    pub fn request(mut self) -> (String, Value) {
         if let Some(prefix) = &self.service_cidr {
             self.properties["networkProfile"]["serviceCidr"] = json!(prefix);
             if let Ok(IpNet::V4(range)) = prefix.parse() {
@@ -212,30 +220,46 @@ impl<'a> ManagedClusterBuilder<'a> {
         if let Some(id) = &self.subnet {
             self.properties["agentPoolProfiles"][0]["vnetSubnetID"] = json!(id);
         }
-        self.azure.step(format!("create the managed cluster {}", self.name));
         let id = self.azure.id(&format!("Microsoft.ContainerService/managedClusters/{}", self.name));
-        let identity = match &self.identity {
-            Some(identity) => json!({ "type": "UserAssigned", "userAssignedIdentities": { identity.id(): {} } }),
-            None => json!({ "type": "SystemAssigned" }),
-        };
-        let body = json!({
-            "location": self.azure.location(),
-            "identity": identity,
-            "properties": self.properties,
-        });
-        let client = self.azure.client();
+        let mut body = json!({ "location": self.azure.location() });
+        match &self.identity {
+            Some(identity) => {
+                body["identity"] = json!({ "type": "UserAssigned", "userAssignedIdentities": { identity.id(): {} } });
+            }
+            None if self.properties["servicePrincipalProfile"].is_null() => {
+                body["identity"] = json!({ "type": "SystemAssigned" });
+            }
+            // A cluster has the one or the other.
+            None => {}
+        }
+        body["properties"] = self.properties;
+        (id, body)
+    }
+
+    /// Creates it through Azure Resource Manager and waits until it is there, then opens its API server with the
+    /// credentials that `listClusterAdminCredential` hands out.
+    ///
+    /// # Errors
+    /// What Azure answers, and why the cluster could not be brought up.
+    pub async fn create(self) -> Result<Cluster, CreateError> {
+        self.azure.ensure_group().await?;
+        self.azure.step(format!("create the managed cluster {}", self.name));
+        let (lab, azure, subnet_role) = (self.lab, self.azure.clone(), self.subnet_role);
+        let (subnet, identity) = (self.subnet.clone(), self.identity.clone());
+        let (id, body) = self.request();
+        let client = azure.client();
         let making = client.put(&id, api_version::CONTAINER_SERVICE, &body);
-        let subnet = self.subnet.as_deref().filter(|_| self.subnet_role);
-        let resource = match (subnet, &self.identity) {
+        let subnet = subnet.as_deref().filter(|_| subnet_role);
+        let resource = match (subnet, &identity) {
             (Some(subnet), Some(identity)) => {
-                give_subnet(&self.azure, subnet, identity.principal_id().clone()).await;
+                give_subnet(&azure, subnet, identity.principal_id().clone()).await;
                 making.await?
             }
             // As Azure CLI does it: while the cluster is being made, as soon as it shows its identity.
             (Some(subnet), None) => {
                 let giving = async {
                     if let Some(principal) = own_identity(client, &id).await {
-                        give_subnet(&self.azure, subnet, principal).await;
+                        give_subnet(&azure, subnet, principal).await;
                     }
                 };
                 let (mut making, mut giving) = (std::pin::pin!(making), std::pin::pin!(giving));
@@ -250,11 +274,30 @@ impl<'a> ManagedClusterBuilder<'a> {
             }
             (None, _) => making.await?,
         };
-        let text = admin_kubeconfig(client, &id).await?;
-        let unusable = |reason: String| CreateError::Kubeconfig { id: id.clone(), reason };
-        let kubeconfig = Kubeconfig::from_yaml(&text).map_err(|error| unusable(error.to_string()))?;
-        self.lab.open(resource, kubeconfig).await.map_err(unusable)
+        open(lab, resource, Credential::Admin).await
     }
+}
+
+/// Which of a cluster's kubeconfigs.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Credential {
+    /// `listClusterAdminCredential`.
+    Admin,
+    /// `listClusterUserCredential`.
+    User,
+}
+
+/// Opens the cluster that a resource stands for, with a kubeconfig that Azure hands out.
+pub(super) async fn open(lab: &Lab, resource: Value, credential: Credential) -> Result<Cluster, CreateError> {
+    let id = resource["id"].as_str().unwrap_or_default().to_owned();
+    let text = kubeconfig(lab.azure().client(), &id, credential).await?;
+    let unusable = |reason: String| CreateError::Kubeconfig { id: id.clone(), reason };
+    let kubeconfig = Kubeconfig::from_yaml(&text).map_err(|error| unusable(error.to_string()))?;
+    match credential {
+        Credential::Admin => lab.open(resource, kubeconfig).await,
+        Credential::User => lab.open_again(resource, kubeconfig).await,
+    }
+    .map_err(unusable)
 }
 
 /// What `az aks create` does where it is given a subnet: it assigns Network Contributor there to the cluster's identity.
@@ -279,8 +322,15 @@ async fn own_identity(client: &ArmClient, id: &str) -> Option<PrincipalId> {
 
 /// What `listClusterAdminCredential` of a managed cluster hands out, as YAML.
 pub(super) async fn admin_kubeconfig(client: &ArmClient, id: &str) -> Result<String, CreateError> {
+    kubeconfig(client, id, Credential::Admin).await
+}
+
+async fn kubeconfig(client: &ArmClient, id: &str, credential: Credential) -> Result<String, CreateError> {
     let unusable = |reason: String| CreateError::Kubeconfig { id: id.to_owned(), reason };
-    let action = format!("{id}/listClusterAdminCredential");
+    let action = match credential {
+        Credential::Admin => format!("{id}/listClusterAdminCredential"),
+        Credential::User => format!("{id}/listClusterUserCredential"),
+    };
     let credential = client.post(&action, api_version::CONTAINER_SERVICE, &Value::Null).await?;
     let encoded = credential["kubeconfigs"][0]["value"].as_str().unwrap_or_default();
     let bytes = BASE64_STANDARD.decode(encoded).map_err(|error| unusable(error.to_string()))?;

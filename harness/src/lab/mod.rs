@@ -43,7 +43,7 @@ use serde_json::Value;
 
 use crate::azure::{ArmClient, ArmError, Azure, PrincipalId, api_version};
 use crate::clock::LabClock;
-use crate::expect::{Failure, Outcome, Witness, readable};
+use crate::expect::{Failure, Outcome, Witness, differences, readable};
 use crate::history::{Event, History};
 use crate::manifest::{ManifestError, Manifests};
 use crate::node::{BootSwitch, CustomData};
@@ -146,9 +146,51 @@ impl Lab {
     /// What Azure answers, and why the provisioner did not start.
     pub async fn set_node_provisioning(&self, cluster: &Cluster, mode: NodeProvisioning) -> Result<(), ArmError> {
         self.history.record(Event::Step { text: format!("node provisioning mode {}", mode.as_str()) });
+        self.put_changed(cluster, |properties| properties["nodeProvisioningProfile"]["mode"] = mode.as_str().into())
+            .await
+            .map(|_| ())
+    }
+
+    /// Changes the properties of a managed cluster as `az aks update` does: what Azure shows of it goes back with
+    /// something else in it. The cluster as it is afterwards.
+    ///
+    /// # Errors
+    /// What Azure answers.
+    pub async fn update(&self, cluster: &Cluster, change: impl FnOnce(&mut Value)) -> Result<Value, ArmError> {
+        self.history.record(Event::Step { text: "change the managed cluster".to_owned() });
+        self.put_changed(cluster, change).await
+    }
+
+    async fn put_changed(&self, cluster: &Cluster, change: impl FnOnce(&mut Value)) -> Result<Value, ArmError> {
         let mut resource = self.azure.client().get(cluster.id(), api_version::CONTAINER_SERVICE).await?;
-        resource["properties"]["nodeProvisioningProfile"]["mode"] = mode.as_str().into();
-        self.azure.client().put(cluster.id(), api_version::CONTAINER_SERVICE, &resource).await.map(|_| ())
+        change(&mut resource["properties"]);
+        self.azure.client().put(cluster.id(), api_version::CONTAINER_SERVICE, &resource).await
+    }
+
+    /// The managed cluster as Azure shows it now.
+    ///
+    /// # Errors
+    /// What Azure answers.
+    pub async fn shown(&self, cluster: &Cluster) -> Result<Value, ArmError> {
+        self.azure.client().get(cluster.id(), api_version::CONTAINER_SERVICE).await
+    }
+
+    /// The handle of a managed cluster that was made in another way than through [`managed_cluster`](Self::managed_cluster),
+    /// by a deployment for example.
+    ///
+    /// # Errors
+    /// What Azure answers, and why its credentials cannot be used.
+    pub async fn existing_cluster(&self, id: &str) -> Result<Cluster, CreateError> {
+        let resource = self.azure.client().get(id, api_version::CONTAINER_SERVICE).await?;
+        managed_cluster::open(self, resource, managed_cluster::Credential::Admin).await
+    }
+
+    /// The same cluster with the credentials that `az aks get-credentials` asks for, those of a user.
+    ///
+    /// # Errors
+    /// What Azure answers, and why its credentials cannot be used.
+    pub async fn with_user_credentials(&self, cluster: &Cluster) -> Result<Cluster, CreateError> {
+        managed_cluster::open(self, cluster.resource().clone(), managed_cluster::Credential::User).await
     }
 
     /// Kubernetes version of this lab, without `v`.
@@ -305,6 +347,16 @@ impl Lab {
         self.witness.verify(what, expected, seen)
     }
 
+    /// Asserts that something which Azure or the API server shows is as it was: `what` is its name in the history and in
+    /// the failure, which tells each place that differs.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn verify_unchanged(&self, what: &str, before: &Value, after: &Value) -> Outcome {
+        let changes: Vec<String> = differences(before, after);
+        self.witness.verify(&format!("changes of {what}"), Vec::new(), changes)
+    }
+
     /// Writes the administrator's kubeconfig of a cluster into a file.
     ///
     /// # Errors
@@ -330,6 +382,13 @@ impl Lab {
             .await
             .map_err(|error| error.to_string())??;
         self.watches.lock().unwrap_or_else(PoisonError::into_inner).push(watches);
+        let client = kube::Client::try_from(config).map_err(|error| error.to_string())?;
+        Ok(Cluster::new(client, self.witness.clone(), self.history.clone(), resource))
+    }
+
+    /// Another handle of a cluster that is watched already.
+    async fn open_again(&self, resource: Value, kubeconfig: Kubeconfig) -> Result<Cluster, String> {
+        let config = managed_cluster::client_config(kubeconfig).await?;
         let client = kube::Client::try_from(config).map_err(|error| error.to_string())?;
         Ok(Cluster::new(client, self.witness.clone(), self.history.clone(), resource))
     }

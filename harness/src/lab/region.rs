@@ -53,13 +53,6 @@ impl Region {
         self.fake.with(|world| world.state::<Capacity>().relieve());
     }
 
-    /// Keeps the subscription from a size in these zones or, without any, in the whole region: `vm list-skus` shows it
-    /// as a restriction.
-    pub fn restrict(&self, size: &str, zones: &[&str]) {
-        self.step(format!("the subscription may not have {size} from here on (zones {zones:?})"));
-        self.fake.with(|world| world.state::<Capacity>().restrict(&self.location, size, zones));
-    }
-
     /// Allows this many vCPUs in the whole region; none: as many as the catalog says.
     pub fn set_regional_quota(&self, vcpus: Option<u32>) {
         self.step(format!("the regional quota is {vcpus:?} vCPUs from here on"));
@@ -85,6 +78,13 @@ impl Region {
                 None => families.remove(family),
             };
         });
+    }
+
+    /// Keeps the subscription from a size from here on: the region's list says so, and no machine of it can be had.
+    /// Machines that run stay.
+    pub fn withdraw_size(&self, size: &str) {
+        self.step(format!("{size} is not available for the subscription from here on"));
+        self.fake.with(|world| world.state::<Capacity>().restrict(&self.location, size, &[]));
     }
 
     /// Publishes a version, `202601.05.0` for example, of all node images of AKS.

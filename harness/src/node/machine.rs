@@ -62,12 +62,14 @@ impl Registration<'_> {
         let machine = self.machine;
         let architecture = go_architecture(&machine.architecture);
         let mut labels = self.kubelet.labels.clone();
+        // Windows is what an agent pool's machine is told to be; everything else is Linux.
+        let os = labels.get("kubernetes.io/os").cloned().unwrap_or_else(|| "linux".to_owned());
         for (key, value) in [
             ("kubernetes.io/hostname", machine.computer_name.as_str()),
             ("kubernetes.io/arch", architecture),
-            ("kubernetes.io/os", "linux"),
+            ("kubernetes.io/os", os.as_str()),
             ("beta.kubernetes.io/arch", architecture),
-            ("beta.kubernetes.io/os", "linux"),
+            ("beta.kubernetes.io/os", os.as_str()),
         ] {
             labels.insert(key.into(), value.into());
         }
@@ -100,7 +102,7 @@ impl Registration<'_> {
                 "addresses": address.into_iter().chain([host]).collect::<Vec<Value>>(),
                 "conditions": conditions(self.network_ready, self.at),
                 "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
-                "nodeInfo": node_info(machine, self.version, architecture),
+                "nodeInfo": node_info(machine, self.version, architecture, &os),
             },
         });
         if !self.network_ready {
@@ -110,7 +112,7 @@ impl Registration<'_> {
     }
 }
 
-fn node_info(machine: &VirtualMachine, version: &str, architecture: &str) -> Value {
+fn node_info(machine: &VirtualMachine, version: &str, architecture: &str, os: &str) -> Value {
     // Ids that a real machine reads from its firmware; from the ARM id here, so that they are the same in each run.
     let id = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, machine.id.to_lowercase().as_bytes());
     json!({
@@ -118,7 +120,9 @@ fn node_info(machine: &VirtualMachine, version: &str, architecture: &str) -> Val
         "systemUUID": id.to_string(),
         "bootID": uuid::Uuid::new_v5(&id, b"boot").to_string(),
         "kernelVersion": "6.8.0-1030-azure",
-        "osImage": if machine.image.as_deref().is_some_and(|image| image.contains("AzureLinux")) {
+        "osImage": if os == "windows" {
+            "Windows Server 2022 Datacenter"
+        } else if machine.image.as_deref().is_some_and(|image| image.contains("AzureLinux")) {
             "Microsoft Azure Linux 3.0"
         } else {
             "Ubuntu 24.04.3 LTS"
@@ -126,7 +130,7 @@ fn node_info(machine: &VirtualMachine, version: &str, architecture: &str) -> Val
         "containerRuntimeVersion": "containerd://2.0.6-1",
         "kubeletVersion": format!("v{version}"),
         "kubeProxyVersion": "",
-        "operatingSystem": "linux",
+        "operatingSystem": os,
         "architecture": architecture,
     })
 }

@@ -47,6 +47,7 @@ pub(crate) async fn plane() -> Plane {
         processes: processes.clone(),
         kubernetes_version: binaries.versions.kubernetes.clone(),
         service_cidr,
+        service_cidr_v6: None,
         pod_cidr,
         dns_service_ip,
         bootstrap_token: BootstrapToken::draw(&mut rand_chacha::ChaCha8Rng::seed_from_u64(1)),

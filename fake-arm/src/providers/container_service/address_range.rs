@@ -96,6 +96,14 @@ pub(super) fn apart(profile: &NetworkProfile, around: &Surroundings) -> Result<(
             ));
         }
     }
+    pods_apart(profile, around)
+}
+
+/// The pod range must not meet the network: the part of [`apart`] that a growing pod range has to keep to.
+///
+/// # Errors
+/// `NetworkProfileCIDROverlapVNET`.
+pub(super) fn pods_apart(profile: &NetworkProfile, around: &Surroundings) -> Result<(), ArmError> {
     for pods in profile.pod_cidrs.iter().filter_map(v4) {
         if let Some(range) = around.network.iter().find(|range| net::overlap(**range, pods)) {
             return Err(refused(

@@ -2,11 +2,13 @@
 
 use serde_json::{Map, Value};
 
+use super::address_range;
 use super::cluster::Cluster;
 use super::draft::Draft;
 use super::feature::pod_range_expansion;
 use super::node_provisioning;
 use super::refusal::{refused, unchangeable};
+use super::site;
 use crate::arm::ArmError;
 use crate::provider::Request;
 use crate::world::World;
@@ -109,7 +111,7 @@ pub(super) fn check_settled(body: &Value, before: &Cluster) -> Result<(), ArmErr
 ///
 /// # Errors
 /// `PropertyChangeNotAllowed`; `UpdatingOutboundTypeNotAllowed`; what [`pod_range::changes`](super::pod_range::changes)
-/// refuses, and the preview feature that growing the pod range needs.
+/// refuses, the preview feature that growing the pod range needs, and a network that the grown range would meet.
 pub(super) fn check(world: &World, draft: &Draft, before: &Cluster) -> Result<(), ArmError> {
     let network = before.network()?;
     // Node subnet networking can become overlay, and the data plane Cilium; neither goes back.
@@ -129,6 +131,8 @@ pub(super) fn check(world: &World, draft: &Draft, before: &Cluster) -> Result<()
     };
     if super::pod_range::changes(&draft.network, &network, cluster)? {
         pod_range_expansion(world)?;
+        let subnet = draft.subnet().cloned().unwrap_or_else(|| before.subnet(world));
+        address_range::pods_apart(&draft.network, &site::surroundings(world, &subnet)?)?;
     }
     Ok(())
 }

@@ -226,6 +226,7 @@ fn update(
             Ok(None) => None,
             Err(error) => Some(failure(&error)),
         };
+        let refused = refusal.is_some();
         let access = match refusal {
             Some(refusal) => Err(refusal),
             None => engine.update(facts).await.map_err(|error| failure(&error)),
@@ -235,6 +236,11 @@ fn update(
                 Ok(access) => access,
                 Err(error) => {
                     restore(world, &before);
+                    // A change that broke off half way is told by the cluster until the next one succeeds; one that was
+                    // refused is not.
+                    if !refused && let Some(broken) = world.resources_mut().get_mut(&id) {
+                        broken.set_provisioning_state("Failed");
+                    }
                     return Err(error);
                 }
             };

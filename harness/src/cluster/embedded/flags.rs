@@ -83,7 +83,7 @@ pub(super) fn kube_apiserver(spec: &ControlPlaneSpec, files: Files<'_>, port: &P
             format!("--service-account-issuer={ISSUER}"),
             format!("--service-account-key-file={}", files.path(Files::ACCOUNTS)),
             format!("--service-account-signing-key-file={}", files.path(Files::ACCOUNTS_KEY)),
-            format!("--service-cluster-ip-range={}", spec.service_cidr),
+            format!("--service-cluster-ip-range={}", service_ranges(spec)),
             "--allow-privileged=true".to_owned(),
             // Hundreds of nodes come and go within seconds here.
             "--max-requests-inflight=2000".to_owned(),
@@ -98,6 +98,14 @@ pub(super) fn kube_apiserver(spec: &ControlPlaneSpec, files: Files<'_>, port: &P
         .env("GOGC", "400")
         .ready(ready)
         .grace(Duration::from_secs(2))
+}
+
+/// The ranges of Services, one of each family.
+fn service_ranges(spec: &ControlPlaneSpec) -> String {
+    match spec.service_cidr_v6 {
+        Some(second) => format!("{},{second}", spec.service_cidr),
+        None => spec.service_cidr.to_string(),
+    }
 }
 
 /// Kubernetes 1.34 began to compare its caches with etcd and to ask for the size of each resource every few minutes: many

@@ -30,6 +30,7 @@ fn lab() -> Lab {
         processes,
         kubernetes_version: binaries.versions.kubernetes.clone(),
         service_cidr: "10.0.0.0/16".parse().unwrap(),
+        service_cidr_v6: None,
         pod_cidr: Some("10.244.0.0/16".parse().unwrap()),
         dns_service_ip: "10.0.0.10".parse().unwrap(),
         bootstrap_token: BootstrapToken::draw(&mut rand_chacha::ChaCha8Rng::seed_from_u64(1)),

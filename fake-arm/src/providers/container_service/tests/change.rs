@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Aks, path, recommended, refusal};
-use crate::engine::NapState;
+use crate::engine::{EngineError, NapState};
 
 #[test]
 fn node_provisioning_is_turned_on_and_off() {
@@ -39,6 +39,26 @@ fn node_provisioning_is_not_turned_off_while_something_of_it_is_left() {
         let reply = aks.change(|p| p["nodeProvisioningProfile"]["mode"] = json!("Manual"));
         assert_eq!(aks.outcome(&reply)["status"], "Succeeded");
     }
+}
+
+#[test]
+fn a_change_that_breaks_off_leaves_the_cluster_failed_and_can_be_repeated() {
+    let mut aks = Aks::created(&recommended("Manual"));
+    *aks.engine.broken.lock().unwrap() =
+        Some(EngineError { code: "CreateControlPlaneError".into(), message: "No.".into() });
+    let reply = aks.change(|p| p["nodeProvisioningProfile"]["mode"] = json!("Auto"));
+    let outcome = aks.outcome(&reply);
+    assert_eq!((&outcome["status"], &outcome["error"]["code"]), (&json!("Failed"), &json!("CreateControlPlaneError")));
+    let shown = aks.get();
+    let properties = &shown["properties"];
+    assert_eq!(
+        (&properties["provisioningState"], &properties["nodeProvisioningProfile"]["mode"]),
+        (&json!("Failed"), &json!("Manual"))
+    );
+    *aks.engine.broken.lock().unwrap() = None;
+    let reply = aks.change(|p| p["nodeProvisioningProfile"]["mode"] = json!("Auto"));
+    assert_eq!(aks.outcome(&reply)["status"], "Succeeded");
+    assert_eq!(aks.get()["properties"]["provisioningState"], "Succeeded");
 }
 
 #[test]

@@ -135,6 +135,27 @@ fn the_pod_range_grows_once_the_feature_is_registered() {
 }
 
 #[test]
+fn a_pod_range_does_not_grow_onto_the_network_or_the_services() {
+    let mut aks = Aks::new();
+    let subnet = aks.network("10.244.192.0/18", "10.244.192.0/24");
+    let mut body =
+        overlay(json!({"podCidr": "10.244.0.0/18", "serviceCidr": "10.245.0.0/16", "dnsServiceIP": "10.245.0.10"}));
+    body["properties"]["agentPoolProfiles"][0]["vnetSubnetID"] = json!(subnet);
+    aks.put(&body).expect(201);
+    register(&mut aks, "EnableAzureCNIOverlayPodCIDRExpansion", true);
+    let before = aks.get();
+    for (to, code) in
+        [("10.244.0.0/16", "NetworkProfileCIDROverlapVNET"), ("10.244.0.0/15", "PodCidrOverlapServiceCidr")]
+    {
+        let refused = aks.change(|p| p["networkProfile"]["podCidr"] = json!(to));
+        assert_eq!(refused.body["error"]["target"], "networkProfile.podCIDR", "{to}");
+        refusal(refused, 400, code);
+        assert_eq!(aks.get(), before, "{to}");
+    }
+    aks.change(|p| p["networkProfile"]["podCidr"] = json!("10.244.0.0/17")).expect(200);
+}
+
+#[test]
 fn a_missing_resource_group_is_not_found() {
     let mut aks = Aks::new();
     let reply = aks.bench.put(&path("").replace("/rg/", "/none/"), overlay(json!({})));

@@ -1,0 +1,99 @@
+//! Drift that is interrupted: by a change of mind, by the end of the provisioner.
+
+use catnap::prelude::*;
+use rstest::rstest;
+
+use super::{A_WHOLE_ROUND, CustomVnet, DISRUPTED, cluster_with, custom_vnet, full_nodes, replaced, steady};
+
+const VM_DELETE: &str = "Microsoft.Compute/virtualMachines/delete";
+
+/// DRIFT-33+: the subnet is put back when one of three nodes has moved: it moves back, and in the end there are as many
+/// nodes as are needed, all where the class says.
+#[rstest]
+#[tokio::test]
+async fn a_change_can_be_taken_back_half_way(#[future(awt)] lab: Lab) -> Outcome {
+    let CustomVnet { custom_subnet, custom_subnet2, cluster, .. } = custom_vnet(&lab).await?;
+    cluster.apply(node_class("p").vnet_subnet_id(custom_subnet.id())).await?;
+    cluster.apply(steady("p").budgets([Budget::nodes("1")])).await?;
+    let before = full_nodes(&cluster, "p", 3).await?;
+    let mark = cluster.mark();
+
+    cluster.apply(node_class("p").vnet_subnet_id(custom_subnet2.id())).await?;
+    let first_moved = nodes().of_pool("p").count(3).and(nodes().of_pool("p").all_in_subnet(&custom_subnet).not());
+    cluster.expect(first_moved).within(minutes(5)).await?;
+    cluster.apply(node_class("p").vnet_subnet_id(custom_subnet.id())).await?;
+
+    let there = nodes().of_pool("p").count(3).and(nodes().of_pool("p").all_in_subnet(&custom_subnet));
+    cluster.expect(there.and(node_claims().none_with_condition("Drifted"))).within(minutes(15)).await?;
+    cluster.expect(pods("web-p").all_running()).within(minutes(2)).await?;
+    let final_claims = cluster.claims_of_pool("p");
+    cluster.expect(node_claims().of_pool("p").kept(&final_claims)).throughout(A_WHOLE_ROUND).await?;
+    let stayed = before.iter().filter(|uid| final_claims.contains(uid)).count();
+    lab.verify("some nodes never had to move", true, stayed >= 1)?;
+    cluster.expect(node_claims().of_pool("p").at_least_in_service(3)).at_every_instant_since(&mark)?;
+    cluster.expect(vms().count(3).and(nics().count(3))).within(minutes(1)).await
+}
+
+/// When the provisioner is killed.
+#[derive(Debug, Clone, Copy)]
+enum Moment {
+    WhileTheReplacementBoots,
+    WhileTheOldMachineIsDeleted,
+}
+
+/// DRIFT-34+: a provisioner that is killed in the middle of a replacement, and comes back after a while, brings it to its
+/// end: there is never a second replacement, the pod is never without a node, nothing is left over.
+#[rstest]
+#[case::while_the_replacement_boots(Moment::WhileTheReplacementBoots)]
+#[case::while_the_old_machine_is_deleted(Moment::WhileTheOldMachineIsDeleted)]
+#[tokio::test]
+async fn a_killed_provisioner_finishes_what_it_began(#[future(awt)] lab: Lab, #[case] moment: Moment) -> Outcome {
+    let cluster = cluster_with(&lab, steady("p")).await?;
+    let before = full_nodes(&cluster, "p", 1).await?;
+    let (node, mark) = (cluster.nodes_of_pool("p").remove(0), cluster.mark());
+    match moment {
+        Moment::WhileTheReplacementBoots => lab.machines().after(minutes(1)),
+        Moment::WhileTheOldMachineIsDeleted => lab.region().operation_takes(VM_DELETE, minutes(1)),
+    }
+
+    cluster.apply(node_class("p").max_pods(100)).await?;
+
+    match moment {
+        Moment::WhileTheReplacementBoots => {
+            let ordered = nodes().named(&node).all_tainted(DISRUPTED).and(vms().count(2));
+            cluster.expect(ordered).within(minutes(1)).await?;
+        }
+        Moment::WhileTheOldMachineIsDeleted => {
+            cluster.expect(requests(VM_DELETE).since(&mark).any()).within(minutes(2)).await?;
+        }
+    }
+    lab.kill_provisioner(&cluster).await?;
+    lab.clock().advance(minutes(2)).await;
+    lab.restart_provisioner(&cluster).await?;
+
+    replaced(&cluster, "p", &before, &mark).await?;
+    cluster.expect(nodes().any_tainted(DISRUPTED).not()).now()?;
+    cluster.expect(node_claims().of_pool("p").at_most(2).and(vms().at_most(2))).at_every_instant_since(&mark)
+}
+
+/// DRIFT-40+: a provisioner that is started again, with nothing changed, sees no drift and touches nothing.
+#[rstest]
+#[tokio::test]
+async fn a_restart_of_the_provisioner_drifts_nothing(#[future(awt)] lab: Lab) -> Outcome {
+    if !lab.has_patience_for(minutes(30)) {
+        return Ok(());
+    }
+    let cluster = cluster_with(&lab, steady("p")).await?;
+    let before = full_nodes(&cluster, "p", 2).await?;
+    let mark = cluster.mark();
+
+    lab.restart_provisioner(&cluster).await?;
+
+    cluster.expect(node_claims().of_pool("p").kept(&before)).throughout(minutes(30)).await?;
+    cluster.expect(node_claims().none_with_condition("Drifted")).at_every_instant_since(&mark)?;
+    cluster.expect(vms().count(2)).at_every_instant_since(&mark)?;
+
+    // The control: it is at work.
+    cluster.apply(node_class("p").max_pods(100)).await?;
+    replaced(&cluster, "p", &before, &mark).await
+}
