@@ -1,9 +1,11 @@
 //! Networking: which network configurations node auto-provisioning works with, which Azure refuses, and what nodes look
-//! like in each. What passes between addresses (network policies, network security groups, firewalls) is not judged here.
+//! like in each.
 //!
 //! The rules, from Microsoft's "Networking configurations for node auto-provisioning": Azure CNI overlay or node subnet
 //! networking, each with Cilium or without, all outbound types and a Standard load balancer are supported; Calico,
 //! dynamic IP allocation, static blocks of addresses and private clusters are not.
+
+mod rules;
 
 use catnap::prelude::*;
 use rstest::rstest;

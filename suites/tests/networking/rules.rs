@@ -1,0 +1,190 @@
+//! Security rules of one's own: which traffic a cluster needs, and what is lost without it. What passes between addresses
+//! the model of the network judges, because neither Azure nor the provisioner does.
+//!
+//! The table of "Custom virtual networks" in Microsoft's "Node autoprovisioning": nodes to the API server's subnet at 443 and
+//! 4443, Azure's load balancer to it at 9988, nodes to nodes, pods to nodes, pods to pods, all of these at every port.
+
+use std::net::IpAddr;
+
+use catnap::net::{ClusterNetwork, Place};
+use catnap::prelude::*;
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use super::{NETWORK, pool_with_workload};
+
+const DELEGATION: &str = "Microsoft.ContainerService/managedClusters";
+const PODS: &str = "10.244.0.0/16";
+const NODES: &str = "10.1.1.0/24";
+const MORE_NODES: &str = "10.1.2.0/24";
+const API_SERVER: &str = "10.1.0.0/28";
+
+/// 10.1.0.0/16 with a subnet for the API server and two for nodes, and an overlay cluster in the first of these.
+struct World {
+    api_server: Subnet,
+    more_nodes: Subnet,
+    cluster: Cluster,
+}
+
+async fn world(lab: &Lab, rules: &[Value]) -> Result<World, Failure> {
+    let vnet = lab.azure().vnet("my-aks-vnet").address_space("10.1.0.0/16").create().await?;
+    let api_server = vnet.subnet("apiserver-subnet", API_SERVER).delegated_to(DELEGATION).create().await?;
+    let nodes = vnet.subnet("cluster-subnet", NODES).create().await?;
+    let more_nodes = vnet.subnet("custom-subnet", MORE_NODES).create().await?;
+    let identity = lab.azure().identity("my-aks-identity").create().await?;
+    lab.azure().role("Network Contributor").on(&vnet).to(&identity).assign().await?;
+    if !rules.is_empty() {
+        for subnet in [&api_server, &nodes, &more_nodes] {
+            close(lab, subnet, rules).await?;
+        }
+    }
+    let access = json!({ "enableVnetIntegration": true, "subnetId": api_server.id() });
+    let builder = lab.managed_cluster().node_provisioning(Auto).identity(&identity).subnet(&nodes);
+    let cluster = builder.property("apiServerAccessProfile", access).create().await?;
+    Ok(World { api_server, more_nodes, cluster })
+}
+
+/// Gives a subnet a security group with these rules.
+async fn close(lab: &Lab, subnet: &Subnet, rules: &[Value]) -> Outcome {
+    let id = lab.azure().id(&format!("Microsoft.Network/networkSecurityGroups/nsg-{}", subnet.name()));
+    let group = json!({ "location": lab.azure().location(), "properties": { "securityRules": rules } });
+    lab.azure().client().put(&id, NETWORK, &group).await?;
+    let mut resource = subnet.get().await?;
+    resource["properties"]["networkSecurityGroup"] = json!({ "id": id });
+    lab.azure().client().put(subnet.id(), NETWORK, &resource).await?;
+    Ok(())
+}
+
+/// An inbound rule.
+fn rule(name: &str, priority: u32, access: &str, from: &str, to: &str, port: &str) -> Value {
+    json!({ "name": name, "properties": {
+        "priority": priority, "direction": "Inbound", "access": access, "protocol": "*",
+        "sourceAddressPrefix": from, "sourcePortRange": "*",
+        "destinationAddressPrefix": to, "destinationPortRange": port,
+    } })
+}
+
+/// What a cluster's parts have to say to each other.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Way {
+    NodeToApiServer,
+    NodeToTunnel,
+    BalancerToApiServer,
+    NodeToNode,
+    PodToNode,
+    PodToPod,
+    PodToDns,
+    PodToApp,
+}
+
+const ALL: [Way; 8] = [
+    Way::NodeToApiServer,
+    Way::NodeToTunnel,
+    Way::BalancerToApiServer,
+    Way::NodeToNode,
+    Way::PodToNode,
+    Way::PodToPod,
+    Way::PodToDns,
+    Way::PodToApp,
+];
+
+impl Way {
+    /// From the first subnet of nodes to the second, or from the second to the API server.
+    fn is_open(self, network: &ClusterNetwork) -> Result<(), String> {
+        let ip = |text: &str| text.parse::<IpAddr>().expect("an address");
+        let (node, other) = (Place::Node(ip("10.1.1.9")), Place::Node(ip("10.1.2.9")));
+        let pod = Place::Pod { address: ip("10.244.1.7"), node: ip("10.1.1.9") };
+        let other_pod = Place::Pod { address: ip("10.244.2.7"), node: ip("10.1.2.9") };
+        let api_server = Place::Other(network.api_server);
+        let (from, to, port) = match self {
+            Self::NodeToApiServer => (other, api_server, 443),
+            Self::NodeToTunnel => (other, api_server, 4443),
+            Self::BalancerToApiServer => (Place::Other(ip("168.63.129.16")), api_server, 9988),
+            Self::NodeToNode => (node, other, 10250),
+            Self::PodToNode => (pod, other, 10250),
+            Self::PodToPod => (pod, other_pod, 9000),
+            Self::PodToDns => (pod, other_pod, 53),
+            Self::PodToApp => (pod, other_pod, 8080),
+        };
+        network.reaches(from, to, port)
+    }
+}
+
+/// NET-12, NET-15, NET-16, NET-17, NET-18, NET-20: inside a network everything is allowed unless a rule says otherwise. Each
+/// row of the documents' table denied in turn loses what it is for and nothing else, and the model names the rule.
+#[rstest]
+#[case::nothing("", "*", "*", &[])]
+#[case::nodes_to_the_api_server_at_443(MORE_NODES, API_SERVER, "443", &[Way::NodeToApiServer])]
+#[case::nodes_to_the_api_server_at_4443(MORE_NODES, API_SERVER, "4443", &[Way::NodeToTunnel])]
+#[case::load_balancer_to_the_api_server("AzureLoadBalancer", API_SERVER, "9988", &[Way::BalancerToApiServer])]
+#[case::nodes_to_nodes(NODES, MORE_NODES, "*", &[Way::NodeToNode, Way::PodToNode])]
+#[case::pods_to_pods(PODS, PODS, "*", &[Way::PodToPod, Way::PodToDns, Way::PodToApp])]
+#[case::the_port_of_an_application(PODS, PODS, "8080", &[Way::PodToApp])]
+#[tokio::test]
+async fn what_a_rule_takes_away(
+    #[future(awt)] lab: Lab,
+    #[case] from: &str,
+    #[case] to: &str,
+    #[case] port: &str,
+    #[case] lost: &[Way],
+) -> Outcome {
+    let World { api_server, more_nodes, cluster } = world(&lab, &[]).await?;
+    if !from.is_empty() {
+        let denied = [rule("denied", 100, "Deny", from, to, port)];
+        close(&lab, &api_server, &denied).await?;
+        close(&lab, &more_nodes, &denied).await?;
+    }
+    let network = lab.network(&cluster)?;
+    for way in ALL {
+        let open = way.is_open(&network);
+        lab.verify(&format!("{way:?} is open ({open:?})"), !lost.contains(&way), open.is_ok())?;
+        let named = open.err().is_none_or(|why| why.starts_with("the rule denied of nsg-"));
+        lab.verify("the rule is named", true, named)?;
+    }
+    Ok(())
+}
+
+/// NET-16: a machine whose subnet may not reach the API server at 443 becomes no node.
+#[rstest]
+#[tokio::test]
+async fn without_443_no_node_registers(#[future(awt)] lab: Lab) -> Outcome {
+    let World { api_server, more_nodes, cluster } = world(&lab, &[]).await?;
+    close(&lab, &api_server, &[rule("no-443", 100, "Deny", MORE_NODES, API_SERVER, "443")]).await?;
+    pool_with_workload(&cluster).await?;
+    cluster.expect(pods("web").all_running()).within(minutes(5)).await?;
+    cluster.delete("apps/v1", "Deployment", "web").await?;
+    cluster.expect(vms().of_pool("p").none()).within(minutes(15)).await?;
+
+    // The same pool in the subnet that is kept out.
+    cluster.apply(node_class("p").vnet_subnet_id(more_nodes.id())).await?;
+    cluster.apply(deployment("web").cpu("1").on_pool("p")).await?;
+    cluster.expect(vms().of_pool("p").count(1)).within(minutes(5)).await?;
+    cluster.expect(nodes().of_pool("p").none().and(pods("web").pending(1))).throughout(minutes(12)).await
+}
+
+/// NET-21: a security group on every subnet with exactly the rules of the table, and nothing else let in: nodes come up and
+/// all that a cluster's parts have to say to each other passes.
+#[rstest]
+#[tokio::test]
+async fn the_rules_of_the_table_are_enough(#[future(awt)] lab: Lab) -> Outcome {
+    let rules = [
+        rule("nodes-to-api-server", 100, "Allow", "10.1.0.0/16", API_SERVER, "443"),
+        rule("nodes-to-tunnel", 110, "Allow", "10.1.0.0/16", API_SERVER, "4443"),
+        rule("load-balancer", 120, "Allow", "AzureLoadBalancer", API_SERVER, "9988"),
+        rule("nodes-to-nodes", 130, "Allow", "10.1.0.0/16", "10.1.0.0/16", "*"),
+        rule("pods-to-nodes", 140, "Allow", PODS, "10.1.0.0/16", "*"),
+        rule("pods-to-pods", 150, "Allow", PODS, PODS, "*"),
+        rule("nothing-else", 4096, "Deny", "*", "*", "*"),
+    ];
+    let World { more_nodes, cluster, .. } = world(&lab, &rules).await?;
+    cluster.apply(node_class("p").vnet_subnet_id(more_nodes.id())).await?;
+    cluster.apply(node_pool("p").sizes(&["Standard_D2s_v5"])).await?;
+    cluster.apply(deployment("web").cpu("1").on_pool("p")).await?;
+    cluster.expect(pods("web").all_running()).within(minutes(5)).await?;
+    cluster.expect(nodes().of_pool("p").all_in_subnet(&more_nodes)).now()?;
+    let network = lab.network(&cluster)?;
+    for way in ALL {
+        lab.verify(&format!("{way:?} is open"), Ok(()), way.is_open(&network))?;
+    }
+    Ok(())
+}
