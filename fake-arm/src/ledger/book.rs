@@ -19,12 +19,13 @@ struct Inner {
     entries: VecDeque<Arc<LedgerEntry>>,
     limit: usize,
     written: u64,
+    told: u64,
     listeners: Vec<UnboundedSender<ArmEvent>>,
 }
 
 impl Default for Inner {
     fn default() -> Self {
-        Self { entries: VecDeque::new(), limit: usize::MAX, written: 0, listeners: Vec::new() }
+        Self { entries: VecDeque::new(), limit: usize::MAX, written: 0, told: 0, listeners: Vec::new() }
     }
 }
 
@@ -49,6 +50,19 @@ impl Ledger {
         let (sender, receiver) = unbounded_channel();
         self.lock().listeners.push(sender);
         receiver
+    }
+
+    /// As [`subscribe`](Self::subscribe), with the number of events that were [told](Self::told) before.
+    pub fn subscribe_from(&self) -> (u64, UnboundedReceiver<ArmEvent>) {
+        let (sender, receiver) = unbounded_channel();
+        let mut inner = self.lock();
+        inner.listeners.push(sender);
+        (inner.told, receiver)
+    }
+
+    /// Number of events so far. Whoever counts those that it has received knows whether more are under way.
+    pub fn told(&self) -> u64 {
+        self.lock().told
     }
 
     /// Somebody listens.
@@ -85,6 +99,7 @@ impl Ledger {
 
 impl Inner {
     fn tell(&mut self, event: &ArmEvent) {
+        self.told += 1;
         self.listeners.retain(|listener| listener.send(event.clone()).is_ok());
     }
 }

@@ -56,7 +56,6 @@ mod tests {
 
     use super::super::node::nodes;
     use super::super::state::tests::state_of;
-    use super::*;
 
     #[test]
     fn marks_are_of_all_nodes_or_of_one() {

@@ -130,9 +130,9 @@ impl Witness {
     }
 
     /// Waits until what happens in the cluster is seen: what has not been heard of is no proof that it is not there.
-    fn wait_until_seen(&self) {
+    pub(crate) fn wait_until_seen(&self) {
         if let Err(kinds) = self.0.history.wait_until_seen(BLIND, || self.fatal().is_none()) {
-            self.give_up(format!("the API server has not let itself be watched for {BLIND:?} (kinds: {kinds})"));
+            self.give_up(format!("the lab has not seen for {BLIND:?} what becomes of: {kinds}"));
         }
     }
 

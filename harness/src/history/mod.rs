@@ -130,6 +130,11 @@ impl History {
         self.0.unseen.add(kind, self.0.clock.hold())
     }
 
+    /// What happened elsewhere is still to be recorded while `behind` says so. Nothing is judged then.
+    pub(crate) fn behind_while(&self, behind: impl Fn() -> bool + Send + Sync + 'static) {
+        self.0.unseen.behind_while(Box::new(behind));
+    }
+
     /// Waits in real time until everything is seen, at most for `patience` and while `go_on` says so.
     ///
     /// # Errors

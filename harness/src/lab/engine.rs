@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -140,11 +141,16 @@ impl EmbeddedEngine {
     pub fn follow(&self, fake: &Arc<FakeArm>) {
         // Azure knows this engine, so it is not held by it.
         let _ = self.network.set(Arc::downgrade(fake));
-        let mut events = fake.subscribe();
+        let ledger = fake.ledger();
+        let (told_before, mut events) = ledger.subscribe_from();
+        let recorded = Arc::new(AtomicU64::new(told_before));
         let (history, nodes) = (self.history.clone(), self.nodes.clone());
+        let known = recorded.clone();
+        history.behind_while(move || known.load(Ordering::Acquire) < ledger.told());
         tokio::spawn(async move {
             while let Some(event) = events.recv().await {
                 history.record(Event::Azure { what: event.clone() });
+                recorded.fetch_add(1, Ordering::AcqRel);
                 if let ArmEvent::Vm(event) = event {
                     nodes.handle(event);
                 }

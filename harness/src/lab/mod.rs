@@ -395,6 +395,8 @@ impl Lab {
 
     /// The verdict of the scenario that this lab was for, and what to panic with where nothing else told of it yet.
     fn judge(&self) -> (Verdict, Option<String>) {
+        // What the last request was answered may still be under way.
+        self.witness.wait_until_seen();
         let assertions = self.witness.evaluated();
         let skipped = self.skipped.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(reason) = skipped {
