@@ -11,6 +11,10 @@ use url::Url;
 use super::settings::ProvisionerSettings;
 use super::version::ArmRoute;
 
+/// A managed cluster may be without a key, as the one of the documents' template is; the provisioner does not start without
+/// one. What AKS gives it then is not known; a key whose other half nobody has opens no machine.
+const SSH_KEY_OF_AKS: &str = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQ aks";
+
 /// What the provisioner's cluster is and where it finds everything.
 #[derive(Debug, Clone)]
 pub struct ProvisionerWorld {
@@ -111,7 +115,8 @@ pub(super) fn environment(
     set("CLUSTER_ENDPOINT", &format!("https://{}:443", cluster.fqdn));
     set("KUBELET_BOOTSTRAP_TOKEN", &world.bootstrap_token);
     set("LINUX_ADMIN_USERNAME", &cluster.admin_username);
-    set("SSH_PUBLIC_KEY", &cluster.ssh_public_key);
+    let given = cluster.ssh_public_key.as_str();
+    set("SSH_PUBLIC_KEY", if given.is_empty() { SSH_KEY_OF_AKS } else { given });
     set("AZURE_NODE_RESOURCE_GROUP", &cluster.node_resource_group);
     if !cluster.kubelet_identity.client_id.is_nil() {
         set("KUBELET_IDENTITY_CLIENT_ID", &cluster.kubelet_identity.client_id.to_string());
@@ -272,6 +277,15 @@ pub(super) mod tests {
         world.cluster.cluster_identity.resource_id = "/subscriptions/s/…/userAssignedIdentities/lab".into();
         let all = environment(&world, &settings("1.7.1"), &start());
         assert_eq!(all["AZURE_CLIENT_ID"], "00000000-0000-0000-0000-0000000000c1");
+    }
+
+    #[test]
+    fn a_cluster_without_a_key_has_one_for_its_machines() {
+        let mut world = world();
+        world.cluster.ssh_public_key = String::new();
+        let settings = ProvisionerSettings::new("karpenter", "1.7.1".parse().unwrap());
+        let variables = environment(&world, &settings, &start());
+        assert_eq!(variables["SSH_PUBLIC_KEY"], SSH_KEY_OF_AKS);
     }
 
     #[test]
