@@ -185,13 +185,12 @@ async fn a_pod_range_has_room_for_so_many_nodes(#[future(awt)] lab: Lab) -> Outc
     let cluster = lab.managed_cluster().pod_cidr("10.244.0.0/23").node_count(2).create().await?;
     let two = || nodes().of_agent_pool("nodepool1").count(2).and(nodes().all_ready());
     cluster.expect(two()).within(minutes(3)).await?;
-    let mut blocks: Vec<String> = cluster
-        .state()
-        .objects("Node")
-        .filter_map(|node| node["spec"]["podCIDR"].as_str().map(str::to_owned))
-        .collect();
-    blocks.sort();
-    lab.verify("the nodes' blocks", vec!["10.244.0.0/24".to_owned(), "10.244.1.0/24".to_owned()], blocks)?;
+    let own_blocks = Expectation::new("the nodes have the two blocks of the range", |state| {
+        let mut blocks: Vec<&str> = state.objects("Node").filter_map(|node| node["spec"]["podCIDR"].as_str()).collect();
+        blocks.sort_unstable();
+        if blocks == ["10.244.0.0/24", "10.244.1.0/24"] { Ok(()) } else { Err(format!("{blocks:?}")) }
+    });
+    cluster.expect(own_blocks).within(minutes(1)).await?;
     let before = lab.shown(&cluster).await?;
     let third = put_pool(&lab, &cluster, "user1", json!({ "count": 1, "mode": "User", "vmSize": D2 })).await.err();
     lab.verify("a third node: the code", Some("InsufficientSubnetSize"), third.as_ref().and_then(ArmError::code))?;

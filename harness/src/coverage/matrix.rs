@@ -193,6 +193,35 @@ mod tests {
         assert!(coverage.problems.is_empty(), "{}", coverage.problems.join("\n"));
     }
 
+    /// The text of all files below a folder whose names end in `.rs`.
+    fn sources(folder: &std::path::Path) -> String {
+        let mut text = String::new();
+        for entry in std::fs::read_dir(folder).unwrap().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                text += &sources(&path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                text += &std::fs::read_to_string(path).unwrap();
+            }
+        }
+        text
+    }
+
+    #[test]
+    fn every_known_fault_is_told_of_and_shown() {
+        let suites = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../suites");
+        let text = sources(&suites.join("tests"));
+        let shown: BTreeSet<&str> = text
+            .split(".known_fault(")
+            .skip(1)
+            .filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next())
+            .collect();
+        let findings = std::fs::read_to_string(suites.join("FINDINGS.md")).unwrap();
+        let told: BTreeSet<&str> =
+            findings.lines().filter_map(|line| line.strip_prefix("## `")?.split('`').next()).collect();
+        assert_eq!(shown, told, "scenarios (left) and suites/FINDINGS.md (right)");
+    }
+
     #[test]
     fn a_function_is_proven_when_all_of_its_cases_passed() {
         let claims = claims(&["AA-01"], &[]);

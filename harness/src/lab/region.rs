@@ -54,13 +54,6 @@ impl Region {
         self.fake.with(|world| world.state::<Capacity>().relieve());
     }
 
-    /// Keeps the subscription from a size in these zones or, without any, in the whole region: `vm list-skus` shows it
-    /// as a restriction.
-    pub fn restrict(&self, size: &str, zones: &[&str]) {
-        self.step(format!("the subscription may not have {size} from here on (zones {zones:?})"));
-        self.fake.with(|world| world.state::<Capacity>().restrict(&self.location, size, zones));
-    }
-
     /// Allows this many vCPUs in the whole region; none: as many as the catalog says.
     pub fn set_regional_quota(&self, vcpus: Option<u32>) {
         self.step(format!("the regional quota is {vcpus:?} vCPUs from here on"));

@@ -4,8 +4,8 @@ use catnap::prelude::*;
 use rstest::rstest;
 
 use super::{
-    A_NODE_FULL, VM_DELETE, agent_pool, closed, cluster_with, disabled, in_service, mode, nothing_left, pool, refused,
-    turned_off, web,
+    A_NODE_FULL, agent_pool, closed, cluster_with, disabled, in_service, mode, nothing_left, pool, refused, turned_off,
+    web,
 };
 
 /// DIS-01, DIS-23+: as long as there is a node of node auto-provisioning, at limit zero or in the middle of the work, the
@@ -50,8 +50,8 @@ async fn it_can_be_turned_off_twice_and_on_again(#[future(awt)] lab: Lab) -> Out
     in_service(&cluster, "web", 1).await.map(drop)
 }
 
-/// DIS-35+: where Azure does not let the machine of a drained node be deleted, the node stays until it does, and with it
-/// the refusal: the mode is never Manual while a machine is left that nobody would collect any more.
+/// DIS-35+: where Azure does not let the provisioner delete the machine of a drained node, the node stays until it does,
+/// and with it the refusal: the mode is never Manual while a machine is left that nobody would collect any more.
 #[rstest]
 #[tokio::test]
 async fn a_machine_that_cannot_be_deleted_stands_against_it(#[future(awt)] lab: Lab) -> Outcome {
@@ -60,18 +60,23 @@ async fn a_machine_that_cannot_be_deleted_stands_against_it(#[future(awt)] lab: 
     let (node, mark) = (cluster.nodes_of_pool("p").remove(0), cluster.mark());
     agent_pool(&lab, &cluster, "nodepool1", 2).await?;
     cluster.expect(nodes().of_agent_pool("nodepool1").count(2)).within(minutes(2)).await?;
-    let machines =
-        format!("/subscriptions/{}/resourceGroups/{}", lab.azure().subscription_id(), cluster.node_resource_group());
-    let denial = lab.tenant().deny_changes(machines.as_str(), "lockdown");
+    let group = format!("/resourceGroups/{}", cluster.node_resource_group());
+    let machines = format!("/subscriptions/{}{group}", lab.azure().subscription_id());
+    for role in lab.azure().roles_of(cluster.identity()).await? {
+        if role.id().to_ascii_lowercase().contains(&group.to_ascii_lowercase()) {
+            role.revoke().await?;
+        }
+    }
 
     cluster.apply(disabled()).await?;
 
     cluster.expect(pods("web").all_on(nodes().of_agent_pool("nodepool1"))).within(minutes(5)).await?;
-    cluster.expect(requests(VM_DELETE).since(&mark).answered(403).any()).within(minutes(2)).await?;
+    let denied = all_requests().about(&format!("{machines}/providers/Microsoft.Compute")).by(cluster.identity());
+    cluster.expect(denied.since(&mark).answered(403).any()).within(minutes(2)).await?;
     cluster.expect(vms().count(1).and(node_claims().count(1))).throughout(minutes(5)).await?;
     refused(&lab, &cluster, &[&node]).await?;
 
-    denial.lift();
+    lab.azure().role("Contributor").on(machines.as_str()).to(cluster.identity()).assign().await?;
     cluster.expect(nothing_left()).within(minutes(10)).await?;
     turned_off(&lab, &cluster).await
 }

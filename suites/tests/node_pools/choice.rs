@@ -130,7 +130,7 @@ async fn a_pool_of_both_kinds_prefers_spot_and_follows_the_pods_architecture(#[f
 #[tokio::test]
 async fn the_sku_list_is_what_machines_are_chosen_from(#[future(awt)] lab: Lab) -> Outcome {
     let (region, two) = (lab.region(), requires(SKU_NAME, "In", &["Standard_D2as_v5", "Standard_D2ads_v5"]));
-    region.restrict("Standard_D2as_v5", &[]);
+    region.withdraw_size("Standard_D2as_v5");
     let list = format!("/subscriptions/{}/providers/Microsoft.Compute/skus", lab.azure().subscription_id());
     let filter = format!("$filter=location eq '{}'", region.name());
     let skus = lab.azure().client().list(&format!("{list}?{filter}"), "2021-07-01").await?;

@@ -545,6 +545,29 @@ async fn a_node_class_stays_ready_without_the_right_to_join(#[future(awt)] lab: 
     cluster.expect(vms().count(2).and(nics().count(2))).within(minutes(1)).await
 }
 
+/// RBAC-24+: a node class whose subnet cannot be joined says so, as it does where it cannot be read. 1.7.1 tries reading
+/// only and stays Ready.
+#[rstest]
+#[tokio::test]
+async fn a_node_class_says_that_its_subnet_cannot_be_joined(#[future(awt)] lab: Lab) -> Outcome {
+    let network = network(&lab).await?;
+    Approach::B.give(&lab, &network, &network.custom_subnet).await?;
+    let cluster = network.cluster(&lab).await?;
+    let class = node_class("custom").vnet_subnet_id(network.custom_subnet.id());
+    pool_with_workload(&cluster, "custom", class).await?;
+    serves(&cluster, "custom", &network.custom_subnet).await?;
+
+    redefine(&lab, SUBNET_ACCESS, &[SUBNET_READ]).await?;
+    let mark = cluster.mark();
+    cluster.apply(deployment("more").cpu("1500m").on_pool("custom")).await?;
+    let refused = requests(NIC_WRITE).by(&network.identity).since(&mark).answered(403);
+    cluster.expect(refused.any()).within(minutes(1)).await?;
+    lab.known_fault("ready-while-the-subnet-cannot-be-joined", &["1.7.1"], async {
+        cluster.expect(node_class("custom").ready().not()).within(minutes(10)).await
+    })
+    .await
+}
+
 /// RBAC-23+: the right to write machines goes while a network interface is being made, so that the machine is refused
 /// when the interface is there. The interface does not stay alone, also not when the launch is given up after five
 /// minutes; with the right the pod gets its node.
