@@ -7,6 +7,11 @@
 //! that must not be one that AKS made; whatever is wrong with a subnet shows as the node class condition `SubnetsReady`,
 //! and no node is made until it is put right.
 
+mod full_subnet;
+mod sharing;
+mod traffic;
+mod trouble;
+
 use catnap::prelude::*;
 use rstest::rstest;
 use serde_json::json;
