@@ -1,13 +1,11 @@
-//! What keeps consolidation from going through: nodes that are down, pods that come in between, replacements that do not
-//! start, machines that cannot be deleted.
+//! What keeps consolidation from going through: pods that come in between, replacements that do not start, machines that
+//! cannot be deleted.
 
 use catnap::prelude::*;
 use rstest::rstest;
-use serde_json::Value;
 
 use super::{A_WHOLE_ROUND, D2, D8, as_many_resources_as_nodes, cluster_with, remove_filler, small};
 
-const COMPUTE: &str = "2024-07-01";
 const DISRUPTED: &str = "karpenter.sh/disrupted";
 const VM_WRITE: &str = "Microsoft.Compute/virtualMachines/write";
 const VM_DELETE: &str = "Microsoft.Compute/virtualMachines/delete";
@@ -22,36 +20,6 @@ async fn oversized(lab: &Lab, pool: NodePool) -> Result<(Cluster, Vec<String>, V
     cluster.expect(nodes().of_pool("p").all_of_size(&[D8])).now()?;
     let (claims, names) = (cluster.claims_of_pool("p"), cluster.pods_of("web"));
     Ok((cluster, claims, names))
-}
-
-/// CONS-23: a node that is not ready uses the budget up: with a budget of one nothing else is disrupted. When it is ready
-/// again, the empty nodes go.
-#[rstest]
-#[tokio::test]
-async fn a_node_that_is_down_uses_the_budget_up(#[future(awt)] lab: Lab) -> Outcome {
-    let cluster = cluster_with(&lab, node_pool("p").sizes(&[D2]).budgets([Budget::nodes("1")])).await?;
-    cluster.apply(deployment("filler").replicas(2).cpu("1500m").on_pool("p")).await?;
-    cluster.expect(pods("filler").all_running()).within(minutes(5)).await?;
-    cluster.expect(node_claims().of_pool("p").at_least_in_service(2)).within(minutes(1)).await?;
-    let before = cluster.claims_of_pool("p");
-    let machine = cluster.nodes_of_pool("p").remove(0);
-    let id = format!(
-        "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.Compute/virtualMachines/{machine}",
-        lab.azure().subscription_id(),
-        cluster.node_resource_group()
-    );
-    lab.azure().client().post(&format!("{id}/powerOff"), COMPUTE, &Value::Null).await?;
-    cluster.expect(nodes().named(&machine).all_ready().not()).within(minutes(3)).await?;
-
-    remove_filler(&cluster).await?;
-
-    cluster.expect(node_claims().of_pool("p").kept(&before)).throughout(A_WHOLE_ROUND).await?;
-    let told = events("DisruptionBlocked").about("NodePool").saying("No allowed disruptions");
-    cluster.expect(told.seen()).within(minutes(1)).await?;
-    cluster.expect(node_claims().of_pool("p").kept(&before)).now()?;
-
-    lab.azure().client().post(&format!("{id}/start"), COMPUTE, &Value::Null).await?;
-    cluster.expect(nodes().of_pool("p").none()).within(minutes(5)).await
 }
 
 /// CONS-24: a pod that arrives while a decision is looked at again stops it: the provisioner decides within ten seconds
