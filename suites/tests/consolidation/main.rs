@@ -6,6 +6,10 @@
 //! protect pods and nodes. The provisioner looks every ten seconds, and looks again fifteen seconds later before it
 //! acts: [`A_WHOLE_ROUND`] is the time after which "nothing happened" means something.
 
+mod interruption;
+mod obstacle;
+mod rest;
+
 use std::time::Duration;
 
 use catnap::prelude::*;
