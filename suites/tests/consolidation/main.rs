@@ -8,7 +8,6 @@
 
 mod interruption;
 mod obstacle;
-mod rest;
 
 use std::time::Duration;
 
