@@ -8,6 +8,7 @@
 
 mod interruption;
 mod obstacle;
+mod rest;
 
 use std::time::Duration;
 
