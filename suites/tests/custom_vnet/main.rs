@@ -10,7 +10,6 @@
 mod full_subnet;
 mod sharing;
 mod traffic;
-mod trouble;
 
 use catnap::prelude::*;
 use rstest::rstest;
