@@ -69,7 +69,10 @@ mod tests {
     fn each_claim_must_have_drifted_and_for_the_reason() {
         let drifted = claim("a", "Drifted", "True", "NodeClassDrift");
         assert!(node_claims().all_drifted("NodeClassDrift").evaluate(&state_of(&[])).is_err());
-        assert_eq!(node_claims().all_drifted("NodeClassDrift").evaluate(&state_of(std::slice::from_ref(&drifted))), Ok(()));
+        assert_eq!(
+            node_claims().all_drifted("NodeClassDrift").evaluate(&state_of(std::slice::from_ref(&drifted))),
+            Ok(())
+        );
         let other = claim("b", "Drifted", "True", "NodePoolDrifted");
         let state = state_of(&[drifted, other, claim("c", "Launched", "True", "Launched")]);
         let seen = node_claims().all_drifted("NodeClassDrift").evaluate(&state).unwrap_err();
