@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use clap::Args;
-use miette::{IntoDiagnostic, Result};
+use miette::{IntoDiagnostic, Result, miette};
 
 use super::run::find_suites;
 use crate::coverage::{Claims, Coverage, Row, last_results};
@@ -72,6 +72,13 @@ pub(super) async fn coverage(args: CoverageArgs) -> Result<u8> {
             || args.filters.iter().any(|filter| row.claim.suite == *filter || row.claim.id.starts_with(filter.as_str()))
     };
     coverage.rows.retain(|row| (row.scenarios.is_empty() || !args.uncovered) && asked(row));
+    if coverage.rows.is_empty() && !args.uncovered {
+        return Err(miette!(
+            help = "take the name of a suite (drift), the id of a claim (DRIFT-01) or the beginning of one; without a FILTER all are printed",
+            "no claim is called {}",
+            args.filters.join(" or ")
+        ));
+    }
     let text = if args.json {
         format!("{}\n", serde_json::to_string_pretty(&coverage).into_diagnostic()?)
     } else {
