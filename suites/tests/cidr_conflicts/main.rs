@@ -26,11 +26,20 @@ struct World {
 }
 
 async fn world(lab: &Lab) -> Result<World, Failure> {
+    world_with(lab, |builder| builder).await
+}
+
+/// The same with something else said of the cluster.
+async fn world_with(
+    lab: &Lab,
+    change: impl FnOnce(ManagedClusterBuilder<'_>) -> ManagedClusterBuilder<'_>,
+) -> Result<World, Failure> {
     let vnet = lab.azure().vnet("my-aks-vnet").address_space("10.1.0.0/16").create().await?;
     let subnet = vnet.subnet("cluster-subnet", "10.1.0.0/24").create().await?;
     let identity = lab.azure().identity("my-aks-identity").create().await?;
     lab.azure().role("Network Contributor").on(&vnet).to(&identity).assign().await?;
-    let cluster = lab.managed_cluster().node_provisioning(Auto).identity(&identity).subnet(&subnet).create().await?;
+    let builder = lab.managed_cluster().node_provisioning(Auto).identity(&identity).subnet(&subnet);
+    let cluster = change(builder).create().await?;
     Ok(World { vnet, cluster })
 }
 

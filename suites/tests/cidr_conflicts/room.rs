@@ -3,7 +3,7 @@
 use catnap::prelude::*;
 use rstest::rstest;
 
-use super::{World, pods_in, world};
+use super::{World, pods_in, world, world_with};
 
 const D2: &str = "Standard_D2s_v5";
 const NIC_WRITE: &str = "Microsoft.Network/networkInterfaces/write";
@@ -65,13 +65,8 @@ async fn the_addresses_in_use_follow_the_nodes(#[future(awt)] lab: Lab) -> Outco
 #[rstest]
 #[tokio::test]
 async fn a_node_takes_an_address_for_each_of_its_pods(#[future(awt)] lab: Lab) -> Outcome {
-    let vnet = lab.azure().vnet("my-aks-vnet").address_space("10.1.0.0/16").create().await?;
-    let cluster_subnet = vnet.subnet("cluster-subnet", "10.1.0.0/24").create().await?;
+    let World { vnet, cluster } = world_with(&lab, |builder| builder.node_subnet_networking()).await?;
     let subnet = vnet.subnet("custom-subnet", "10.1.1.0/24").create().await?;
-    let identity = lab.azure().identity("my-aks-identity").create().await?;
-    lab.azure().role("Network Contributor").on(&vnet).to(&identity).assign().await?;
-    let builder = lab.managed_cluster().node_provisioning(Auto).identity(&identity).subnet(&cluster_subnet);
-    let cluster = builder.node_subnet_networking().create().await?;
 
     pods_in(&cluster, &subnet, 8).await?;
     cluster.expect(pods("web").all_running()).within(minutes(5)).await?;

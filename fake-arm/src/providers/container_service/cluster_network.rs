@@ -33,12 +33,13 @@ impl ClusterNetwork {
     pub fn of(world: &World, cluster: &ResourceId) -> Option<Self> {
         let cluster = Cluster::find(world, cluster)?;
         let profile = cluster.network().ok()?;
-        let vnet = cluster.subnet(world).parent()?;
+        let default_subnet = cluster.subnet(world);
+        let vnet = default_subnet.parent()?;
         let mut ranges: Vec<Range> = Vec::new();
         ranges.extend(profile.service_cidrs.iter().map(|prefix| Range::new(Purpose::Services, *prefix)));
         ranges.extend(profile.pod_cidrs.iter().map(|prefix| Range::new(Purpose::Pods, *prefix)));
         let mut segments = Vec::new();
-        let mut around = network::surroundings(world, &cluster.subnet(world));
+        let mut around = network::surroundings(world, &default_subnet);
         around.network.extend(&profile.pod_cidrs);
         for subnet in world.resources().within(&vnet, network::SUBNET) {
             let prefixes = network::subnet_prefixes(world, &subnet.id);

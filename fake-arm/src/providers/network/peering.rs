@@ -150,18 +150,20 @@ pub(super) fn remove_all(world: &mut World, vnet: &ResourceId) {
     }
 }
 
+/// The peerings of a network that both sides have.
+fn connected<'w>(world: &'w World, vnet: &'w ResourceId) -> impl Iterator<Item = &'w Resource> {
+    world.resources().within(vnet, PEERING).filter(|p| p.properties()["peeringState"] == "Connected")
+}
+
 /// The spaces of the networks that a network is connected to, as its peerings remember them.
 pub(super) fn connected_spaces(world: &World, vnet: &ResourceId) -> Vec<IpNet> {
-    let connected = world.resources().within(vnet, PEERING).filter(|p| {
-        p.properties()["peeringState"] == "Connected" && p.properties()["allowVirtualNetworkAccess"] != json!(false)
-    });
-    connected.flat_map(|p| prefix::prefixes_of(&p.properties()["remoteAddressSpace"])).collect()
+    let open = connected(world, vnet).filter(|p| p.properties()["allowVirtualNetworkAccess"] != json!(false));
+    open.flat_map(|p| prefix::prefixes_of(&p.properties()["remoteAddressSpace"])).collect()
 }
 
 /// The networks that a network is connected to, by name, with their spaces as its peerings remember them.
 pub fn connected_networks(world: &World, vnet: &ResourceId) -> Vec<(String, IpNet)> {
-    let connected = world.resources().within(vnet, PEERING).filter(|p| p.properties()["peeringState"] == "Connected");
-    let spaces = connected.filter_map(|peering| {
+    let spaces = connected(world, vnet).filter_map(|peering| {
         let name = remote_of(peering)?.name().to_owned();
         Some((name, prefix::prefixes_of(&peering.properties()["remoteAddressSpace"])))
     });
