@@ -1,1 +1,28 @@
-//! Scenario suites.
+//! Scenario suites: one file or folder each in `tests/`. Here is what several of them begin with.
+
+use catnap::prelude::*;
+
+/// A cluster with node auto-provisioning, a node class `p` and this node pool, which is called `p` and is Ready.
+///
+/// # Errors
+/// What keeps it from being so.
+pub async fn cluster_with(lab: &Lab, pool: NodePool) -> Result<Cluster, Failure> {
+    let cluster = lab.managed_cluster().node_provisioning(Auto).create().await?;
+    cluster.apply(node_class("p")).await?;
+    cluster.apply(pool).await?;
+    cluster.expect(node_pool("p").ready()).within(minutes(1)).await?;
+    Ok(cluster)
+}
+
+/// A pool of this name makes a node for a pod that only it can serve.
+///
+/// # Errors
+/// When it does not.
+pub async fn provisions(cluster: &Cluster, pool: &str) -> Outcome {
+    cluster.apply(node_class(pool)).await?;
+    cluster.apply(node_pool(pool).sizes(&["Standard_D2s_v5"])).await?;
+    let web = format!("web-{pool}");
+    cluster.apply(deployment(&web).cpu("1").on_pool(pool)).await?;
+    cluster.expect(pods(&web).all_running()).within(minutes(5)).await?;
+    cluster.expect(nodes().of_pool(pool).count(1)).now()
+}

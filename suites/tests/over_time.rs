@@ -12,6 +12,7 @@ use jiff::civil::Weekday;
 use jiff::{Timestamp, tz::TimeZone};
 use rstest::rstest;
 use serde_json::json;
+use suites::cluster_with;
 
 const D2: &str = "Standard_D2s_v5";
 const D2DS: &str = "Standard_D2ds_v5";
@@ -20,15 +21,6 @@ const D_FAMILY: &str = "standardDSv5Family";
 const VM_WRITE: &str = "Microsoft.Compute/virtualMachines/write";
 const VM_DELETE: &str = "Microsoft.Compute/virtualMachines/delete";
 const DO_NOT_DISRUPT: &str = "karpenter.sh/do-not-disrupt";
-
-/// A cluster with node auto-provisioning, a node class `p` and a node pool `p`.
-async fn cluster_with(lab: &Lab, pool: NodePool) -> Result<Cluster, Failure> {
-    let cluster = lab.managed_cluster().node_provisioning(Auto).create().await?;
-    cluster.apply(node_class("p")).await?;
-    cluster.apply(pool).await?;
-    cluster.expect(node_pool("p").ready()).within(minutes(1)).await?;
-    Ok(cluster)
-}
 
 /// A deployment `web` of one pod, running.
 async fn web(cluster: &Cluster) -> Outcome {

@@ -15,6 +15,7 @@ use std::time::Duration;
 use catnap::prelude::*;
 use rstest::rstest;
 use serde_json::json;
+use suites::cluster_with;
 
 /// Ten seconds to the next look, fifteen until it is validated, and some to act.
 const A_WHOLE_ROUND: Duration = seconds(32);
@@ -22,15 +23,6 @@ const A_WHOLE_ROUND: Duration = seconds(32);
 const D2: &str = "Standard_D2s_v5";
 const D4: &str = "Standard_D4s_v5";
 const D8: &str = "Standard_D8s_v5";
-
-/// A cluster with node auto-provisioning, a node class `p` and a node pool `p`.
-async fn cluster_with(lab: &Lab, pool: NodePool) -> Result<Cluster, Failure> {
-    let cluster = lab.managed_cluster().node_provisioning(Auto).create().await?;
-    cluster.apply(node_class("p")).await?;
-    cluster.apply(pool).await?;
-    cluster.expect(node_pool("p").ready()).within(minutes(1)).await?;
-    Ok(cluster)
-}
 
 /// Brings up `count` nodes of four CPUs, each of them held by a pod of the deployment `filler` (3 CPUs) and one of the
 /// deployments `small-0`, `small-1`, … (half a CPU): no node has room for two of either. With the filler gone the nodes

@@ -18,6 +18,7 @@ mod subnet;
 use std::time::Duration;
 
 use catnap::prelude::*;
+use suites::cluster_with;
 
 const D2: &str = "Standard_D2s_v5";
 const D4: &str = "Standard_D4s_v5";
@@ -37,15 +38,6 @@ const SERVICE_CIDR: &str = "10.2.0.0/16";
 /// A node pool of small nodes that nothing but drift removes.
 fn steady(name: &str) -> NodePool {
     node_pool(name).sizes(&[D2]).consolidate_after("Never")
-}
-
-/// A cluster with node auto-provisioning, a node class `p` and a node pool `p`.
-async fn cluster_with(lab: &Lab, pool: NodePool) -> Result<Cluster, Failure> {
-    let cluster = lab.managed_cluster().node_provisioning(Auto).create().await?;
-    cluster.apply(node_class("p")).await?;
-    cluster.apply(pool).await?;
-    cluster.expect(node_pool("p").ready()).within(minutes(1)).await?;
-    Ok(cluster)
 }
 
 /// The network of the documents, with a second custom subnet, and a cluster in it that may use all of it.

@@ -12,19 +12,10 @@ mod template;
 use catnap::history::Event;
 use catnap::prelude::*;
 use serde_json::Value;
+use suites::provisions;
 
 const CONTAINER_SERVICE: &str = "2025-05-01";
 const D2: &str = "Standard_D2s_v5";
-
-/// A pool of this name makes a node for a pod that only it can serve.
-async fn provisions(cluster: &Cluster, pool: &str) -> Outcome {
-    cluster.apply(node_class(pool)).await?;
-    cluster.apply(node_pool(pool).sizes(&[D2])).await?;
-    let web = format!("web-{pool}");
-    cluster.apply(deployment(&web).cpu("1").on_pool(pool)).await?;
-    cluster.expect(pods(&web).all_running()).within(minutes(5)).await?;
-    cluster.expect(nodes().of_pool(pool).count(1)).now()
-}
 
 /// How often a provisioner was started so far.
 fn provisioner_starts(lab: &Lab) -> usize {

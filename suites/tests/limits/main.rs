@@ -14,6 +14,7 @@ mod supported;
 use catnap::prelude::*;
 use rstest::rstest;
 use serde_json::{Value, json};
+use suites::provisions;
 
 const CONTAINER_SERVICE: &str = "2025-05-01";
 const VM_WRITE: &str = "Microsoft.Compute/virtualMachines/write";
@@ -230,14 +231,4 @@ async fn without_its_windows_pool_the_cluster_gets_node_provisioning(#[future(aw
     lab.set_node_provisioning(&cluster, Auto).await?;
 
     provisions(&cluster, "p").await
-}
-
-/// A pool of this name makes a node for a pod that only it can serve.
-async fn provisions(cluster: &Cluster, pool: &str) -> Outcome {
-    cluster.apply(node_class(pool)).await?;
-    cluster.apply(node_pool(pool).sizes(&[D2])).await?;
-    let web = format!("web-{pool}");
-    cluster.apply(deployment(&web).cpu("1").on_pool(pool)).await?;
-    cluster.expect(pods(&web).all_running()).within(minutes(5)).await?;
-    cluster.expect(nodes().of_pool(pool).count(1)).now()
 }
