@@ -118,9 +118,11 @@ impl Child {
 
     /// Opens the gate and gives the process its clock. All tracing of a process is done by one thread.
     fn let_through(&self, gated: Gated, program: &Path) -> std::process::Child {
-        let Some(page) = &self.0.clock else { return gated.open() };
+        if self.0.clock.is_none() {
+            return gated.open();
+        }
         let mut gated = gated;
-        let set = set_clock(gated.pid(), program, page, || gated.say_open());
+        let set = set_clock(gated.pid(), program, || gated.say_open());
         if let Err(error) = set {
             self.0.clock_error.send_replace(Some(error));
         }

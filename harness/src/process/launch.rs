@@ -18,8 +18,15 @@ use std::process::{ChildStdin, Command, Stdio};
 use std::sync::{OnceLock, mpsc};
 
 use super::ChildSpec;
+use super::clock::{INHERITED, TimePage};
 
 const GATE: &str = r#"IFS= read -r open || exit 125; exec "$@" </dev/null"#;
+
+/// The same for a child that is to have a clock of its own: what is in `$0` goes along. It is opened here, before the
+/// child may go to a user namespace of its own, from which the harness's files cannot be reached.
+fn gate_with_clock() -> String {
+    format!(r#"IFS= read -r open || exit 125; exec {INHERITED}<"$0"; exec "$@" </dev/null"#)
+}
 
 /// A child that waits at its gate.
 #[derive(Debug)]
@@ -30,9 +37,20 @@ pub(super) struct Gated {
 
 /// Starts the program of `spec` behind its gate, through `wrapper` (arguments that take the program's command line as
 /// their last ones), in a process group of its own, with its output going to `log`.
-pub(super) fn launch(spec: &ChildSpec, wrapper: &[OsString], log: &File, folder: &Path) -> std::io::Result<Gated> {
+/// Where it is to have a clock, the memory of its page is open in it.
+pub(super) fn launch(
+    spec: &ChildSpec,
+    wrapper: &[OsString],
+    log: &File,
+    folder: &Path,
+    clock: Option<&TimePage>,
+) -> std::io::Result<Gated> {
     let mut command = Command::new("/bin/sh");
-    command.args(["-c", GATE, "catnap-gate"]).args(wrapper);
+    match clock {
+        Some(page) => command.args(["-c", &gate_with_clock(), &page.path()]),
+        None => command.args(["-c", GATE, "catnap-gate"]),
+    };
+    command.args(wrapper);
     if let Some(setpriv) = setpriv() {
         command.arg(setpriv).args(["--pdeathsig", "KILL", "--"]);
     }

@@ -181,7 +181,7 @@ impl Processes {
         if clock.is_some() {
             in_moving_time(&mut spec.environment);
         }
-        let gated = launch::launch(&spec, &wrapper, &output, self.scratch()).map_err(failed)?;
+        let gated = launch::launch(&spec, &wrapper, &output, self.scratch(), clock.as_deref()).map_err(failed)?;
         if let Err(source) = self.0.guardian.start(gated.pid()) {
             gated.abandon();
             return Err(failed(source));

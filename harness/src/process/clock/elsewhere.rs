@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use super::ClockError;
 
+/// What a page would be found as.
+pub(in crate::process) const INHERITED: i32 = 9;
+
 /// A page that never moves.
 #[derive(Debug)]
 pub(crate) struct TimePage;
@@ -12,6 +15,10 @@ pub(crate) struct TimePage;
 impl TimePage {
     pub(crate) fn new(_base: i64) -> std::io::Result<Self> {
         Err(std::io::ErrorKind::Unsupported.into())
+    }
+
+    pub(in crate::process) fn path(&self) -> String {
+        String::new()
     }
 
     pub(crate) fn moved(&self) -> Duration {
@@ -41,7 +48,7 @@ pub(crate) fn own_thread() -> i32 {
 }
 
 /// Lets the child go on in the machine's time.
-pub(crate) fn set_clock(_pid: i32, _program: &Path, _page: &TimePage, open: impl FnOnce()) -> Result<(), ClockError> {
+pub(crate) fn set_clock(_pid: i32, _program: &Path, open: impl FnOnce()) -> Result<(), ClockError> {
     open();
     Ok(())
 }

@@ -11,14 +11,15 @@ use nix::unistd::Pid;
 
 use super::ClockError;
 use super::code::{Code, Function};
-use super::page::{self, TimePage};
+use super::page;
 use super::vdso::{self, Vdso};
 
-/// Gives a process that is stopped at its `exec`, and traced by this thread, the page's clock.
-pub(super) fn implant(pid: Pid, page: &TimePage) -> Result<(), ClockError> {
+/// Gives a process that is stopped at its `exec`, and traced by this thread, the clock of the page whose memory it has
+/// open as [`INHERITED`](page::INHERITED). `last`: nothing comes after it that needs the page too.
+pub(super) fn implant(pid: Pid, last: bool) -> Result<(), ClockError> {
     let vdso = Vdso::get()?;
     let base = vdso::base_of(&pid.to_string())?;
-    let shared = map(pid, page)?;
+    let shared = map(pid, last)?;
     let code = Code::get();
     let real = |function| {
         vdso.functions.iter().find(|entry| entry.function == function).map_or(0, |entry| base + entry.address)
@@ -38,7 +39,7 @@ struct Mapped {
 }
 
 /// Lets the child map the pages.
-fn map(pid: Pid, page: &TimePage) -> Result<Mapped, ClockError> {
+fn map(pid: Pid, last: bool) -> Result<Mapped, ClockError> {
     let calls = Calls::begin(pid)?;
     let mapped = (|| {
         let size = page::SIZE as u64;
@@ -47,16 +48,13 @@ fn map(pid: Pid, page: &TimePage) -> Result<Mapped, ClockError> {
         // Readable and executable from the start, and written from outside: some systems refuse a page that a process
         // could write and then execute.
         let code = calls.call("mmap", libc::SYS_mmap, [0, size, executable, private, u64::MAX, 0])?;
-        let mut path = page.path().into_bytes();
-        path.push(0);
-        write(pid, code, &path)?;
-        let flags = (libc::O_RDONLY | libc::O_CLOEXEC) as u64;
-        let here = libc::AT_FDCWD as i64 as u64;
-        let file = calls.call("openat", libc::SYS_openat, [here, code, flags, 0, 0, 0])?;
+        let file = page::INHERITED as u64;
         let (readable, shared) = (libc::PROT_READ as u64, libc::MAP_SHARED as u64);
-        let page = calls.call("mmap", libc::SYS_mmap, [0, size, readable, shared, file, 0]);
-        calls.call("close", libc::SYS_close, [file, 0, 0, 0, 0, 0])?;
-        Ok(Mapped { code, page: page? })
+        let page = calls.call("mmap", libc::SYS_mmap, [0, size, readable, shared, file, 0])?;
+        if last {
+            calls.call("close", libc::SYS_close, [file, 0, 0, 0, 0, 0])?;
+        }
+        Ok(Mapped { code, page })
     })();
     calls.end()?;
     mapped

@@ -35,8 +35,12 @@ mod tests;
 #[cfg(target_os = "linux")]
 pub(crate) use activity::{Activity, own_thread};
 #[cfg(not(target_os = "linux"))]
+pub(in crate::process) use elsewhere::INHERITED;
+#[cfg(not(target_os = "linux"))]
 pub(crate) use elsewhere::{Activity, TimePage, own_thread, set_clock, wake};
 pub use error::ClockError;
+#[cfg(target_os = "linux")]
+pub(in crate::process) use page::INHERITED;
 #[cfg(target_os = "linux")]
 pub(crate) use page::TimePage;
 pub use probe::probe_clock;

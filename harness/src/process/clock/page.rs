@@ -11,6 +11,9 @@ use std::time::Duration;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 
+/// The file descriptor as which a child finds the page's memory when it becomes its program.
+pub(in crate::process) const INHERITED: i32 = 9;
+
 /// Bytes of the mapping.
 pub(super) const SIZE: usize = 4096;
 
@@ -52,8 +55,9 @@ impl TimePage {
         Ok(page)
     }
 
-    /// Where a child of this process finds the page's memory.
-    pub(super) fn path(&self) -> String {
+    /// Where a child of this process finds the page's memory, for as long as it is in the same user namespace: from
+    /// another one it may not look at this process's files.
+    pub(in crate::process) fn path(&self) -> String {
         format!("/proc/{}/fd/{}", std::process::id(), self.memory.as_raw_fd())
     }
 

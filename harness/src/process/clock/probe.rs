@@ -20,6 +20,12 @@ fn probe() -> Result<(), ClockError> {
 
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 fn probe() -> Result<(), ClockError> {
+    ask_date(&[])
+}
+
+/// Has `date` tell the time of a page, behind a wrapper.
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub(super) fn ask_date(wrapper: &[std::ffi::OsString]) -> Result<(), ClockError> {
     use std::fs::File;
     use std::io::{Read, Seek};
 
@@ -35,10 +41,10 @@ fn probe() -> Result<(), ClockError> {
     let mut output = tempfile::tempfile().map_err(|error| failed("a temporary file", error))?;
     let spec = ChildSpec::new("date", &date).arg("+%s");
     let log: &File = &output;
-    let mut gated =
-        launch::launch(&spec, &[], log, std::path::Path::new("/")).map_err(|error| failed("a process", error))?;
+    let mut gated = launch::launch(&spec, wrapper, log, std::path::Path::new("/"), Some(&page))
+        .map_err(|error| failed("a process", error))?;
     let pid = gated.pid();
-    let set = set_clock(pid, &date, &page, || gated.say_open());
+    let set = set_clock(pid, &date, || gated.say_open());
     let mut child = gated.into_process();
     if set.is_err() {
         let _ = child.kill();

@@ -11,20 +11,14 @@ use nix::unistd::Pid;
 
 use super::ClockError;
 use super::implant::implant;
-use super::page::TimePage;
 
-/// Gives a child the page's clock. `open` lets it go on from where it waits, on its way to becoming `program`, possibly
+/// Gives a child the clock of the page that it was [launched](crate::process::launch::launch) with. `open` lets it go on from where it waits, on its way to becoming `program`, possibly
 /// through other programs. Blocks until it has become that, and then no longer traces it; a child that ends before is
 /// left to be reaped.
 ///
 /// A `program` that is a script gets the page's clock with its interpreter, and again with what it becomes (`exec`);
 /// what it only starts lives in the machine's time.
-pub(in crate::process) fn set_clock(
-    pid: i32,
-    program: &Path,
-    page: &TimePage,
-    open: impl FnOnce(),
-) -> Result<(), ClockError> {
+pub(in crate::process) fn set_clock(pid: i32, program: &Path, open: impl FnOnce()) -> Result<(), ClockError> {
     let pid = Pid::from_raw(pid);
     // Should this thread end meanwhile, the child would wait for ever.
     let seized = ptrace::seize(pid, Options::PTRACE_O_TRACEEXEC | Options::PTRACE_O_EXITKILL);
@@ -35,7 +29,7 @@ pub(in crate::process) fn set_clock(
         let pass = match status {
             WaitStatus::PtraceEvent(_, _, libc::PTRACE_EVENT_EXEC) => {
                 if script.becomes(pid, program) {
-                    implant(pid, page)?;
+                    implant(pid, script.is_over())?;
                     if script.is_over() {
                         return detach(pid);
                     }
