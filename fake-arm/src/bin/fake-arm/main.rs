@@ -2,7 +2,6 @@
 
 mod flags;
 mod greeting;
-mod hollow;
 mod keeping;
 mod running;
 mod trouble;

@@ -14,9 +14,9 @@ use fake_arm::{FakeArm, Settings, StartError};
 
 use crate::flags::Serve;
 use crate::greeting::{self, Client};
-use crate::hollow::HollowEngine;
 use crate::keeping;
 use crate::trouble::Trouble;
+use fake_arm::engine::HollowEngine;
 
 /// Entries that the ledger keeps.
 const LEDGER: usize = 100_000;

@@ -1,10 +1,10 @@
 //! Managed clusters of a fake on its own: everything that Azure Resource Manager has of them, and no Kubernetes inside.
 
-use fake_arm::engine::{ClusterAccess, ClusterEngine, EngineError, ManagedCluster};
+use super::{ClusterAccess, ClusterEngine, EngineError, ManagedCluster};
 
 /// Makes clusters that are up at once, have nothing in them, and answer nobody.
-#[derive(Debug)]
-pub(crate) struct HollowEngine;
+#[derive(Debug, Clone, Copy, Default)]
+pub struct HollowEngine;
 
 #[async_trait::async_trait]
 impl ClusterEngine for HollowEngine {

@@ -1,6 +1,10 @@
 //! What the ContainerService provider asks of whoever can make a Kubernetes cluster. fake-arm does the ARM side of a
 //! managed cluster (validation, node resource group, identities, agent pool addresses); the engine does the rest.
 
+mod hollow;
+
+pub use hollow::HollowEngine;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
