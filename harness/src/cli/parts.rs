@@ -1,5 +1,6 @@
 //! The real parts that a command uses, and how they are made ready before the first lab needs them.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -37,7 +38,66 @@ pub struct PartsArgs {
     pub kubernetes: Option<String>,
 }
 
+/// Which real parts to run scenarios with: each version of Kubernetes with each version of the provisioner.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct MatrixArgs {
+    /// A provisioner of your own: the path of its executable
+    #[arg(long, value_name = "PATH", env = "CATNAP_PROVISIONER", hide_env_values = true, help_heading = "Real parts")]
+    provisioner: Option<PathBuf>,
+    /// The version of the provisioner, Karpenter's Azure provider; may be given several times [default: 1.7.1]
+    #[arg(
+        long,
+        value_name = "VERSION",
+        env = "CATNAP_PROVISIONER_VERSION",
+        value_delimiter = ',',
+        hide_env_values = true,
+        help_heading = "Real parts"
+    )]
+    provisioner_version: Vec<String>,
+    /// The version of Kubernetes; may be given several times [default: 1.34.4]
+    #[arg(
+        long,
+        value_name = "VERSION",
+        env = "CATNAP_KUBERNETES_VERSION",
+        value_delimiter = ',',
+        hide_env_values = true,
+        help_heading = "Real parts"
+    )]
+    kubernetes: Vec<String>,
+}
+
+impl MatrixArgs {
+    /// Every combination, those of one version of Kubernetes together, each once.
+    ///
+    /// # Errors
+    /// As [`PartsArgs::checked`].
+    pub(super) fn combinations(&self) -> Result<Vec<PartsArgs>> {
+        // None is the default version.
+        let choices = |given: &[String]| -> Vec<Option<String>> {
+            let mut seen = BTreeSet::new();
+            let given: Vec<_> = given.iter().filter(|version| seen.insert(*version)).cloned().map(Some).collect();
+            if given.is_empty() { vec![None] } else { given }
+        };
+        let mut all = Vec::new();
+        for kubernetes in choices(&self.kubernetes) {
+            for provisioner_version in choices(&self.provisioner_version) {
+                let provisioner = self.provisioner.clone();
+                let parts = PartsArgs { provisioner, provisioner_version, kubernetes: kubernetes.clone() };
+                all.push(parts.checked()?);
+            }
+        }
+        Ok(all)
+    }
+}
+
 impl PartsArgs {
+    /// What tells this combination from others, also as the name of a folder.
+    #[must_use]
+    pub fn label(&self) -> String {
+        let Versions { kubernetes, provisioner, .. } = self.versions();
+        format!("kubernetes-{kubernetes}-karpenter-azure-{provisioner}")
+    }
+
     /// The same with an absolute path of the provisioner, which is made sure to be something that can be started.
     ///
     /// # Errors
@@ -134,6 +194,27 @@ pub(super) fn trouble(error: ComponentError) -> miette::Report {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_version_is_combined_with_each_once() {
+        let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let matrix = MatrixArgs {
+            provisioner: None,
+            provisioner_version: texts(&["1.6.3", "1.7.1", "1.6.3"]),
+            kubernetes: texts(&["1.33.13", "1.34.4"]),
+        };
+        let labels: Vec<_> = matrix.combinations().unwrap().iter().map(PartsArgs::label).collect();
+        assert_eq!(
+            labels,
+            [
+                "kubernetes-1.33.13-karpenter-azure-1.6.3",
+                "kubernetes-1.33.13-karpenter-azure-1.7.1",
+                "kubernetes-1.34.4-karpenter-azure-1.6.3",
+                "kubernetes-1.34.4-karpenter-azure-1.7.1",
+            ]
+        );
+        assert_eq!(MatrixArgs::default().combinations().unwrap().len(), 1);
+    }
 
     fn error(path: &str) -> String {
         let parts = PartsArgs { provisioner: Some(path.into()), ..PartsArgs::default() };

@@ -2,17 +2,18 @@
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
-use miette::{IntoDiagnostic, Result, WrapErr};
+use miette::{IntoDiagnostic, Result, WrapErr, miette};
 
 use super::building::Building;
 use super::interrupt::Interrupts;
-use super::parts::{PartsArgs, prepare_components};
+use super::parts::{MatrixArgs, prepare_components};
 use crate::clock::ClockKind;
-use crate::report::{Display, Live, Palette, Plain, Summary, quoted, runner_command};
+use crate::report::{Display, Live, Palette, Plain, Summary, Tally, quoted, runner_command};
 use crate::runner::{
     Outcome, Plan, RunFolder, RunnerError, Scenario, Suite, SuiteFolder, Workspace, build, default_jobs, list,
     make_writable, select,
@@ -35,6 +36,8 @@ Examples:
   catnap run --provisioner ./karpenter         a provisioner of your own
   catnap run --clock real --patience 20m       nothing is sped up, waits of up to 20 minutes are waited
   catnap run --kubernetes 1.33.13 --provisioner-version 1.6.3
+  catnap run --kubernetes 1.33.13 --kubernetes 1.34.4 --provisioner-version 1.6.3 --provisioner-version 1.7.1
+                                               each with each, one after the other
 
 Exit status:
   0  all scenarios passed (or were skipped, with the reason)
@@ -84,7 +87,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "DIR", env = "CATNAP_SUITES", hide_env_values = true)]
     suites: Option<PathBuf>,
     #[command(flatten)]
-    parts: PartsArgs,
+    parts: MatrixArgs,
 }
 
 fn jobs(text: &str) -> Result<usize, String> {
@@ -108,8 +111,37 @@ pub(super) async fn run(args: RunArgs) -> Result<u8> {
         prepared = prepare(args) => prepared?,
         () = interrupts.first() => return Ok(interrupts.exit_code().unwrap_or(2)),
     };
-    let Some((plan, palette)) = prepared else { return Ok(0) };
+    let Some((plans, palette)) = prepared else { return Ok(0) };
+    let several = plans.len() > 1;
+    let mut tallies: Vec<(String, Tally)> = Vec::new();
+    let mut code = 0;
+    for Labelled { label, plan, .. } in plans {
+        if several {
+            // The one who reads may have gone; the status still tells how it went.
+            let _ = writeln!(std::io::stdout(), "\n{}\n", palette.heading(&label));
+        }
+        let (outcome, text) = one_run(plan, &interrupts, palette).await?;
+        let _ = std::io::stdout().write_all(text.as_bytes());
+        tallies.push((label, Tally::of(outcome.reports.iter().map(|report| &report.verdict))));
+        code = worse(code, outcome.exit_code());
+        if let Some(interrupted) = interrupts.exit_code() {
+            code = interrupted;
+            break;
+        }
+    }
+    if several {
+        let _ = std::io::stdout().write_all(side_by_side(&tallies, palette).as_bytes());
+    }
+    Ok(code)
+}
 
+/// A failure weighs more than something that could not run, as within one run.
+fn worse(one: u8, other: u8) -> u8 {
+    if one == 1 || other == 1 { 1 } else { one.max(other) }
+}
+
+/// Runs one plan; what it came to, and what is told of that.
+async fn one_run(plan: Plan, interrupts: &Interrupts, palette: Palette) -> Result<(Outcome, String)> {
     let (seed, artefacts, junit) = (plan.seed, plan.folder.path().to_path_buf(), plan.junit.clone());
     let mut display: Box<dyn Display> = if std::io::stdout().is_terminal() && std::io::stderr().is_terminal() {
         Box::new(Live::new(palette))
@@ -118,7 +150,6 @@ pub(super) async fn run(args: RunArgs) -> Result<u8> {
     };
     let outcome = plan.run(&mut *display, interrupts.stop()).await?;
     drop(display);
-
     let summary = Summary {
         reports: &outcome.reports,
         not_started: outcome.not_started,
@@ -127,19 +158,39 @@ pub(super) async fn run(args: RunArgs) -> Result<u8> {
         junit,
         took: outcome.took,
     };
-    // The one who reads may have gone; the status still tells how it went.
-    let _ = std::io::stdout().write_all(summary.render(palette).as_bytes());
-    Ok(exit_code(&outcome, &interrupts))
+    let text = summary.render(palette);
+    Ok((outcome, text))
 }
 
-fn exit_code(outcome: &Outcome, interrupts: &Interrupts) -> u8 {
-    interrupts.exit_code().unwrap_or_else(|| outcome.exit_code())
+/// How the combinations of versions came off, a line for each.
+fn side_by_side(tallies: &[(String, Tally)], palette: Palette) -> String {
+    let width = tallies.iter().map(|(label, _)| label.len()).max().unwrap_or(0);
+    let mut text = String::from("\n");
+    for (label, tally) in tallies {
+        let mut said = format!("{} passed, {} failed, {} skipped", tally.passed, tally.failed, tally.skipped);
+        if tally.known_faults > 0 {
+            said += &format!(", {} known faults", tally.known_faults);
+        }
+        if tally.could_not_run > 0 {
+            said += &format!(", {} could not run", tally.could_not_run);
+        }
+        let said = if tally.exit_code() == 0 { palette.good(&said) } else { palette.bad(&said) };
+        text += &format!("{label:width$}  {said}\n");
+    }
+    text
+}
+
+/// A run with one combination of versions. It holds the folder above its own against other runs.
+struct Labelled {
+    label: String,
+    plan: Plan,
+    _above: Option<Arc<RunFolder>>,
 }
 
 /// Finds out what there is to run and makes everything ready for it; `None` when it was only to be listed.
-async fn prepare(args: RunArgs) -> Result<Option<(Plan, Palette)>> {
+async fn prepare(args: RunArgs) -> Result<Option<(Vec<Labelled>, Palette)>> {
     let palette = Palette::of(&std::io::stdout());
-    let parts = args.parts.checked()?;
+    let combinations = args.parts.combinations()?;
     let workspace = Workspace::locate();
     let suites = find_suites(&workspace, args.suites.as_deref(), args.no_build).await?;
     let scenarios = select(list(&suites).await?, &args.filters)?;
@@ -150,11 +201,15 @@ async fn prepare(args: RunArgs) -> Result<Option<(Plan, Palette)>> {
 
     // Folders that the user names are tried before anything takes long.
     let named = args.artefacts.as_deref().map(RunFolder::at).transpose()?;
-    let junit = args.junit.map(std::path::absolute).transpose().into_diagnostic()?;
+    let junit = args.junit.as_ref().map(std::path::absolute).transpose().into_diagnostic()?;
     if let Some(junit) = &junit {
         make_writable(junit)?;
     }
-    let facts = prepare_components(&parts).await?;
+    // So that a version that there is not ends the run before its first scenario.
+    let mut facts = Vec::new();
+    for parts in &combinations {
+        facts.push(prepare_components(parts).await?);
+    }
 
     let seed = args.seed.unwrap_or_else(|| rand::random_range(0..1_000_000_000));
     let folder = match named {
@@ -164,32 +219,49 @@ async fn prepare(args: RunArgs) -> Result<Option<(Plan, Palette)>> {
             RunFolder::create_under(&std::path::absolute(above).into_diagnostic()?, Timestamp::now(), seed)?
         }
     };
-    let mut options = parts.options();
-    options.extend(args.suites.iter().map(|path| format!("--suites {}", quoted(&path.to_string_lossy()))));
-    options.extend(args.clock.map(|clock| format!("--clock {clock}")));
-    options.extend(args.patience.map(|patience| format!("--patience {}s", patience.as_secs())));
-    options.extend(args.no_build.then(|| "--no-build".to_owned()));
-    let plan = Plan {
-        scenarios,
-        jobs: args.jobs.unwrap_or_else(default_jobs),
-        seed,
-        keep: args.keep,
-        provisioner: parts.provisioner,
-        provisioner_version: parts.provisioner_version,
-        kubernetes_version: parts.kubernetes,
-        // Whoever asks for more at a time than the labs would allow means the labs too.
-        labs: args.jobs.filter(|_| std::env::var_os("CATNAP_LABS").is_none()),
-        clock: args.clock,
-        patience: args.patience,
-        timeout: args.timeout,
-        grace: GRACE,
-        junit: junit.unwrap_or_else(|| folder.path().join("junit")),
-        folder,
-        facts,
-        command: format!("{} run", runner_command()),
-        options,
-    };
-    Ok(Some((plan, palette)))
+    let mut shared = Vec::new();
+    shared.extend(args.suites.iter().map(|path| format!("--suites {}", quoted(&path.to_string_lossy()))));
+    shared.extend(args.clock.map(|clock| format!("--clock {clock}")));
+    shared.extend(args.patience.map(|patience| format!("--patience {}s", patience.as_secs())));
+    shared.extend(args.no_build.then(|| "--no-build".to_owned()));
+
+    let several = combinations.len() > 1;
+    let mut folder = Some(folder);
+    let above = if several { folder.take().map(Arc::new) } else { None };
+    let mut plans = Vec::new();
+    for (parts, facts) in combinations.into_iter().zip(facts) {
+        let label = parts.label();
+        let folder = match (folder.take(), &above) {
+            (Some(folder), _) => folder,
+            (None, Some(above)) => RunFolder::at(&above.path().join(&label))?,
+            (None, None) => return Err(miette!("there is no folder left for {label}")),
+        };
+        let junit = junit.clone().map(|junit| if several { junit.join(&label) } else { junit });
+        let mut options = parts.options();
+        options.extend(shared.iter().cloned());
+        let plan = Plan {
+            scenarios: scenarios.clone(),
+            jobs: args.jobs.unwrap_or_else(default_jobs),
+            seed,
+            keep: args.keep,
+            provisioner: parts.provisioner,
+            provisioner_version: parts.provisioner_version,
+            kubernetes_version: parts.kubernetes,
+            // Whoever asks for more at a time than the labs would allow means the labs too.
+            labs: args.jobs.filter(|_| std::env::var_os("CATNAP_LABS").is_none()),
+            clock: args.clock,
+            patience: args.patience,
+            timeout: args.timeout,
+            grace: GRACE,
+            junit: junit.unwrap_or_else(|| folder.path().join("junit")),
+            folder,
+            facts,
+            command: format!("{} run", runner_command()),
+            options,
+        };
+        plans.push(Labelled { label, plan, _above: above.clone() });
+    }
+    Ok(Some((plans, palette)))
 }
 
 /// The suites: built where catnap itself was built, else those that are beside it.
@@ -249,6 +321,17 @@ mod tests {
         for wrong in ["", "90", "0s", "-5m", "soon"] {
             assert!(time(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn combinations_stand_below_each_other_and_the_worst_decides() {
+        let tally = |passed, failed, could_not_run| Tally { passed, failed, could_not_run, ..Tally::default() };
+        let tallies = [("a".to_owned(), tally(2, 0, 0)), ("longer".to_owned(), tally(1, 1, 1))];
+        insta::assert_snapshot!(side_by_side(&tallies, Palette::PLAIN).trim(), @r"
+        a       2 passed, 0 failed, 0 skipped
+        longer  1 passed, 1 failed, 0 skipped, 1 could not run
+        ");
+        assert_eq!([worse(0, 2), worse(2, 1), worse(1, 0), worse(0, 0)], [2, 1, 1, 0]);
     }
 
     #[test]
