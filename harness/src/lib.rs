@@ -19,6 +19,7 @@ pub mod net {
     pub use fake_arm::providers::container_service::ClusterNetwork;
 }
 pub mod node;
+pub mod preflight;
 pub mod process;
 pub mod provisioner;
 pub mod report;

@@ -7,6 +7,8 @@ mod feature;
 mod group;
 mod identity;
 mod role;
+#[cfg(test)]
+pub(crate) mod testing;
 mod vnet;
 
 pub use client::{ArmClient, Begun, Token};

@@ -275,43 +275,17 @@ impl RoleDefinition {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use crate::clock::LabClock;
-    use fake_arm::FakeArm;
-    use fake_arm::entra::{Principal, PrincipalKind};
-
     use super::*;
-    use crate::azure::ArmClient;
-    use crate::history::History;
-
-    /// Azure as `who` sees it.
-    fn azure(fake: &Arc<FakeArm>, who: Uuid) -> Azure {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let issuer = fake.clone();
-        let token = Arc::new(move || issuer.token_for(who));
-        let client =
-            ArmClient::new(fake.endpoint().clone(), Some(fake.ca_pem()), token, LabClock::real()).expect("client");
-        let history = History::new(LabClock::real(), None).expect("history");
-        Azure::new(client, history, &fake.subscription_id().to_string(), "eastus", "rg")
-    }
+    use crate::azure::testing::{owned, seen_by};
 
     #[tokio::test]
     async fn roles_are_defined_assigned_and_revoked() {
-        let fake = Arc::new(FakeArm::builder().start().await.expect("fake"));
-        let owner = Uuid::from_u128(1);
-        fake.add_owner(Principal {
-            object_id: owner,
-            client_id: owner,
-            kind: PrincipalKind::User,
-            display_name: "owner".into(),
-        });
-        let azure_of_owner = azure(&fake, owner);
+        let (fake, azure_of_owner) = owned().await;
         let vnet = azure_of_owner.vnet("v").address_space("10.0.0.0/16").create().await.expect("vnet");
         let subnet = vnet.subnet("a", "10.0.1.0/24").create().await.expect("subnet");
         let identity = azure_of_owner.identity("i").create().await.expect("identity");
         let object_id = identity.principal_id().as_str().parse().expect("a GUID");
-        let client = azure(&fake, object_id).client().clone();
+        let client = seen_by(&fake, object_id).client().clone();
         let read = async || client.get(subnet.id(), api_version::NETWORK).await.err().and_then(|e| e.status());
         assert_eq!(read().await, Some(403));
 

@@ -4,6 +4,7 @@ mod bench;
 mod bench_clock;
 mod bench_soak;
 mod building;
+mod check;
 mod components;
 mod coverage;
 mod doctor;
@@ -11,10 +12,12 @@ mod interrupt;
 mod parts;
 mod rights;
 mod run;
+mod sign_in;
 mod trouble;
 mod up;
 
 pub use bench::{BenchArgs, BenchCommand, LabBenchArgs};
+use check::CheckArgs;
 pub use components::ComponentsArgs;
 use coverage::CoverageArgs;
 pub use doctor::DoctorArgs;
@@ -41,6 +44,7 @@ Examples:
   catnap run --list                name every scenario
   catnap run custom_vnet           run one suite
   catnap up                        a lab to look around in
+  catnap check --cluster ID        what is in the way of nodes in a subscription
   catnap rights                    what the provisioner needs in Azure
 
 Exit status: 0 all passed, 1 a scenario failed, 2 scenarios could not be run.
@@ -59,6 +63,7 @@ enum Command {
     Run(RunArgs),
     Up(UpArgs),
     Rights(RightsArgs),
+    Check(CheckArgs),
     Coverage(CoverageArgs),
     // Said here: the parts that these two take have a comment of their own, which would stand instead.
     /// Say what works on this machine, what does not, and what to do about it
@@ -90,6 +95,7 @@ pub fn main() -> ExitCode {
             Command::Run(args) => run::run(args).await,
             Command::Up(args) => up::up(args).await,
             Command::Rights(args) => rights::rights(&args),
+            Command::Check(args) => check::check(args).await,
             Command::Coverage(args) => coverage::coverage(args).await,
             Command::Doctor(args) => doctor::doctor(&args).await.map_err(parts::trouble),
             Command::Components(args) => components::components(&args).await.map_err(parts::trouble),

@@ -41,12 +41,13 @@ use fake_arm::providers::container_service::ClusterNetwork;
 use kube::config::Kubeconfig;
 use serde_json::Value;
 
-use crate::azure::{ArmClient, ArmError, Azure, PrincipalId, api_version};
+use crate::azure::{ArmClient, ArmError, Azure, PrincipalId, Subnet, api_version};
 use crate::clock::LabClock;
 use crate::expect::{Failure, Outcome, Witness, differences, readable};
 use crate::history::{Event, History};
 use crate::manifest::{ManifestError, Manifests};
 use crate::node::{BootSwitch, CustomData};
+use crate::preflight::{self, Plan};
 use crate::report::{ProgressWriter, Verdict};
 use slot::Slot;
 use watch::Watches;
@@ -122,6 +123,18 @@ impl Lab {
         let id = fake_arm::arm::ResourceId::parse(cluster.id())?;
         let network = fake.with(|world| ClusterNetwork::of(world, &id));
         network.ok_or_else(|| Failure::new(format!("there is no network of {}", cluster.id())))
+    }
+
+    /// What `catnap check` finds in the way of nodes of a cluster in these subnets: the bad findings, each with the rule
+    /// that decided.
+    ///
+    /// # Errors
+    /// When the cluster or its network cannot be looked at.
+    pub async fn in_the_way(&self, cluster: &Cluster, subnets: &[&Subnet]) -> Result<Vec<String>, Failure> {
+        let subnets = subnets.iter().map(|subnet| subnet.id().to_owned()).collect();
+        let plan = Plan { cluster: Some(cluster.id().to_owned()), subnets, ..Plan::default() };
+        let report = preflight::check(self.azure.client(), &plan).await?;
+        Ok(report.bad().map(|finding| finding.text.clone()).collect())
     }
 
     /// Azure as another principal sees it, with that one's rights. Only where Azure is fake-arm, which signs tokens for

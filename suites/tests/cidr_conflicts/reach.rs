@@ -14,7 +14,7 @@ enum Obstacle {
 
 /// CIDR-09, NET-22: routes and security rules have to be tested. Behind a route that leads nowhere, or a rule that lets
 /// nothing out, a machine never reaches the API server: it is there, no node registers, and the network says which rule it
-/// is. When the way is free the machine becomes a node.
+/// is; `catnap check` says so beforehand. When the way is free the machine becomes a node.
 #[rstest]
 #[case::a_route_that_leads_nowhere(Obstacle::Route, "the route 0.0.0.0/0 of subnet custom-subnet")]
 #[case::a_rule_that_lets_nothing_out(Obstacle::Rule, "the rule nothing-out of closed")]
@@ -51,6 +51,9 @@ async fn a_machine_that_cannot_reach_its_api_server_becomes_no_node(
     };
     lab.azure().client().put(&id, NETWORK, &body).await?;
     change(&lab, subnet.id(), |properties| properties[property] = json!({ "id": id })).await?;
+    let found = lab.in_the_way(&cluster, &[&subnet]).await?;
+    let foretold = found.iter().any(|text| text.contains("never becomes a node") && text.contains(told));
+    lab.verify(&format!("a look beforehand tells it: {found:?}"), true, foretold)?;
 
     pods_in(&cluster, &subnet, 1).await?;
     cluster.expect(vms().of_pool("p").count(1)).within(minutes(2)).await?;
@@ -64,6 +67,7 @@ async fn a_machine_that_cannot_reach_its_api_server_becomes_no_node(
         properties.as_object_mut().map(|properties| properties.remove(property));
     })
     .await?;
+    lab.verify("what is in the way now", Vec::new(), lab.in_the_way(&cluster, &[&subnet]).await?)?;
     cluster.expect(pods("web").all_running()).within(minutes(20)).await?;
     cluster.expect(nodes().of_pool("p").all_in_subnet(&subnet)).now()
 }

@@ -12,6 +12,7 @@
 
 use catnap::expect::RequestSelection;
 use catnap::history::Event;
+use catnap::preflight::{IN_THE_NODE_RESOURCE_GROUP, ON_THE_SUBNET};
 use catnap::prelude::*;
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -190,14 +191,17 @@ async fn rights_on_the_subnet_suffice(#[future(awt)] lab: Lab, #[case] approach:
 }
 
 /// RBAC-10, RBAC-11, RBAC-20+: a role on another subnet does not help: the node class says which right is missing where,
-/// and an event says it too; no machine, no network interface and no request for one. When the role comes, the pods run
-/// without anybody touching anything.
+/// and an event says it too, as `catnap check` does beforehand; no machine, no network interface and no request for one.
+/// When the role comes, the pods run without anybody touching anything.
 #[rstest]
 #[tokio::test]
 async fn each_subnet_needs_its_own_assignment(#[future(awt)] lab: Lab) -> Outcome {
     let network = network(&lab).await?;
     Approach::B.give(&lab, &network, &network.cluster_subnet).await?;
     let cluster = network.cluster(&lab).await?;
+    let found = lab.in_the_way(&cluster, &[&network.custom_subnet]).await?;
+    let foretold = found.len() == 1 && ON_THE_SUBNET.iter().all(|action| found[0].contains(action));
+    lab.verify(&format!("a look beforehand names both rights, and nothing else: {found:?}"), true, foretold)?;
     let mark = cluster.mark();
 
     let class = node_class("custom").vnet_subnet_id(network.custom_subnet.id());
@@ -215,6 +219,7 @@ async fn each_subnet_needs_its_own_assignment(#[future(awt)] lab: Lab) -> Outcom
     serves(&cluster, "default", &network.cluster_subnet).await?;
 
     Approach::B.give(&lab, &network, &network.custom_subnet).await?;
+    lab.verify("what is in the way now", Vec::new(), lab.in_the_way(&cluster, &[&network.custom_subnet]).await?)?;
     serves(&cluster, "custom", &network.custom_subnet).await
 }
 
@@ -422,26 +427,12 @@ async fn redefine(lab: &Lab, role: &str, actions: &[&str]) -> Outcome {
 }
 
 /// What a launch, its failure and the end of a node take in the node resource group and on the subnet, besides what needs
-/// no role there. The printed role of the last part of this suite is measured, this one is written down: it holds the
-/// removal of an interface whose machine was refused, and the look at an extension whose installation takes a moment.
-const NEEDED: [&str; 16] = [
-    SUBNET_READ,
-    SUBNET_JOIN,
-    NIC_WRITE,
-    VM_WRITE,
-    "Microsoft.Compute/virtualMachines/read",
-    "Microsoft.Compute/virtualMachines/delete",
-    "Microsoft.Compute/virtualMachines/extensions/read",
-    "Microsoft.Compute/virtualMachines/extensions/write",
-    "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action",
-    "Microsoft.Network/loadBalancers/backendAddressPools/join/action",
-    "Microsoft.Network/loadBalancers/read",
-    "Microsoft.Network/networkInterfaces/delete",
-    "Microsoft.Network/networkInterfaces/join/action",
-    "Microsoft.Network/networkInterfaces/read",
-    "Microsoft.Network/networkSecurityGroups/join/action",
-    "Microsoft.Network/networkSecurityGroups/read",
-];
+/// no role there: what `catnap check` looks for. The printed role of the last part of this suite is measured, this one is
+/// written down: it holds the removal of an interface whose machine was refused, and the look at an extension whose
+/// installation takes a moment.
+fn needed() -> Vec<&'static str> {
+    ON_THE_SUBNET.into_iter().chain(IN_THE_NODE_RESOURCE_GROUP).collect()
+}
 
 /// A custom role for everything.
 const PROVISIONER: &str = "Node auto-provisioning";
@@ -486,7 +477,7 @@ async fn without_a_right_nothing_is_made_until_it_comes(
 ) -> Outcome {
     let network = network(&lab).await?;
     let cluster = network.cluster(&lab).await?;
-    let others: Vec<_> = NEEDED.iter().copied().filter(|action| *action != missing).collect();
+    let others: Vec<_> = needed().into_iter().filter(|action| *action != missing).collect();
     only(&lab, &network, &cluster, &others).await?;
     let mark = cluster.mark();
 
@@ -507,7 +498,7 @@ async fn without_a_right_nothing_is_made_until_it_comes(
     }
     cluster.expect(requests_refused(&network.identity).since(&mark).any()).now()?;
 
-    redefine(&lab, PROVISIONER, &NEEDED).await?;
+    redefine(&lab, PROVISIONER, &needed()).await?;
     serves(&cluster, "custom", &network.custom_subnet).await?;
     cluster.expect(vms().count(1).and(nics().count(1))).within(minutes(1)).await?;
     lab.verify("starts of the provisioner", 1, starts(&lab))
@@ -579,14 +570,14 @@ async fn no_interface_stays_alone_when_a_right_goes_in_between(#[future(awt)] la
     }
     let network = network(&lab).await?;
     let cluster = network.cluster(&lab).await?;
-    only(&lab, &network, &cluster, &NEEDED).await?;
+    only(&lab, &network, &cluster, &needed()).await?;
     lab.region().operation_takes(NIC_WRITE, seconds(30));
     let mark = cluster.mark();
     let class = node_class("custom").vnet_subnet_id(network.custom_subnet.id());
     pool_with_workload(&cluster, "custom", class).await?;
     cluster.expect(requests(NIC_WRITE).since(&mark).any()).within(minutes(1)).await?;
 
-    let others: Vec<_> = NEEDED.iter().copied().filter(|action| *action != VM_WRITE).collect();
+    let others: Vec<_> = needed().into_iter().filter(|action| *action != VM_WRITE).collect();
     redefine(&lab, PROVISIONER, &others).await?;
     cluster.expect(nics().count(1)).within(minutes(1)).await?;
     let failed = node_claims().of_pool("custom").all_with_reason("Launched", "CreateInstanceFailed", VM_WRITE);
@@ -598,7 +589,7 @@ async fn no_interface_stays_alone_when_a_right_goes_in_between(#[future(awt)] la
     cluster.expect(vms().none().and(nics().none()).and(disks().none())).within(minutes(1)).await?;
     cluster.expect(vms().none()).at_every_instant_since(&mark)?;
 
-    redefine(&lab, PROVISIONER, &NEEDED).await?;
+    redefine(&lab, PROVISIONER, &needed()).await?;
     cluster.scale("web-custom", 1).await?;
     serves(&cluster, "custom", &network.custom_subnet).await
 }

@@ -3,9 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
+use serde_json::Value;
 
 use super::cluster::Cluster;
-use crate::arm::ResourceId;
+use super::{address_range, network_profile, site};
+use crate::arm::{ArmError, ResourceId};
+use crate::engine::NetworkProfile;
 use crate::net::{Conflict, Fabric, Packet, Place, Purpose, Range, Segment, conflicts};
 use crate::providers::network;
 use crate::world::World;
@@ -58,6 +61,22 @@ impl ClusterNetwork {
         let fabric =
             Fabric { pods: profile.pod_cidrs.clone(), services: profile.service_cidrs.clone(), segments, around };
         Some(Self { fabric, ranges, api_server: api_server(world, &cluster) })
+    }
+
+    /// What becomes of `properties.networkProfile`: AKS's defaults filled in.
+    ///
+    /// # Errors
+    /// What AKS refuses of it.
+    pub fn profile(given: &Value) -> Result<NetworkProfile, ArmError> {
+        network_profile::complete(given)
+    }
+
+    /// Whether AKS creates a cluster with this profile whose first pool is in this subnet.
+    ///
+    /// # Errors
+    /// What AKS refuses of its ranges.
+    pub fn creatable(world: &World, profile: &NetworkProfile, subnet: &ResourceId) -> Result<(), ArmError> {
+        address_range::apart(profile, &site::surroundings(world, subnet)?)
     }
 
     /// The ranges that get in each other's way.
