@@ -51,8 +51,9 @@ async fn the_field_selector_of_the_document_selects_them(#[future(awt)] lab: Lab
     let cluster = a_scale_up_and_a_consolidation(&lab).await?;
     let uid = |event: &Value| event["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
 
-    let selected: Vec<_> = cluster.events_from("karpenter").await?.iter().map(uid).collect();
+    // In this order: what comes in between is selected and not asked about.
     let state = cluster.state();
+    let selected: Vec<_> = cluster.events_from("karpenter").await?.iter().map(uid).collect();
     let all: Vec<_> = state.objects("Event").collect();
     let (own, others): (Vec<_>, Vec<_>) =
         all.into_iter().partition(|event| event["source"]["component"] == "karpenter");
