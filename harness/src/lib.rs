@@ -12,6 +12,7 @@ pub mod expect;
 pub mod history;
 pub mod lab;
 pub mod manifest;
+pub mod mutants;
 pub mod net {
     //! The model of the network that judges who reaches whom.
 

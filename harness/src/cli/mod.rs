@@ -9,6 +9,7 @@ mod components;
 mod coverage;
 mod doctor;
 mod interrupt;
+mod mutants;
 mod parts;
 mod rights;
 mod run;
@@ -22,6 +23,7 @@ pub use components::ComponentsArgs;
 use coverage::CoverageArgs;
 pub use doctor::DoctorArgs;
 pub use interrupt::Interrupts;
+use mutants::MutantsArgs;
 pub use parts::{PartsArgs, prepare_components};
 pub use rights::RightsArgs;
 pub use run::RunArgs;
@@ -70,6 +72,7 @@ enum Command {
     Doctor(DoctorArgs),
     /// Fetch, list and remove the real parts that labs are made of
     Components(ComponentsArgs),
+    Mutants(MutantsArgs),
     Bench(BenchArgs),
 }
 
@@ -99,6 +102,7 @@ pub fn main() -> ExitCode {
             Command::Coverage(args) => coverage::coverage(args).await,
             Command::Doctor(args) => doctor::doctor(&args).await.map_err(parts::trouble),
             Command::Components(args) => components::components(&args).await.map_err(parts::trouble),
+            Command::Mutants(args) => mutants::mutants(args).await,
             Command::Bench(args) => bench::bench(args).await,
         }
     });

@@ -55,14 +55,19 @@ pub fn last_results(above: &Path) -> BTreeMap<String, LastResult> {
         if run.file_type().is_ok_and(|kind| kind.is_symlink()) {
             continue;
         }
-        let text = std::fs::read_to_string(run.path().join(FILE)).unwrap_or_default();
-        for result in text.lines().filter_map(|line| serde_json::from_str::<LastResult>(line).ok()) {
+        for result in results_in(&run.path()) {
             if last.get(&result.scenario).is_none_or(|known| known.started <= result.started) {
                 last.insert(result.scenario.clone(), result);
             }
         }
     }
     last
+}
+
+/// What the scenarios of the run in this folder came to, in the order in which they ended.
+pub(crate) fn results_in(run: &Path) -> Vec<LastResult> {
+    let text = std::fs::read_to_string(run.join(FILE)).unwrap_or_default();
+    text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
 fn word(verdict: &Verdict) -> &'static str {

@@ -28,3 +28,4 @@ pub use selection::select;
 pub(crate) use suites::is_executable;
 pub use suites::{Suite, SuiteFolder};
 pub use workspace::Workspace;
+pub(crate) use workspace::variables_of_cargo_run;

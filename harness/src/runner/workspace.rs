@@ -108,7 +108,7 @@ fn find_cargo() -> Option<PathBuf> {
 
 /// Variables that `cargo run` sets for the program it starts. A cargo or a scenario started by that program must not
 /// see them: build scripts that look at them (ring's does) would take everything for changed and build it again.
-pub(super) fn variables_of_cargo_run() -> Vec<OsString> {
+pub(crate) fn variables_of_cargo_run() -> Vec<OsString> {
     std::env::vars_os().map(|(name, _)| name).filter(|name| name.to_str().is_some_and(is_of_cargo_run)).collect()
 }
 
