@@ -1,7 +1,8 @@
-//! Upgrades: how node images and the machines' SSH key are renewed on nodes of node auto-provisioning.
+//! Upgrades: how the version of Kubernetes, node images and the machines' SSH key are renewed on nodes of node
+//! auto-provisioning.
 //!
-//! The rules, from Microsoft's "Overview of node auto-provisioning" (Kubernetes and node image updates): a new node image
-//! replaces nodes by itself, disruption budgets and pod disruption budgets regulate it, and an SSH key that was changed
+//! The rules, from Microsoft's "Overview of node auto-provisioning" (Kubernetes and node image updates): when the control
+//! plane is upgraded, nodes follow it by themselves; a new node image replaces nodes by itself, disruption budgets and pod disruption budgets regulate it, and an SSH key that was changed
 //! reaches nodes when they are renewed. The provisioner keeps its list of images for three days (see `over_time`), or
 //! until it is started again, as here.
 
@@ -14,11 +15,19 @@ const D2: &str = "Standard_D2s_v5";
 /// Newer than any image of the catalog.
 const NEW_IMAGE: &str = "202701.05.0";
 const IMAGE: &str = "/properties/storageProfile/imageReference/communityGalleryImageId";
+/// Versions of Kubernetes between which a cluster is upgraded.
+const OLDER: &str = "1.33.13";
+const NEWER: &str = "1.34.4";
 const POOL_API: (&str, &str) = ("karpenter.sh/v1", "NodePool");
 
 /// A cluster with node auto-provisioning, a node pool `p` and a deployment `web`, each pod on a node of its own.
 async fn cluster_with_nodes(lab: &Lab, pool: NodePool, count: u32) -> Result<Cluster, Failure> {
-    let cluster = lab.managed_cluster().node_provisioning(Auto).create().await?;
+    cluster_of_version(lab, lab.kubernetes_version(), pool, count).await
+}
+
+/// The same with a version of Kubernetes.
+async fn cluster_of_version(lab: &Lab, version: &str, pool: NodePool, count: u32) -> Result<Cluster, Failure> {
+    let cluster = lab.managed_cluster().node_provisioning(Auto).kubernetes_version(version).create().await?;
     cluster.apply(node_class("p")).await?;
     cluster.apply(pool.sizes(&[D2])).await?;
     cluster.apply(deployment("web").replicas(count).cpu("1500m").on_pool("p")).await?;
@@ -48,6 +57,87 @@ fn reasons_of_drift(lab: &Lab) -> Vec<String> {
     reasons.sort();
     reasons.dedup();
     reasons
+}
+
+/// Whether this lab has the programs of both versions; else it is skipped.
+async fn can_upgrade(lab: &Lab) -> bool {
+    lab.has_kubernetes(OLDER).await && lab.has_kubernetes(NEWER).await
+}
+
+/// Upgrades a cluster's control plane (`az aks upgrade --control-plane-only`).
+async fn upgrade(lab: &Lab, cluster: &Cluster) -> Outcome {
+    lab.update(cluster, |properties| properties["kubernetesVersion"] = json!(NEWER)).await?;
+    Ok(())
+}
+
+/// Versions of the kubelets of a pool's nodes, each once.
+fn kubelets(cluster: &Cluster, pool: &str) -> Vec<String> {
+    let state = cluster.state();
+    let nodes = state.objects("Node").filter(|node| node["metadata"]["labels"]["karpenter.sh/nodepool"] == pool);
+    let mut versions: Vec<String> =
+        nodes.filter_map(|node| node["status"]["nodeInfo"]["kubeletVersion"].as_str().map(str::to_owned)).collect();
+    versions.sort();
+    versions.dedup();
+    versions
+}
+
+/// UPG-01, UPG-12+: when the control plane is upgraded, a real API server of the newer version on the same data, the nodes
+/// follow it by themselves: each is replaced by one of the new version, for no other reason, and at no moment are there
+/// fewer than before.
+#[rstest]
+#[tokio::test]
+async fn nodes_follow_the_version_of_the_control_plane(#[future(awt)] lab: Lab) -> Outcome {
+    if !can_upgrade(&lab).await {
+        return Ok(());
+    }
+    let cluster = cluster_of_version(&lab, OLDER, node_pool("p"), 2).await?;
+    lab.verify("versions of the nodes before", vec![format!("v{OLDER}")], kubelets(&cluster, "p"))?;
+    let old = cluster.claims_of_pool("p");
+    let mark = cluster.mark();
+
+    upgrade(&lab, &cluster).await?;
+    cluster.expect(node_claims().of_pool("p").none_of(&old)).within(hours(1)).await?;
+
+    cluster.expect(pods("web").all_running()).within(minutes(10)).await?;
+    cluster.expect(nodes().of_pool("p").count(2).and(vms().of_pool("p").count(2))).within(minutes(5)).await?;
+    cluster.expect(nodes().of_pool("p").at_least(2)).at_every_instant_since(&mark)?;
+    lab.verify("versions of the nodes after", vec![format!("v{NEWER}")], kubelets(&cluster, "p"))?;
+    lab.verify("why nodes were replaced", vec!["K8sVersionDrift".to_owned()], reasons_of_drift(&lab))
+}
+
+/// UPG-14+: a node that may not be disrupted stays on the old version while the others follow the control plane, and
+/// follows when it may.
+#[rstest]
+#[tokio::test]
+async fn a_node_that_is_kept_follows_later(#[future(awt)] lab: Lab) -> Outcome {
+    if !can_upgrade(&lab).await {
+        return Ok(());
+    }
+    let cluster = cluster_of_version(&lab, OLDER, node_pool("p"), 1).await?;
+    let free = cluster.claims_of_pool("p");
+    cluster.apply(node_class("kept")).await?;
+    cluster.apply(node_pool("kept").sizes(&[D2])).await?;
+    let workload = deployment("held").replicas(1).cpu("1500m").on_pool("kept");
+    cluster.apply(workload.pod_annotation("karpenter.sh/do-not-disrupt", "true")).await?;
+    cluster.expect(pods("held").all_running()).within(minutes(5)).await?;
+    cluster.expect(node_claims().of_pool("kept").at_least_in_service(1)).within(minutes(1)).await?;
+    let kept = cluster.claims_of_pool("kept");
+
+    upgrade(&lab, &cluster).await?;
+    cluster.expect(node_claims().of_pool("p").none_of(&free)).within(hours(1)).await?;
+    cluster.expect(node_claims().of_pool("kept").all_with_condition("Drifted", "True")).within(hours(1)).await?;
+    cluster.expect(node_claims().of_pool("kept").kept(&kept)).throughout(minutes(30)).await?;
+    lab.verify(
+        "versions of both",
+        [vec![format!("v{NEWER}")], vec![format!("v{OLDER}")]],
+        ["p", "kept"].map(|pool| kubelets(&cluster, pool)),
+    )?;
+
+    let freed = deployment("held").replicas(1).cpu("1500m").on_pool("kept");
+    cluster.apply(freed.pod_annotation("karpenter.sh/do-not-disrupt", "false")).await?;
+    cluster.expect(node_claims().of_pool("kept").none_of(&kept)).within(hours(1)).await?;
+    cluster.expect(pods("held").all_running()).within(minutes(10)).await?;
+    lab.verify("versions of the kept ones", vec![format!("v{NEWER}")], kubelets(&cluster, "kept"))
 }
 
 /// UPG-05: a new node image replaces the nodes by itself when the provisioner has heard of it: each by one of the new

@@ -159,6 +159,25 @@ impl Store {
         })
     }
 
+    /// The same where nothing has to be built for it; none where something would have to be.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve).
+    pub async fn resolve_at_hand(&self, versions: &Versions) -> Result<Option<Binaries>, ComponentError> {
+        for component in Component::ALL {
+            let given = |program: &Program| Ok::<_, ComponentError>(self.options.given(*program)?.is_some());
+            let mut whole = true;
+            for program in component.programs().iter().filter(|program| program.needed()) {
+                whole &= given(program)?;
+            }
+            let pin = Pin::find(component, versions.of(component))?;
+            if !whole && self.cache.find(&pin, Part::Everything)?.is_none() {
+                return Ok(None);
+            }
+        }
+        self.resolve(versions, |_| {}).await.map(Some)
+    }
+
     /// Puts versions of components into the cache, whatever paths are given. Tells where each came from.
     ///
     /// # Errors

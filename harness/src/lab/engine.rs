@@ -20,8 +20,10 @@ use uuid::Uuid;
 
 use super::cluster::Cluster;
 use super::wiring::{Network, Wired};
-use crate::cluster::embedded::{BootstrapToken, ControlPlane, ControlPlaneSpec, Heartbeat, Identity};
-use crate::components::Binaries;
+use crate::cluster::embedded::{
+    BootstrapToken, ControlPlane, ControlPlaneBinaries, ControlPlaneSpec, Heartbeat, Identity,
+};
+use crate::components::{Binaries, Store, Versions};
 use crate::expect::Witness;
 use crate::history::{Event, History};
 use crate::manifest::Manifests;
@@ -81,6 +83,8 @@ pub struct EmbeddedEngine {
     azure: AzureAccess,
     processes: Processes,
     binaries: Binaries,
+    /// Where those of other versions are.
+    store: Store,
     history: History,
     witness: Witness,
     knobs: ProvisionerKnobs,
@@ -89,6 +93,15 @@ pub struct EmbeddedEngine {
     network: Network,
     clusters: Mutex<BTreeMap<String, Running>>,
     seed: u64,
+}
+
+/// The real parts that clusters are made of.
+#[derive(Debug)]
+pub struct Programs {
+    /// Those of the lab's versions.
+    pub binaries: Binaries,
+    /// Where those of other versions are.
+    pub store: Store,
 }
 
 /// How the provisioner reaches Azure, and where its identity comes from.
@@ -122,19 +135,20 @@ impl EmbeddedEngine {
     pub fn new(
         azure: AzureAccess,
         processes: Processes,
-        binaries: Binaries,
+        programs: Programs,
         history: History,
         witness: Witness,
         knobs: ProvisionerKnobs,
         seed: u64,
     ) -> Self {
+        let Programs { binaries, store } = programs;
         let boot = BootSwitch::default();
         let network = Network::default();
         let wired = Wired { switch: boot.clone(), network: network.clone() };
         let settings = BootSettings { plan: Arc::new(wired), ..BootSettings::default() };
         let nodes = NodeRunner::new(history.clone(), settings);
         let clusters = Mutex::default();
-        Self { boot, network, azure, processes, binaries, history, witness, knobs, nodes, clusters, seed }
+        Self { boot, network, azure, processes, binaries, store, history, witness, knobs, nodes, clusters, seed }
     }
 
     /// Records what fake-arm tells, and lets its machines boot. Must be called in the runtime that shall do it.
@@ -213,20 +227,10 @@ impl EmbeddedEngine {
     }
 
     async fn bring_up(&self, facts: ManagedCluster) -> Result<ClusterAccess, EngineError> {
-        let at_hand = &self.binaries.versions.kubernetes;
-        if facts.kubernetes_version != *at_hand {
-            return Err(EngineError {
-                code: "K8sVersionNotSupported".into(),
-                message: format!(
-                    "the lab has the binaries of Kubernetes {at_hand}, the cluster asks for {}; create one of that version, \
-                     or start the lab with the other",
-                    facts.kubernetes_version
-                ),
-            });
-        }
+        let binaries = self.programs_of(&facts.kubernetes_version).await?;
         let token = BootstrapToken::draw(&mut ChaCha8Rng::seed_from_u64(self.seed));
         let spec = ControlPlaneSpec {
-            binaries: (&self.binaries).into(),
+            binaries,
             processes: self.processes.clone(),
             kubernetes_version: facts.kubernetes_version.clone(),
             service_cidr: facts.network.service_cidr,
@@ -258,6 +262,48 @@ impl EmbeddedEngine {
             self.start_provisioner(&control_plane, facts).await?;
         }
         Ok(access)
+    }
+
+    /// The programs of a version of Kubernetes, where they need not be built: that would take minutes in the middle of a
+    /// scenario.
+    async fn programs_of(&self, version: &str) -> Result<ControlPlaneBinaries, EngineError> {
+        if self.binaries.versions.kubernetes == version {
+            return Ok((&self.binaries).into());
+        }
+        let versions = Versions { kubernetes: version.to_owned(), ..self.binaries.versions.clone() };
+        let refused = |message: String| EngineError { code: "K8sVersionNotSupported".into(), message };
+        match self.store.resolve_at_hand(&versions).await {
+            Ok(Some(binaries)) => Ok((&binaries).into()),
+            Ok(None) => Err(refused(format!(
+                "the programs of Kubernetes {version} are not at hand; `catnap components fetch --kubernetes {version}` builds \
+                 them"
+            ))),
+            Err(error) => Err(refused(crate::causes::told(&error))),
+        }
+    }
+
+    /// Whether a cluster can have this version of Kubernetes; else why not.
+    pub(super) async fn has_kubernetes(&self, version: &str) -> Result<(), String> {
+        self.programs_of(version).await.map(drop).map_err(|error| error.message)
+    }
+
+    /// Gives a cluster the programs of another version of Kubernetes. Time stands still meanwhile: on Azure the API server
+    /// of a cluster is not away while it is upgraded.
+    async fn upgrade(
+        &self,
+        control_plane: &ControlPlane,
+        cluster: &ManagedCluster,
+    ) -> Result<Arc<ControlPlane>, EngineError> {
+        let binaries = self.programs_of(&cluster.kubernetes_version).await?;
+        let _held = self.history.clock().hold();
+        let upgraded = control_plane.upgrade(binaries, &cluster.kubernetes_version).await;
+        let upgraded = Arc::new(upgraded.map_err(|error| failed("other version", &error))?);
+        self.watch_control_plane(&upgraded);
+        if let Some(running) = self.lock().get_mut(&cluster.id.to_lowercase()) {
+            running.control_plane = upgraded.clone();
+        }
+        self.nodes.follow(cluster);
+        Ok(upgraded)
     }
 
     /// Starts the provisioner under the identity of the managed cluster, as AKS does, and applies the node pools of AKS
@@ -367,16 +413,11 @@ impl ClusterEngine for EmbeddedEngine {
             .get(&id)
             .map(|running| (running.control_plane.clone(), running.provisioner.clone(), running.facts.clone()));
         let Some((control_plane, provisioner, before)) = known else { return self.bring_up(cluster).await };
-        let version = &before.kubernetes_version;
-        if *version != cluster.kubernetes_version {
-            return Err(EngineError {
-                code: "OperationNotAllowed".into(),
-                message: format!(
-                    "the embedded target cannot upgrade a cluster in place ({version} to {}); create one of that version",
-                    cluster.kubernetes_version
-                ),
-            });
-        }
+        let control_plane = if before.kubernetes_version == cluster.kubernetes_version {
+            control_plane
+        } else {
+            self.upgrade(&control_plane, &cluster).await?
+        };
         match (cluster.node_provisioning, provisioner) {
             (true, None) => self.start_provisioner(&control_plane, cluster.clone()).await?,
             // It reads at its start what it is told of the cluster. That AKS starts it anew is concluded from that a new

@@ -111,6 +111,11 @@ impl<'a> ManagedClusterBuilder<'a> {
         self
     }
 
+    /// `kubernetesVersion`; that of the lab unless said (`az aks create --kubernetes-version`).
+    pub fn kubernetes_version(self, version: &str) -> Self {
+        self.property("kubernetesVersion", json!(version))
+    }
+
     /// `nodeProvisioningProfile.mode`.
     pub fn node_provisioning(mut self, mode: NodeProvisioning) -> Self {
         self.properties["nodeProvisioningProfile"]["mode"] = json!(mode.as_str());

@@ -21,7 +21,7 @@ mod wiring;
 
 pub use cluster::Cluster;
 pub use cluster_error::ClusterError;
-pub use engine::{AzureAccess, EmbeddedEngine, ProvisionerKnobs};
+pub use engine::{AzureAccess, EmbeddedEngine, Programs, ProvisionerKnobs};
 pub use fake_arm::catalog::{Catalog, VmSize};
 pub use fake_arm::providers::compute::ShortageKind;
 pub use fixture::lab;
@@ -256,6 +256,15 @@ impl Lab {
         } else {
             return true;
         };
+        eprintln!("skipped: {missing}");
+        *self.skipped.lock().unwrap_or_else(PoisonError::into_inner) = Some(missing);
+        false
+    }
+
+    /// Whether clusters can have this version of Kubernetes here; where not, the scenario is reported as skipped with the
+    /// reason, and has nothing more to do.
+    pub async fn has_kubernetes(&self, version: &str) -> bool {
+        let Err(missing) = self.engine.has_kubernetes(version).await else { return true };
         eprintln!("skipped: {missing}");
         *self.skipped.lock().unwrap_or_else(PoisonError::into_inner) = Some(missing);
         false

@@ -7,7 +7,7 @@ use fake_arm::FakeArm;
 use fake_arm::entra::{Principal, PrincipalKind};
 use uuid::Uuid;
 
-use super::engine::{AzureAccess, EmbeddedEngine, ProvisionerKnobs};
+use super::engine::{AzureAccess, EmbeddedEngine, Programs, ProvisionerKnobs};
 use super::household::Family;
 use super::slot::Slot;
 use super::{Lab, Region, Settings, Tenant, tell_progress};
@@ -142,7 +142,7 @@ impl Lab {
         let engine = Arc::new(EmbeddedEngine::new(
             access,
             processes,
-            binaries,
+            Programs { binaries, store },
             history.clone(),
             witness.clone(),
             knobs.clone(),

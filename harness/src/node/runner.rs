@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use fake_arm::engine::ManagedCluster;
 use fake_arm::events::{VirtualMachine, VmEvent};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Node;
@@ -73,6 +74,15 @@ impl NodeRunner {
         self.0.world.clusters.send_modify(|clusters| {
             clusters.retain(|known| !known.facts.id.eq_ignore_ascii_case(&id));
             clusters.push(Arc::new(cluster));
+        });
+    }
+
+    /// Takes note of what a cluster is now.
+    pub fn follow(&self, facts: &ManagedCluster) {
+        self.0.world.clusters.send_modify(|clusters| {
+            for known in clusters.iter_mut().filter(|known| known.facts.id.eq_ignore_ascii_case(&facts.id)) {
+                *known = Arc::new(NodeCluster { facts: facts.clone(), ..NodeCluster::clone(known) });
+            }
         });
     }
 

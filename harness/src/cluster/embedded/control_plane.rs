@@ -18,7 +18,8 @@ use super::authority::{Authority, Credential, signing_key};
 use super::flags::{self, Files};
 use super::kubeconfig::kubeconfig;
 use super::{
-    BootstrapToken, ClusterError, ControlPlaneSpec, Identity, PROVISIONER_TOKEN, custom_resource, kwok, object,
+    BootstrapToken, ClusterError, ControlPlaneBinaries, ControlPlaneSpec, Identity, PROVISIONER_TOKEN, custom_resource,
+    kwok, object,
 };
 use crate::history::Event;
 use crate::process::{Child, ChildSpec, Exit, PortLease, Probe, Processes};
@@ -34,10 +35,10 @@ const HEALTH_PAUSE: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub struct ControlPlane {
     spec: ControlPlaneSpec,
-    authority: Authority,
-    credentials: HashMap<Identity, Credential>,
+    authority: Arc<Authority>,
+    credentials: Arc<HashMap<Identity, Credential>>,
     folder: PathBuf,
-    port: PortLease,
+    port: Arc<PortLease>,
     children: Vec<Child>,
     controllers: Controllers,
     start_up: StartUp,
@@ -185,10 +186,10 @@ impl ControlPlane {
             Controllers::start(client.clone(), spec.processes.clone(), flags::kube_controller_manager(spec, files));
         let mut control_plane = Self {
             spec: spec.clone(),
-            authority,
-            credentials,
+            authority: Arc::new(authority),
+            credentials: Arc::new(credentials),
             folder: folder.clone(),
-            port,
+            port: Arc::new(port),
             children: Vec::new(),
             controllers,
             start_up: StartUp { usable, complete: usable },
@@ -208,6 +209,55 @@ impl ControlPlane {
         control_plane.start_up.complete = began.elapsed();
         control_plane.children.clone_from(&started.lock().unwrap_or_else(PoisonError::into_inner));
         Ok(control_plane)
+    }
+
+    /// The same control plane with the programs of another version of Kubernetes: its API server, controllers and scheduler
+    /// end, and others begin on the same etcd, address and certificates. etcd, KWOK and all objects stay. On return the new
+    /// API server serves.
+    ///
+    /// # Errors
+    /// When a program cannot be run or ends early. The control plane is broken then.
+    pub async fn upgrade(&self, binaries: ControlPlaneBinaries, version: &str) -> Result<Self, ClusterError> {
+        let began = Instant::now();
+        let mut spec = self.spec.clone();
+        version.clone_into(&mut spec.kubernetes_version);
+        spec.binaries = ControlPlaneBinaries {
+            kube_apiserver: binaries.kube_apiserver,
+            kube_controller_manager: binaries.kube_controller_manager,
+            kube_scheduler: binaries.kube_scheduler,
+            ..spec.binaries
+        };
+        self.controllers.task.abort();
+        let replaced = |child: &&Child| child.name().starts_with("kube-");
+        let processes = self.processes();
+        let (old, kept): (Vec<&Child>, Vec<&Child>) = processes.iter().partition(replaced);
+        // The API server last: the others would only complain.
+        let (server, users): (Vec<&Child>, Vec<&Child>) =
+            old.into_iter().partition(|child| child.name().starts_with("kube-apiserver"));
+        join_all(users.into_iter().map(Child::stop)).await;
+        join_all(server.into_iter().map(Child::stop)).await;
+
+        let files = Files(&self.folder);
+        let admin = &self.credentials[&Identity::Admin];
+        let ready =
+            Probe::https(self.url() + flags::READY_FOR_MASTERS, self.ca_pem()).identity(&admin.certificate, &admin.key);
+        let server = spec.processes.start(flags::kube_apiserver(&spec, files, &self.port, ready)).await?;
+        let usable = began.elapsed();
+        let client = self.client(Identity::Admin).await?;
+        let manager = flags::kube_controller_manager(&spec, files);
+        let controllers = Controllers::start(client, spec.processes.clone(), manager);
+        let scheduler = spec.processes.start(flags::kube_scheduler(&spec, files)).await?;
+        let children = kept.into_iter().cloned().chain([server, scheduler]).collect();
+        Ok(Self {
+            spec,
+            authority: self.authority.clone(),
+            credentials: self.credentials.clone(),
+            folder: self.folder.clone(),
+            port: self.port.clone(),
+            children,
+            controllers,
+            start_up: StartUp { usable, complete: began.elapsed() },
+        })
     }
 
     /// Waits until the controllers work and what the API server writes for itself (bootstrap roles, priority classes)
