@@ -125,7 +125,8 @@ impl Workshop {
         let file = copy.join(&mutant.file);
         write(&file, &mutant.applied(&read(&file)?)?)?;
         make(&self.folder_of(mutant))?;
-        let target = self.folder.join("target");
+        // Inside of it, or the suites would be built from the workspace around.
+        let target = copy.join("target");
         let mut build = Command::new(&self.workspace.cargo);
         for name in crate::runner::variables_of_cargo_run() {
             build.env_remove(name);
@@ -174,8 +175,8 @@ fn make(folder: &Path) -> Result<(), MutantError> {
     made.map_err(|cause| MutantError::File { what: "make", path: folder.to_owned(), cause })
 }
 
-/// Makes `to` hold what is in `from` and `wanted`, and nothing else. What is the same already is not written, so that
-/// builds see what has changed and nothing more.
+/// Makes `to` hold what is in `from`. What is not `wanted` there is neither copied nor touched where it stands in `to`.
+/// What is the same already is not written, so that builds see what has changed and nothing more.
 fn mirror(from: &Path, to: &Path, wanted: &dyn Fn(&Path) -> bool) -> Result<(), MutantError> {
     fn inner(from: &Path, to: &Path, wanted: &dyn Fn(&Path) -> bool) -> std::io::Result<()> {
         std::fs::create_dir_all(to)?;
@@ -200,7 +201,7 @@ fn mirror(from: &Path, to: &Path, wanted: &dyn Fn(&Path) -> bool) -> Result<(), 
         }
         for entry in std::fs::read_dir(to)? {
             let entry = entry?;
-            if kept.contains(&entry.file_name()) {
+            if kept.contains(&entry.file_name()) || !wanted(&from.join(entry.file_name())) {
                 continue;
             }
             if entry.file_type()?.is_dir() {
@@ -219,7 +220,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mirror_holds_what_is_wanted_and_nothing_else() {
+    fn a_mirror_holds_what_is_wanted_and_leaves_alone_what_is_not() {
         let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         for (path, text) in [("a/b", "1"), ("target/x", "2"), ("c", "3")] {
             let path = from.path().join(path);
@@ -227,11 +228,14 @@ mod tests {
             std::fs::write(path, text).unwrap();
         }
         std::fs::create_dir_all(to.path().join("old")).unwrap();
+        std::fs::create_dir_all(to.path().join("target")).unwrap();
+        std::fs::write(to.path().join("target/y"), "4").unwrap();
         std::fs::write(to.path().join("c"), "3").unwrap();
         let before = std::fs::metadata(to.path().join("c")).unwrap().modified().unwrap();
         mirror(from.path(), to.path(), &|path| !path.ends_with("target")).unwrap();
         assert_eq!(std::fs::read_to_string(to.path().join("a/b")).unwrap(), "1");
-        assert!(!to.path().join("target").exists() && !to.path().join("old").exists());
+        assert!(!to.path().join("target/x").exists() && !to.path().join("old").exists());
+        assert_eq!(std::fs::read_to_string(to.path().join("target/y")).unwrap(), "4");
         assert_eq!(std::fs::metadata(to.path().join("c")).unwrap().modified().unwrap(), before);
     }
 }
