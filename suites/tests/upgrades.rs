@@ -2,9 +2,9 @@
 //! auto-provisioning.
 //!
 //! The rules, from Microsoft's "Overview of node auto-provisioning" (Kubernetes and node image updates): when the control
-//! plane is upgraded, nodes follow it by themselves; a new node image replaces nodes by itself, disruption budgets and pod disruption budgets regulate it, and an SSH key that was changed
-//! reaches nodes when they are renewed. The provisioner keeps its list of images for three days (see `over_time`), or
-//! until it is started again, as here.
+//! plane is upgraded, nodes follow it by themselves; a new node image replaces nodes by itself, disruption budgets and
+//! pod disruption budgets regulate it, and an SSH key that was changed reaches nodes when they are renewed. The provisioner
+//! keeps its list of images for three days (see `over_time`), or until it is started again, as here.
 
 use catnap::history::{Change, Event};
 use catnap::prelude::*;

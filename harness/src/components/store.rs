@@ -88,6 +88,16 @@ impl Selection {
 /// A part of a version of a component.
 pub(super) type Want = (Pin, Part);
 
+/// What a lab needs.
+struct Needs {
+    /// Programs whose paths the user gave.
+    found: BTreeMap<Program, (PathBuf, Source)>,
+    /// The folder of CRDs, where the user gave one.
+    crds: Option<PathBuf>,
+    /// The rest, to be taken from the cache or built.
+    wants: Vec<Want>,
+}
+
 impl Store {
     /// A store over a cache folder. Nothing is written yet.
     ///
@@ -112,24 +122,7 @@ impl Store {
         versions: &Versions,
         progress: impl Fn(Progress) + Send + Sync,
     ) -> Result<Binaries, ComponentError> {
-        let mut found = BTreeMap::new();
-        for program in Program::ALL {
-            if let Some(path) = self.options.given(program)? {
-                found.insert(program, (path, Source::Given));
-            }
-        }
-        let mut crds = self.options.given_crds()?;
-        let mut wants = Vec::new();
-        for component in Component::ALL {
-            let missing = |program: &Program| program.needed() && !found.contains_key(program);
-            let programs = component.programs().iter().any(missing);
-            let only_crds = component == Component::KarpenterAzure && crds.is_none();
-            if programs || only_crds {
-                let pin = Pin::find(component, versions.of(component))?;
-                let whole = programs || self.cache.find(&pin, Part::Everything)?.is_some();
-                wants.push((pin, if whole { Part::Everything } else { Part::Crds }));
-            }
-        }
+        let Needs { mut found, mut crds, wants } = self.needs(versions)?;
         for ((pin, part), entry, source) in self.obtain_all(wants, &progress).await? {
             if pin.component == Component::KarpenterAzure && crds.is_none() {
                 crds = Some(entry.path("crds"));
@@ -164,18 +157,35 @@ impl Store {
     /// # Errors
     /// As [`resolve`](Self::resolve).
     pub async fn resolve_at_hand(&self, versions: &Versions) -> Result<Option<Binaries>, ComponentError> {
-        for component in Component::ALL {
-            let given = |program: &Program| Ok::<_, ComponentError>(self.options.given(*program)?.is_some());
-            let mut whole = true;
-            for program in component.programs().iter().filter(|program| program.needed()) {
-                whole &= given(program)?;
-            }
-            let pin = Pin::find(component, versions.of(component))?;
-            if !whole && self.cache.find(&pin, Part::Everything)?.is_none() {
+        for (pin, part) in self.needs(versions)?.wants {
+            if self.cache.find(&pin, part)?.is_none() {
                 return Ok(None);
             }
         }
         self.resolve(versions, |_| {}).await.map(Some)
+    }
+
+    /// What is given for a lab of these versions, and what is not.
+    fn needs(&self, versions: &Versions) -> Result<Needs, ComponentError> {
+        let mut found = BTreeMap::new();
+        for program in Program::ALL {
+            if let Some(path) = self.options.given(program)? {
+                found.insert(program, (path, Source::Given));
+            }
+        }
+        let crds = self.options.given_crds()?;
+        let mut wants = Vec::new();
+        for component in Component::ALL {
+            let missing = |program: &Program| program.needed() && !found.contains_key(program);
+            let programs = component.programs().iter().any(missing);
+            let only_crds = component == Component::KarpenterAzure && crds.is_none();
+            if programs || only_crds {
+                let pin = Pin::find(component, versions.of(component))?;
+                let whole = programs || self.cache.find(&pin, Part::Everything)?.is_some();
+                wants.push((pin, if whole { Part::Everything } else { Part::Crds }));
+            }
+        }
+        Ok(Needs { found, crds, wants })
     }
 
     /// Puts versions of components into the cache, whatever paths are given. Tells where each came from.

@@ -12,9 +12,9 @@ use nix::unistd::Pid;
 use super::ClockError;
 use super::implant::implant;
 
-/// Gives a child the clock of the page that it was [launched](crate::process::launch::launch) with. `open` lets it go on from where it waits, on its way to becoming `program`, possibly
-/// through other programs. Blocks until it has become that, and then no longer traces it; a child that ends before is
-/// left to be reaped.
+/// Gives a child the clock of the page that it was [launched](crate::process::launch::launch) with. `open` lets it go on
+/// from where it waits, on its way to becoming `program`, possibly through other programs. Blocks until it has become
+/// that, and then no longer traces it; a child that ends before is left to be reaped.
 ///
 /// A `program` that is a script gets the page's clock with its interpreter, and again with what it becomes (`exec`);
 /// what it only starts lives in the machine's time.
