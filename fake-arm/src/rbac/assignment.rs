@@ -1,9 +1,10 @@
 //! Role assignments: who has which role where.
 
 use jiff::Timestamp;
+use serde_json::Value;
 use uuid::Uuid;
 
-use super::Condition;
+use super::{Condition, last_id};
 use crate::arm::ResourceId;
 
 /// One role assignment.
@@ -26,6 +27,22 @@ pub struct RoleAssignment {
 }
 
 impl RoleAssignment {
+    /// Reads the `properties` of an assignment that holds at `scope`, as Azure shows them. It takes effect at once and for
+    /// good; a condition that cannot be read is never fulfilled, since it would open what it was there to close.
+    pub fn read(name: Uuid, scope: ResourceId, properties: &Value) -> Self {
+        let id = |field: &str| last_id(properties[field].as_str().unwrap_or_default());
+        let condition = properties["condition"].as_str();
+        Self {
+            name,
+            scope,
+            role: id("roleDefinitionId"),
+            principal: id("principalId"),
+            condition: condition.map(|text| Condition::parse(text).unwrap_or_else(|_| Condition::never())),
+            from: Timestamp::MIN,
+            until: None,
+        }
+    }
+
     /// It takes effect at this moment.
     pub fn is_effective(&self, now: Timestamp) -> bool {
         self.from <= now && self.until.is_none_or(|until| now < until)

@@ -70,6 +70,11 @@ impl Permission {
         }
     }
 
+    /// Reads `permissions` of a role's or a deny assignment's properties.
+    pub(super) fn read_all(properties: &Value) -> Vec<Self> {
+        properties["permissions"].as_array().into_iter().flatten().map(Self::read).collect()
+    }
+
     /// As role definitions show it.
     pub fn json(&self) -> Value {
         let texts = |patterns: &[ActionPattern]| -> Vec<Value> { patterns.iter().map(|p| json!(p.as_str())).collect() };
@@ -90,6 +95,20 @@ impl Permission {
 }
 
 impl RoleDefinition {
+    /// Reads the `properties` of a custom role, as Azure shows them; what is missing is empty.
+    pub fn read(id: Uuid, properties: &Value) -> Self {
+        let text = |name: &str| properties[name].as_str().unwrap_or_default().to_owned();
+        let scopes = properties["assignableScopes"].as_array().into_iter().flatten();
+        Self {
+            id,
+            name: text("roleName"),
+            description: text("description"),
+            kind: RoleKind::Custom,
+            permissions: Permission::read_all(properties),
+            assignable_scopes: scopes.filter_map(|scope| ResourceId::parse(scope.as_str()?).ok()).collect(),
+        }
+    }
+
     /// The role permits an action, given in lower case.
     pub fn permits(&self, folded: &str, data: bool) -> bool {
         self.permissions.iter().any(|p| p.covers(folded, data))

@@ -1,5 +1,6 @@
 //! Deny assignments: what nobody may do, whatever roles they have.
 
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::{Condition, Permission};
@@ -27,6 +28,22 @@ pub struct DenyAssignment {
 }
 
 impl DenyAssignment {
+    /// Reads the `properties` of a deny assignment at `scope`, as Azure shows them. One whose condition cannot be read
+    /// denies without a condition.
+    pub fn read(id: Uuid, scope: ResourceId, properties: &Value) -> Self {
+        let condition = properties["condition"].as_str();
+        Self {
+            id,
+            name: properties["denyAssignmentName"].as_str().unwrap_or_default().to_owned(),
+            scope,
+            only_here: properties["doNotApplyToChildScopes"] == true,
+            permissions: Permission::read_all(properties),
+            principals: ids(&properties["principals"]),
+            spared: ids(&properties["excludePrincipals"]),
+            condition: condition.and_then(|text| Condition::parse(text).ok()),
+        }
+    }
+
     /// It concerns a principal with these groups.
     pub(super) fn concerns(&self, principal: Uuid, groups: &[Uuid]) -> bool {
         let among = |ids: &[Uuid]| ids.iter().any(|id| *id == principal || groups.contains(id));
@@ -37,4 +54,9 @@ impl DenyAssignment {
     pub(super) fn denies(&self, folded: &str, data: bool) -> bool {
         self.permissions.iter().any(|p| p.covers(folded, data))
     }
+}
+
+/// The ids of `[{"id": …}, …]`.
+fn ids(list: &Value) -> Vec<Uuid> {
+    list.as_array().into_iter().flatten().filter_map(|item| item["id"].as_str()?.parse().ok()).collect()
 }

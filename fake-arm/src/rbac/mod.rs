@@ -21,3 +21,8 @@ pub use definition::{Permission, RoleDefinition, RoleKind};
 pub use deny::DenyAssignment;
 pub use policy::Policy;
 pub use scope::Hierarchy;
+
+/// The id that a reference or a resource's last segment holds; nil for what is none, which is nobody and nothing.
+pub fn last_id(text: &str) -> uuid::Uuid {
+    uuid::Uuid::parse_str(text.rsplit('/').next().unwrap_or_default()).unwrap_or(uuid::Uuid::nil())
+}

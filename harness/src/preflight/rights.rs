@@ -8,8 +8,7 @@ use std::collections::BTreeMap;
 use fake_arm::arm::ResourceId;
 use fake_arm::rbac::condition::NoAttributes;
 use fake_arm::rbac::{
-    Access, Condition, Decision, DenyAssignment, Hierarchy, Permission, Policy, Refusal, RoleAssignment,
-    RoleDefinition, RoleKind, decide,
+    Access, Decision, DenyAssignment, Hierarchy, Policy, Refusal, RoleAssignment, RoleDefinition, decide, last_id,
 };
 use jiff::Timestamp;
 use serde_json::Value;
@@ -149,26 +148,14 @@ impl Roles<'_> {
         let filter = format!("$filter=atScope() and assignedTo('{identity}')");
         let list = format!("{place}/providers/Microsoft.Authorization/roleAssignments?{filter}");
         for found in self.azure.list(&list, api_version::AUTHORIZATION).await? {
-            let properties = &found["properties"];
-            let role_id = properties["roleDefinitionId"].as_str().unwrap_or_default().to_owned();
-            let role = self.role(&role_id).await?;
-            let principal = id(&properties["principalId"]);
-            if principal != identity {
-                groups.push(principal);
+            // Azure says that it holds here, wherever it was assigned.
+            let assignment = RoleAssignment::read(id(&found["name"]), place.clone(), &found["properties"]);
+            if assignment.principal != identity {
+                groups.push(assignment.principal);
             }
-            let condition = properties["condition"].as_str();
-            policy.assign(RoleAssignment {
-                name: id(&found["name"]),
-                // Azure says that it holds here, wherever it was assigned.
-                scope: place.clone(),
-                role: role.id,
-                principal,
-                // One that cannot be read is taken not to be fulfilled.
-                condition: condition.map(|text| Condition::parse(text).unwrap_or_else(|_| Condition::never())),
-                from: Timestamp::MIN,
-                until: None,
-            });
-            policy.define(role);
+            policy.assign(assignment);
+            let role = found["properties"]["roleDefinitionId"].as_str().unwrap_or_default();
+            policy.define(self.role(role).await?);
         }
         let list = format!("{place}/providers/Microsoft.Authorization/denyAssignments?$filter=atScope()");
         for found in self.azure.list(&list, api_version::AUTHORIZATION).await? {
@@ -177,17 +164,8 @@ impl Roles<'_> {
             if properties["doNotApplyToChildScopes"] == true && !scope.eq_ignore_ascii_case(place.as_str()) {
                 continue;
             }
-            let condition = properties["condition"].as_str();
-            policy.deny(DenyAssignment {
-                id: id(&found["name"]),
-                name: properties["denyAssignmentName"].as_str().unwrap_or_default().to_owned(),
-                scope: place.clone(),
-                only_here: true,
-                permissions: permissions(properties),
-                principals: ids(&properties["principals"]),
-                spared: ids(&properties["excludePrincipals"]),
-                condition: condition.and_then(|text| Condition::parse(text).ok()),
-            });
+            let denial = DenyAssignment::read(id(&found["name"]), place.clone(), properties);
+            policy.deny(DenyAssignment { only_here: true, ..denial });
         }
         Ok(Held { policy, groups })
     }
@@ -197,30 +175,13 @@ impl Roles<'_> {
             return Ok(known.clone());
         }
         let found = self.azure.get(definition, api_version::AUTHORIZATION).await?;
-        let properties = &found["properties"];
-        let role = RoleDefinition {
-            id: id(&found["name"]),
-            name: properties["roleName"].as_str().unwrap_or_default().to_owned(),
-            description: String::new(),
-            kind: RoleKind::Custom,
-            permissions: permissions(properties),
-            assignable_scopes: Vec::new(),
-        };
+        let role = RoleDefinition::read(id(&found["name"]), &found["properties"]);
         self.known.insert(definition.to_owned(), role.clone());
         Ok(role)
     }
 }
 
-fn permissions(properties: &Value) -> Vec<Permission> {
-    properties["permissions"].as_array().into_iter().flatten().map(Permission::read).collect()
-}
-
 /// An object id; nil for what is none, which is nobody.
 fn id(value: &Value) -> Uuid {
-    value.as_str().and_then(|text| text.parse().ok()).unwrap_or_default()
-}
-
-/// The ids of `[{"id": …}, …]`. Azure writes the nil id for everyone.
-fn ids(list: &Value) -> Vec<Uuid> {
-    list.as_array().into_iter().flatten().map(|item| id(&item["id"])).collect()
+    last_id(value.as_str().unwrap_or_default())
 }

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
+use super::api_versions;
 use super::filter::{self, Term};
-use super::{api_versions, policy as kept};
 use crate::arm::{ArmError, ResourceId};
 use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
 use crate::world::{Resource, World};
@@ -56,7 +56,7 @@ impl Handler for DenyAssignments {
                     found.retain(|r| r.properties()["denyAssignmentName"] == value.as_str());
                 }
                 Term::Equals(name, value) if name == "principalid" => {
-                    let id = kept::last_id(value).to_string();
+                    let id = crate::rbac::last_id(value).to_string();
                     let named = |r: &&Resource| {
                         r.properties()["principals"]
                             .as_array()

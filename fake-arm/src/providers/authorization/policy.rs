@@ -2,14 +2,10 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
-use serde_json::Value;
-use uuid::Uuid;
-
 use super::{DENY_ASSIGNMENT, ROLE_ASSIGNMENT, ROLE_DEFINITION};
 use crate::arm::ResourceId;
 use crate::providers::management::{MANAGEMENT_GROUP, PLACEMENT};
-use crate::rbac::{Condition, DenyAssignment, Hierarchy, Permission, Policy, RoleAssignment, RoleDefinition, RoleKind};
+use crate::rbac::{DenyAssignment, Hierarchy, Policy, RoleAssignment, RoleDefinition, last_id};
 use crate::world::{KeptState, Resource, World};
 
 /// Field of a stored assignment that says from when on it counts; no part of the resource.
@@ -84,66 +80,22 @@ fn hierarchy(world: &World) -> Hierarchy {
     hierarchy
 }
 
-/// The id that a reference or a resource's last segment holds; nil for what is none, which is nobody and nothing.
-pub(super) fn last_id(text: &str) -> Uuid {
-    Uuid::parse_str(text.rsplit('/').next().unwrap_or_default()).unwrap_or(Uuid::nil())
-}
-
-fn ids(value: &Value) -> Vec<Uuid> {
-    value.as_array().into_iter().flatten().filter_map(|item| item["id"].as_str()?.parse().ok()).collect()
-}
-
 fn scope_of(resource: &Resource) -> ResourceId {
     resource.id.parent().unwrap_or_else(ResourceId::tenant)
 }
 
-fn condition(properties: &Value) -> Option<Condition> {
-    let text = properties["condition"].as_str()?;
-    // It was read when it was stored; one that cannot be read now would open what it was there to close.
-    Some(Condition::parse(text).unwrap_or_else(|_| Condition::never()))
-}
-
 /// A stored role definition as the decision sees it.
 pub(super) fn definition(resource: &Resource) -> RoleDefinition {
-    let properties = resource.properties();
-    let text = |name: &str| properties[name].as_str().unwrap_or_default().to_owned();
-    let scopes = properties["assignableScopes"].as_array().into_iter().flatten();
-    RoleDefinition {
-        id: last_id(resource.name()),
-        name: text("roleName"),
-        description: text("description"),
-        kind: RoleKind::Custom,
-        permissions: properties["permissions"].as_array().into_iter().flatten().map(Permission::read).collect(),
-        assignable_scopes: scopes.filter_map(|scope| ResourceId::parse(scope.as_str()?).ok()).collect(),
-    }
+    RoleDefinition::read(last_id(resource.name()), resource.properties())
 }
 
 /// A stored role assignment as the decision sees it.
 pub(super) fn assignment(resource: &Resource) -> RoleAssignment {
-    let properties = resource.properties();
-    let id = |name: &str| last_id(properties[name].as_str().unwrap_or_default());
+    let read = RoleAssignment::read(last_id(resource.name()), scope_of(resource), resource.properties());
     let from = resource.body[EFFECTIVE_FROM].as_str().and_then(|text| text.parse().ok());
-    RoleAssignment {
-        name: last_id(resource.name()),
-        scope: scope_of(resource),
-        role: id("roleDefinitionId"),
-        principal: id("principalId"),
-        condition: condition(properties),
-        from: from.unwrap_or(Timestamp::MIN),
-        until: None,
-    }
+    RoleAssignment { from: from.unwrap_or(read.from), ..read }
 }
 
 fn denial(resource: &Resource) -> DenyAssignment {
-    let properties = resource.properties();
-    DenyAssignment {
-        id: last_id(resource.name()),
-        name: properties["denyAssignmentName"].as_str().unwrap_or_default().to_owned(),
-        scope: scope_of(resource),
-        only_here: properties["doNotApplyToChildScopes"] == true,
-        permissions: properties["permissions"].as_array().into_iter().flatten().map(Permission::read).collect(),
-        principals: ids(&properties["principals"]),
-        spared: ids(&properties["excludePrincipals"]),
-        condition: condition(properties),
-    }
+    DenyAssignment::read(last_id(resource.name()), scope_of(resource), resource.properties())
 }

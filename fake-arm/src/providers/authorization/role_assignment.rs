@@ -97,7 +97,7 @@ impl Handler for RoleAssignments {
                 }
                 Term::AssignedTo(principal) => of(*principal, true),
                 Term::AsTarget => of(request.caller, true),
-                Term::Equals(name, value) if name == "principalid" => of(policy::last_id(value), false),
+                Term::Equals(name, value) if name == "principalid" => of(crate::rbac::last_id(value), false),
                 _ => return Err(filter::invalid(&request.query["$filter"])),
             };
             found.retain(|r| principals.contains(&policy::assignment(r).principal));
@@ -170,7 +170,7 @@ fn role(policy: &Policy, named: &str, id: &ResourceId) -> Result<Uuid, ArmError>
             ),
         ));
     };
-    let role = policy::last_id(parsed.name());
+    let role = crate::rbac::last_id(parsed.name());
     let scope = id.parent().unwrap_or_else(ResourceId::tenant);
     let assignable = |role: &crate::rbac::RoleDefinition| {
         role.assignable_in(&scope) || role.assignable_scopes.iter().any(|s| policy.hierarchy().contains(s, &scope))
@@ -266,7 +266,7 @@ fn exists(name: &str) -> ArmError {
         "RoleAssignmentExists",
         format!(
             "The role assignment already exists. The ID of the existing role assignment is {}.",
-            policy::last_id(name).simple()
+            crate::rbac::last_id(name).simple()
         ),
     )
 }

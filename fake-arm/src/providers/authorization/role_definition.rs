@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::filter::{self, Term};
-use super::{ROLE_ASSIGNMENT, api_versions, policy as kept};
+use super::{ROLE_ASSIGNMENT, api_versions};
 use crate::arm::{ArmError, ResourceId};
 use crate::provider::{Answer, Handler, Link, Reply, Request, ResourceType};
 use crate::rbac::{Policy, RoleDefinition, RoleKind};
@@ -39,7 +39,7 @@ impl Handler for RoleDefinitions {
     fn get(&self, world: &mut World, request: &Request) -> Reply {
         let policy = super::policy(world);
         let name = request.id.name();
-        match policy.role(kept::last_id(name)) {
+        match policy.role(crate::rbac::last_id(name)) {
             Some(role) => Ok(Answer::json(shown(world, role))),
             None => Err(does_not_exist(name)),
         }
@@ -93,7 +93,8 @@ impl Handler for RoleDefinitions {
         let id = role_id(request.id.name())?;
         let home = home(world, id);
         let Some(found) = world.resources().get(&home).cloned() else { return Ok(Answer::no_content()) };
-        let uses = |r: &Resource| kept::last_id(r.properties()["roleDefinitionId"].as_str().unwrap_or_default()) == id;
+        let uses =
+            |r: &Resource| crate::rbac::last_id(r.properties()["roleDefinitionId"].as_str().unwrap_or_default()) == id;
         if world.resources().of_type(ROLE_ASSIGNMENT).any(uses) {
             return Err(ArmError::bad_request(
                 "RoleDefinitionHasAssignments",
