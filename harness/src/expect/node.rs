@@ -286,6 +286,22 @@ impl NodeClaimSelection {
         })
     }
 
+    /// At least one exists, and a pod came to or went from the node of each at `moment` or later
+    /// (`status.lastPodEventTime`, whole seconds: the second of `moment` is taken whole).
+    pub fn all_with_pod_event_since(self, moment: jiff::Timestamp) -> Expectation {
+        Expectation::new(format!("{self}: all with a pod event since {moment:.0}"), move |state| {
+            let mut seen = 0;
+            for claim in self.of(state) {
+                seen += 1;
+                let last = claim["status"]["lastPodEventTime"].as_str().unwrap_or("never");
+                if !last.parse::<jiff::Timestamp>().is_ok_and(|last| last.as_second() >= moment.as_second()) {
+                    return Err(format!("{}: its last pod event is of {last}", name(claim)));
+                }
+            }
+            if seen == 0 { Err("there is no such node claim".to_owned()) } else { Ok(()) }
+        })
+    }
+
     /// None turned Consolidatable earlier than `wait` after the last pod came to or went from its node
     /// (`status.lastPodEventTime`; before there is one, the time at which it was initialized). Times are whole seconds.
     pub fn none_consolidatable_before(self, wait: std::time::Duration) -> Expectation {

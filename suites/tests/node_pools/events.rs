@@ -34,14 +34,20 @@ async fn scale_up_and_down(cluster: &Cluster) -> Outcome {
 async fn decisions_are_told_as_events(#[future(awt)] lab: Lab) -> Outcome {
     let cluster = a_scale_up_and_a_consolidation(&lab).await?;
 
-    cluster.expect(events("Nominated").about("Pod").named("filler").saying("nodeclaim/p-").seen()).now()?;
+    cluster
+        .expect(events("Nominated").about("Pod").named("filler").saying("nodeclaim/p-").seen())
+        .within(minutes(1))
+        .await?;
     for reason in ["Launched", "Registered", "Initialized", "Ready"] {
         let transition = events(reason).about("NodeClaim").named("p-").saying("Status condition transitioned");
         cluster.expect(transition.seen()).within(minutes(1)).await?;
     }
-    cluster.expect(events("DisruptionTerminating").about("Node").saying("Underutilized").seen()).now()?;
-    cluster.expect(events("DisruptionTerminating").about("NodeClaim").named("p-").seen()).now()?;
-    cluster.expect(events("Evicted").about("Pod").named("small-").seen()).now()
+    cluster
+        .expect(events("DisruptionTerminating").about("Node").saying("Underutilized").seen())
+        .within(minutes(1))
+        .await?;
+    cluster.expect(events("DisruptionTerminating").about("NodeClaim").named("p-").seen()).within(minutes(1)).await?;
+    cluster.expect(events("Evicted").about("Pod").named("small-").seen()).within(minutes(1)).await
 }
 
 /// EVT-02: `--field-selector source=karpenter` selects these events, all of them and no others.
