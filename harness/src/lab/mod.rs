@@ -29,7 +29,7 @@ pub use managed_cluster::{CreateError, ManagedClusterBuilder, NodeProvisioning};
 pub use region::Region;
 pub use settings::Settings;
 pub use start::StartError;
-pub use tenant::{Denial, SecurityGroup, Tenant};
+pub use tenant::{Denial, SecurityGroup, Tenant, Unknown};
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fake_arm::FakeArm;
+use fake_arm::arm::ResourceId;
 use fake_arm::catalog::Catalog;
 use fake_arm::providers::compute::{Capacity, PublishedVersions, Quotas, Shortage, ShortageKind};
+use fake_arm::{FakeArm, Settings};
 
 use crate::history::{Event, History};
 
@@ -102,6 +103,31 @@ impl Region {
     pub fn operation_takes(&self, operation: &str, duration: Duration) {
         self.step(format!("{operation} takes {} from here on", crate::expect::readable(duration)));
         self.fake.tune(|settings| settings.set_duration(operation, duration));
+    }
+
+    /// Loses a resource: it is gone although Azure would have refused to delete it, and nothing that refers to it knows.
+    ///
+    /// # Panics
+    /// Where the id is no ARM id.
+    pub fn loses(&self, id: &str) {
+        self.step(format!("Azure loses {id}"));
+        let id = ResourceId::parse(id).expect("what is lost is named by its ARM id");
+        self.fake.with(|world| world.resources_mut().remove(&id));
+    }
+
+    /// Answers hardly any reads from here on: a caller has one in a hundred seconds and 429 for the others.
+    pub fn throttles_reads(&self) {
+        self.step("Azure answers hardly any reads from here on".to_owned());
+        self.fake.tune(|settings| {
+            settings.throttling.reads.size = 1;
+            settings.throttling.reads.refill = 0.01;
+        });
+    }
+
+    /// Answers as many reads as Azure documents again.
+    pub fn throttles_as_documented(&self) {
+        self.step("Azure answers as many reads as ever from here on".to_owned());
+        self.fake.tune(|settings| settings.throttling = Settings::default().throttling);
     }
 
     fn step(&self, text: String) {

@@ -7,7 +7,8 @@ use std::time::Duration;
 use fake_arm::FakeArm;
 use fake_arm::arm::ResourceId;
 use fake_arm::entra::{Principal, PrincipalKind};
-use fake_arm::providers::authorization;
+use fake_arm::providers::authorization::{self, ROLE_DEFINITION};
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::azure::{PrincipalId, Scope};
@@ -58,6 +59,37 @@ impl Tenant {
         let scope = ResourceId::parse(scope.scope()).expect("a scope is an ARM id");
         let id = self.fake.with(|world| authorization::deny_changes(world, &scope, name, &[]));
         Denial { tenant: self.clone(), id }
+    }
+
+    /// Lets the directory not know a principal until it [is known](Unknown::is_known): one that was just made and has not
+    /// been replicated, or one that was taken away. Azure accepts none of its tokens meanwhile.
+    ///
+    /// # Panics
+    /// Where the principal's id is no GUID, or the directory does not know it anyway.
+    pub fn does_not_know(&self, principal: impl Into<PrincipalId>) -> Unknown {
+        let id = principal.into();
+        self.step(format!("the directory does not know {id}"));
+        let taken = self.fake.with(|world| world.principals_mut().remove(guid(&id)));
+        Unknown { tenant: self.clone(), principal: taken.expect("the directory knows it until now") }
+    }
+
+    /// Fills the tenant with custom roles up to `free` below Azure's limit of 5000.
+    pub fn has_room_for_roles(&self, free: usize) {
+        const MOST: usize = 5000;
+        self.step(format!("the tenant has room for {free} more custom roles"));
+        self.fake.with(|world| {
+            let subscription = ResourceId::subscription_of(world.subscription());
+            let there = world.resources().of_type(ROLE_DEFINITION).count();
+            for number in there..MOST.saturating_sub(free) {
+                let name = Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("role {number}").as_bytes());
+                let id = subscription.resource(ROLE_DEFINITION, &name.to_string());
+                let properties = json!({
+                    "roleName": format!("Role {number}"), "type": "CustomRole", "description": "",
+                    "assignableScopes": [subscription.as_str()], "permissions": [],
+                });
+                world.upsert(&id, ROLE_DEFINITION, json!({ "properties": properties }));
+            }
+        });
     }
 
     fn step(&self, text: String) {
@@ -116,6 +148,22 @@ impl Denial {
     pub fn lift(self) {
         self.tenant.step(format!("lift the deny assignment {}", self.id));
         self.tenant.fake.with(|world| world.resources_mut().remove(&self.id));
+    }
+}
+
+/// A principal that the directory does not know.
+#[derive(Debug, Clone)]
+#[must_use = "it stays unknown until it is known"]
+pub struct Unknown {
+    tenant: Tenant,
+    principal: Principal,
+}
+
+impl Unknown {
+    /// The directory knows it again, or at last.
+    pub fn is_known(self) {
+        self.tenant.step(format!("the directory knows {}", self.principal.object_id));
+        self.tenant.fake.add_principal(self.principal);
     }
 }
 

@@ -10,6 +10,7 @@
 mod full_subnet;
 mod sharing;
 mod traffic;
+mod trouble;
 
 use catnap::prelude::*;
 use rstest::rstest;

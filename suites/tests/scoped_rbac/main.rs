@@ -10,6 +10,8 @@
 //! the node claim (`Launched`, `CreateInstanceFailed`), both with Azure's own words; nothing is made, or nothing of what
 //! was made stays, and when the right comes, provisioning goes on by itself.
 
+mod directory;
+
 use catnap::expect::RequestSelection;
 use catnap::history::Event;
 use catnap::preflight::{IN_THE_NODE_RESOURCE_GROUP, ON_THE_SUBNET};
