@@ -1,5 +1,8 @@
 //! Scenario suites: one file or folder each in `tests/`. Here is what several of them begin with.
 
+use std::net::IpAddr;
+
+use catnap::net::Place;
 use catnap::prelude::*;
 
 /// A cluster with node auto-provisioning, a node class `p` and this node pool, which is called `p` and is Ready.
@@ -25,4 +28,18 @@ pub async fn provisions(cluster: &Cluster, pool: &str) -> Outcome {
     cluster.apply(deployment(&web).cpu("1").on_pool(pool)).await?;
     cluster.expect(pods(&web).all_running()).within(minutes(5)).await?;
     cluster.expect(nodes().of_pool(pool).count(1)).now()
+}
+
+/// Where a pod is in the network: under its own address and its node's.
+///
+/// # Errors
+/// When it has none yet.
+pub fn place_of(cluster: &Cluster, pod: &str) -> Result<Place, Failure> {
+    let state = cluster.state();
+    let status = state.object("Pod", pod).map(|pod| &pod["status"]);
+    let address = |field: &str| status?[field].as_str()?.parse::<IpAddr>().ok();
+    match (address("podIP"), address("hostIP")) {
+        (Some(address), Some(node)) => Ok(Place::Pod { address, node }),
+        _ => Err(Failure::new(format!("the pod {pod} has no address"))),
+    }
 }

@@ -220,3 +220,59 @@ async fn provisioned_nodes_live_through_the_expansion(#[future(awt)] lab: Lab) -
     cluster.expect(nodes().of_pool("p").count(3).and(nodes().all_ready())).now()?;
     cluster.expect(pods("web").all_in_range("10.244.0.0/16")).now()
 }
+
+/// EXP-11: a zone that is down while the range grows does not keep it from growing; nodes that are added in that zone are
+/// not ready before it is back, those in another zone are.
+#[rstest]
+#[tokio::test]
+async fn nodes_in_a_zone_that_is_down_wait_for_it(#[future(awt)] lab: Lab) -> Outcome {
+    register(&lab).await?;
+    let cluster = lab.managed_cluster().pod_cidr("10.244.0.0/18").create().await?;
+    lab.machines().zone_is_down("2");
+
+    let grown = expand(&lab, &cluster, "10.244.0.0/16").await?;
+    lab.verify("the cluster's state", Some("Succeeded"), grown["properties"]["provisioningState"].as_str())?;
+    let pool = json!({ "count": 2, "mode": "User", "vmSize": D2, "availabilityZones": ["1", "2"] });
+    let id = format!("{}/agentPools/zonal", cluster.id());
+    lab.azure().client().put(&id, CONTAINER_SERVICE, &json!({ "properties": pool })).await?;
+
+    let of_zone = |zone: &str| nodes().of_agent_pool("zonal").all_labelled("topology.kubernetes.io/zone", zone);
+    let zonal = || nodes().of_agent_pool("zonal");
+    let one = zonal().count(1).and(of_zone("eastus-1"));
+    cluster.expect(one.clone().and(zonal().all_ready())).within(minutes(3)).await?;
+    cluster.expect(one).throughout(minutes(20)).await?;
+
+    lab.machines().zone_is_back("2");
+    cluster.expect(zonal().count(2).and(zonal().all_ready())).within(minutes(2)).await
+}
+
+/// EXP-15+: a grown range has room for nodes that the old one had none for: a provisioned node beyond it has no block of
+/// addresses, and a fixed one is refused; once the range has grown, the one gets its block and the other is added.
+#[rstest]
+#[tokio::test]
+async fn a_grown_range_has_room_for_more_nodes(#[future(awt)] lab: Lab) -> Outcome {
+    register(&lab).await?;
+    let builder = lab.managed_cluster().node_provisioning(Auto).pod_cidr("10.244.0.0/23");
+    let cluster = builder.node_count(2).create().await?;
+    cluster.expect(nodes().count(2)).within(minutes(3)).await?;
+    cluster.expect(nodes().with_blocks_of("10.244.0.0/23", 2)).within(minutes(1)).await?;
+    cluster.apply(node_class("p")).await?;
+    cluster.apply(node_pool("p").sizes(&[D2])).await?;
+    cluster.apply(deployment("web").cpu("1").on_pool("p")).await?;
+    cluster.expect(nodes().of_pool("p").count(1)).within(minutes(5)).await?;
+
+    let why = events("CIDRNotAvailable").about("Node").named("aks-p-");
+    cluster.expect(why.seen()).within(minutes(5)).await?;
+    cluster.expect(nodes().with_blocks_of("10.244.0.0/23", 2)).throughout(minutes(5)).await?;
+    let id = format!("{}/agentPools/more", cluster.id());
+    let pool = json!({ "properties": { "count": 1, "mode": "User", "vmSize": D2 } });
+    let refused = lab.azure().client().put(&id, CONTAINER_SERVICE, &pool).await.err();
+    lab.verify("a third fixed node", Some("InsufficientSubnetSize"), refused.as_ref().and_then(ArmError::code))?;
+
+    expand(&lab, &cluster, "10.244.0.0/21").await?;
+
+    cluster.expect(nodes().with_blocks_of("10.244.0.0/21", 3)).within(minutes(5)).await?;
+    lab.azure().client().put(&id, CONTAINER_SERVICE, &pool).await?;
+    cluster.expect(nodes().count(4).and(nodes().with_blocks_of("10.244.0.0/21", 4))).within(minutes(5)).await?;
+    cluster.expect(pods("web").all_running()).within(minutes(1)).await
+}

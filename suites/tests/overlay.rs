@@ -4,9 +4,11 @@
 //! From "Configure Azure CNI Overlay networking", which is about fixed pools; node auto-provisioning's nodes are held to
 //! the same rules where they have them.
 
+use catnap::net::Place;
 use catnap::prelude::*;
 use rstest::rstest;
 use serde_json::{Value, json};
+use suites::place_of;
 
 const CONTAINER_SERVICE: &str = "2025-05-01";
 const NETWORK: &str = "2024-05-01";
@@ -14,6 +16,7 @@ const D2: &str = "Standard_D2s_v5";
 
 /// A network of two subnets, apart from the default range of services.
 struct TwoSubnets {
+    vnet: Vnet,
     first: Subnet,
     second: Subnet,
     /// A Network Contributor on the whole network.
@@ -26,7 +29,7 @@ async fn two_subnets(lab: &Lab) -> Result<TwoSubnets, Failure> {
     let second = vnet.subnet("second-subnet", "10.20.2.0/24").create().await?;
     let identity = lab.azure().identity("my-aks-identity").create().await?;
     lab.azure().role("Network Contributor").on(&vnet).to(&identity).assign().await?;
-    Ok(TwoSubnets { first, second, identity })
+    Ok(TwoSubnets { vnet, first, second, identity })
 }
 
 /// It was refused at once, in words that name the property.
@@ -120,6 +123,49 @@ async fn a_pool_sits_in_a_subnet_of_its_own(#[future(awt)] lab: Lab) -> Outcome 
     cluster.expect(pods("web").all_in_range("10.244.0.0/16")).now()
 }
 
+/// OVL-06: the subnet of a pool decides as whom the network sees its pods: behind their nodes. A rule at a third subnet
+/// that keeps the pool's subnet out keeps the pool's pods out, at its port, and no others; one that keeps the pod range
+/// out keeps nobody out.
+#[rstest]
+#[tokio::test]
+async fn the_network_sees_the_nodes_of_a_pool_and_not_its_pods(#[future(awt)] lab: Lab) -> Outcome {
+    let TwoSubnets { vnet, first, second, .. } = two_subnets(&lab).await?;
+    let guarded = vnet.subnet("guarded", "10.20.3.0/24").create().await?;
+    let cluster = lab.managed_cluster().subnet(&first).create().await?;
+    put_pool(&lab, &cluster, "np2", json!({ "count": 1, "mode": "User", "vmSize": D2, "vnetSubnetID": second.id() }))
+        .await?;
+    for (name, pool) in [("one", "nodepool1"), ("two", "np2")] {
+        cluster.apply(deployment(name).node_selector("agentpool", pool)).await?;
+        cluster.expect(pods(name).all_running()).within(minutes(3)).await?;
+    }
+    let pod = |name: &str| place_of(&cluster, &cluster.pods_of(name).pop().unwrap_or_default());
+    let (of_one, of_two) = (pod("one")?, pod("two")?);
+    let database = Place::Other("10.20.3.10".parse()?);
+    lab.verify("the way before the rule", Ok(()), lab.network(&cluster)?.reaches(of_two, database, 5432))?;
+
+    let keep_out = async |from: &str| {
+        let rule = json!([{ "name": "keep-out", "properties": {
+            "priority": 100, "direction": "Inbound", "access": "Deny", "protocol": "*",
+            "sourceAddressPrefix": from, "sourcePortRange": "*",
+            "destinationAddressPrefix": "*", "destinationPortRange": "5432",
+        } }]);
+        let id = lab.azure().id("Microsoft.Network/networkSecurityGroups/guard");
+        let group = json!({ "location": lab.azure().location(), "properties": { "securityRules": rule } });
+        lab.azure().client().put(&id, NETWORK, &group).await?;
+        let mut resource = guarded.get().await?;
+        resource["properties"]["networkSecurityGroup"] = json!({ "id": id });
+        lab.azure().client().put(guarded.id(), NETWORK, &resource).await?;
+        lab.network(&cluster)
+    };
+    let network = keep_out(&second.prefix().to_string()).await?;
+    let shut = network.reaches(of_two, database, 5432).err().unwrap_or_default();
+    lab.verify(&format!("{shut:?} names the rule"), true, shut.contains("keep-out"))?;
+    lab.verify("another port", Ok(()), network.reaches(of_two, database, 5433))?;
+    lab.verify("a pod of the other pool", Ok(()), network.reaches(of_one, database, 5432))?;
+    let network = keep_out("10.244.0.0/16").await?;
+    lab.verify("with the pod range kept out", Ok(()), network.reaches(of_two, database, 5432))
+}
+
 /// OVL-11: all pools of a cluster are in one network: a subnet of another one is refused, and so is a subnet of the user's
 /// where the cluster's network is AKS's own; the cluster stays as it was.
 #[rstest]
@@ -185,12 +231,7 @@ async fn a_pod_range_has_room_for_so_many_nodes(#[future(awt)] lab: Lab) -> Outc
     let cluster = lab.managed_cluster().pod_cidr("10.244.0.0/23").node_count(2).create().await?;
     let two = || nodes().of_agent_pool("nodepool1").count(2).and(nodes().all_ready());
     cluster.expect(two()).within(minutes(3)).await?;
-    let own_blocks = Expectation::new("the nodes have the two blocks of the range", |state| {
-        let mut blocks: Vec<&str> = state.objects("Node").filter_map(|node| node["spec"]["podCIDR"].as_str()).collect();
-        blocks.sort_unstable();
-        if blocks == ["10.244.0.0/24", "10.244.1.0/24"] { Ok(()) } else { Err(format!("{blocks:?}")) }
-    });
-    cluster.expect(own_blocks).within(minutes(1)).await?;
+    cluster.expect(nodes().with_blocks_of("10.244.0.0/23", 2)).within(minutes(1)).await?;
     let before = lab.shown(&cluster).await?;
     let third = put_pool(&lab, &cluster, "user1", json!({ "count": 1, "mode": "User", "vmSize": D2 })).await.err();
     lab.verify("a third node: the code", Some("InsufficientSubnetSize"), third.as_ref().and_then(ArmError::code))?;

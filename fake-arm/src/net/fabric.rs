@@ -63,8 +63,9 @@ impl Place {
         }
     }
 
-    /// Under which address it is on the wire of the network.
-    fn node(self) -> IpAddr {
+    /// Under which address it is on the wire of the network: its node's.
+    #[must_use]
+    pub fn node(self) -> IpAddr {
         match self {
             Self::Pod { node, .. } => node,
             other => other.address(),

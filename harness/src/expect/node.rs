@@ -1,5 +1,6 @@
 //! What is expected of nodes and of the node claims behind them.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -82,6 +83,22 @@ impl NodeSelection {
                     ready.map_or("missing", |ready| ready["status"].as_str().unwrap_or("?"))
                 )),
             }
+        })
+    }
+
+    /// So many have a block of addresses for their pods (`spec.podCIDR`), each one of its own and all of them out of this
+    /// range, written as 10.244.0.0/16; the others have none.
+    ///
+    /// # Panics
+    /// Where the range is none.
+    pub fn with_blocks_of(self, range: &str, number: usize) -> Expectation {
+        let whole: IpNet = range.parse().expect("a range is written as 10.244.0.0/16");
+        Expectation::new(format!("{self}: {number} with a block of {whole} each"), move |state| {
+            let blocks: Vec<&str> = self.of(state).filter_map(|node| node["spec"]["podCIDR"].as_str()).collect();
+            let own: BTreeSet<&str> = blocks.iter().copied().collect();
+            let inside = |block: &&str| block.parse::<IpNet>().is_ok_and(|block| whole.contains(&block));
+            let right = blocks.len() == number && own.len() == number && blocks.iter().all(inside);
+            if right { Ok(()) } else { Err(format!("blocks {blocks:?}")) }
         })
     }
 

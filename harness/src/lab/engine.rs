@@ -297,13 +297,29 @@ impl EmbeddedEngine {
         let binaries = self.programs_of(&cluster.kubernetes_version).await?;
         let _held = self.history.clock().hold();
         let upgraded = control_plane.upgrade(binaries, &cluster.kubernetes_version).await;
-        let upgraded = Arc::new(upgraded.map_err(|error| failed("other version", &error))?);
-        self.watch_control_plane(&upgraded);
+        let upgraded = upgraded.map_err(|error| failed("other version", &error))?;
+        Ok(self.put_in_place(upgraded, cluster))
+    }
+
+    /// Gives a cluster another range of pods.
+    async fn regrow(
+        &self,
+        control_plane: &ControlPlane,
+        cluster: &ManagedCluster,
+    ) -> Result<Arc<ControlPlane>, EngineError> {
+        let regrown = control_plane.with_pod_range(cluster.network.pod_cidr).await;
+        Ok(self.put_in_place(regrown.map_err(|error| failed("other pod range", &error))?, cluster))
+    }
+
+    /// What a cluster's control plane has become.
+    fn put_in_place(&self, control_plane: ControlPlane, cluster: &ManagedCluster) -> Arc<ControlPlane> {
+        let control_plane = Arc::new(control_plane);
+        self.watch_control_plane(&control_plane);
         if let Some(running) = self.lock().get_mut(&cluster.id.to_lowercase()) {
-            running.control_plane = upgraded.clone();
+            running.control_plane = control_plane.clone();
         }
         self.nodes.follow(cluster);
-        Ok(upgraded)
+        control_plane
     }
 
     /// Starts the provisioner under the identity of the managed cluster, as AKS does, and applies the node pools of AKS
@@ -413,11 +429,13 @@ impl ClusterEngine for EmbeddedEngine {
             .get(&id)
             .map(|running| (running.control_plane.clone(), running.provisioner.clone(), running.facts.clone()));
         let Some((control_plane, provisioner, before)) = known else { return self.bring_up(cluster).await };
-        let control_plane = if before.kubernetes_version == cluster.kubernetes_version {
-            control_plane
-        } else {
-            self.upgrade(&control_plane, &cluster).await?
-        };
+        let mut control_plane = control_plane;
+        if before.kubernetes_version != cluster.kubernetes_version {
+            control_plane = self.upgrade(&control_plane, &cluster).await?;
+        }
+        if before.network.pod_cidr != cluster.network.pod_cidr {
+            control_plane = self.regrow(&control_plane, &cluster).await?;
+        }
         match (cluster.node_provisioning, provisioner) {
             (true, None) => self.start_provisioner(&control_plane, cluster.clone()).await?,
             // It reads at its start what it is told of the cluster. That AKS starts it anew is concluded from that a new

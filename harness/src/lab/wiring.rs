@@ -30,6 +30,9 @@ impl BootPlan for Wired {
     }
 
     fn obstacle(&self, machine: &VirtualMachine, cluster: &str) -> Option<String> {
+        if let Some(down) = self.switch.obstacle(machine, cluster) {
+            return Some(down);
+        }
         let fake = self.network.get()?.upgrade()?;
         let (cluster, address) = (ResourceId::parse(cluster).ok()?, machine.private_ip?);
         fake.with(|world| ClusterNetwork::of(world, &cluster))?.bootstrap(address).err()

@@ -1,5 +1,6 @@
 //! How machines boot in the modelled world: when their kubelet comes up, and when pods get a network.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -69,40 +70,63 @@ impl BootSettings {
 }
 
 /// How machines boot from here on; can be changed while machines come and go. Clones share it.
-#[derive(Debug, Clone)]
-pub struct BootSwitch(Arc<Mutex<Boot>>);
+#[derive(Debug, Clone, Default)]
+pub struct BootSwitch(Arc<Mutex<Switched>>);
 
-impl Default for BootSwitch {
+#[derive(Debug)]
+struct Switched {
+    boot: Boot,
+    /// Availability zones that are down.
+    down: BTreeSet<String>,
+}
+
+impl Default for Switched {
     /// As [`BootSettings::default`].
     fn default() -> Self {
         let boot = Boot { kubelet_after: Some(Duration::from_millis(200)), network_after: Some(Duration::ZERO) };
-        Self(Arc::new(Mutex::new(boot)))
+        Self { boot, down: BTreeSet::new() }
     }
 }
 
 impl BootSwitch {
     /// Machines that start from here on take this long until their kubelet runs.
     pub fn after(&self, boot: Duration) {
-        self.lock().kubelet_after = Some(boot);
+        self.lock().boot.kubelet_after = Some(boot);
     }
 
     /// Machines that start from here on never get as far as a kubelet.
     pub fn never(&self) {
-        self.lock().kubelet_after = None;
+        self.lock().boot.kubelet_after = None;
     }
 
     /// Nodes of machines that start from here on are Ready this long after they register; none: never.
     pub fn ready_after(&self, network: Option<Duration>) {
-        self.lock().network_after = network;
+        self.lock().boot.network_after = network;
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Boot> {
+    /// An availability zone, `1` for example, is down from here on: Azure takes orders for machines in it, and none that
+    /// starts there gets as far as a node before the zone [is back](Self::zone_is_back). Those that run are left alone.
+    pub fn zone_is_down(&self, zone: &str) {
+        self.lock().down.insert(zone.to_owned());
+    }
+
+    /// An availability zone is back: machines that started in it meanwhile come up.
+    pub fn zone_is_back(&self, zone: &str) {
+        self.lock().down.remove(zone);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Switched> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl BootPlan for BootSwitch {
     fn boot(&self, _machine: &VirtualMachine) -> Boot {
-        *self.lock()
+        self.lock().boot
+    }
+
+    fn obstacle(&self, machine: &VirtualMachine, _cluster: &str) -> Option<String> {
+        let zone = machine.zone.as_ref()?;
+        self.lock().down.contains(zone).then(|| format!("availability zone {zone} is down"))
     }
 }

@@ -5,8 +5,8 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::{
-    A_NODE_FULL, VM_WRITE, agent_pool, closed, cluster_with, disabled, in_service, nothing_left, pool, refused,
-    turned_off, web,
+    A_NODE_FULL, VM_WRITE, agent_pool, closed, cluster_with, disabled, in_service, nothing_left, only_claim, pool,
+    refused, turned_off, web,
 };
 
 /// DIS-04, DIS-05, DIS-21: a limit of zero CPUs, also one that takes the place of another beside a limit of memory, which
@@ -61,12 +61,6 @@ async fn zero_is_zero_in_every_spelling(#[future(awt)] lab: Lab, #[case] zero: V
     cluster.expect(pods("web").pending(1).and(node_claims().none())).throughout(minutes(2)).await?;
     cluster.expect(requests(VM_WRITE).since(&mark).none()).now()?;
     turned_off(&lab, &cluster).await
-}
-
-fn only_claim(cluster: &Cluster) -> Result<String, Failure> {
-    let state = cluster.state();
-    let mut names = state.objects("NodeClaim").filter_map(|claim| claim["metadata"]["name"].as_str());
-    names.next().map(str::to_owned).ok_or_else(|| Failure::new("there is no node claim"))
 }
 
 /// DIS-02, DIS-25+: without a node, but with a node pool that still could make some (no limit at all, one of a CPU, one of

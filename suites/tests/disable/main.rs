@@ -82,6 +82,13 @@ async fn in_service(cluster: &Cluster, app: &str, count: usize) -> Result<Vec<St
     Ok(cluster.claims_of_pool("p"))
 }
 
+/// The name of the one node claim, or of any where there are more.
+fn only_claim(cluster: &Cluster) -> Result<String, Failure> {
+    let state = cluster.state();
+    let mut names = state.objects("NodeClaim").filter_map(|claim| claim["metadata"]["name"].as_str());
+    names.next().map(str::to_owned).ok_or_else(|| Failure::new("there is no node claim"))
+}
+
 /// Step 3: an agent pool has so many nodes from here on; where there is none of this name, it is added.
 async fn agent_pool(lab: &Lab, cluster: &Cluster, name: &str, count: u32) -> Result<Value, ArmError> {
     let mode = if name == "nodepool1" { "System" } else { "User" };

@@ -5,7 +5,8 @@ use rstest::rstest;
 use serde_json::json;
 
 use super::{
-    A_NODE_FULL, agent_pool, closed, cluster_with, disabled, in_service, nothing_left, pool, refused, turned_off, web,
+    A_NODE_FULL, agent_pool, closed, cluster_with, disabled, in_service, nothing_left, only_claim, pool, refused,
+    turned_off, web,
 };
 
 const DO_NOT_DISRUPT: &str = "karpenter.sh/do-not-disrupt";
@@ -166,5 +167,29 @@ async fn an_agent_pool_that_cannot_grow_leaves_the_nodes(#[future(awt)] lab: Lab
     agent_pool(&lab, &cluster, "nodepool1", 2).await?;
     cluster.expect(nothing_left()).within(minutes(5)).await?;
     cluster.expect(pods("web").all_running()).within(minutes(2)).await?;
+    turned_off(&lab, &cluster).await
+}
+
+/// DIS-39+: node auto-provisioning that goes before its nodes, here its provisioner alone, leaves them as they are: pods
+/// run on, a node claim that is deleted waits with its machine for the finalizer that nobody takes away, and Azure does not
+/// turn to Manual. A provisioner that comes back finishes what was asked for.
+#[rstest]
+#[tokio::test]
+async fn what_is_left_without_a_provisioner_stays_until_there_is_one(#[future(awt)] lab: Lab) -> Outcome {
+    let cluster = cluster_with(&lab, pool()).await?;
+    web(&cluster, 1).await?;
+    let (node, pod) = (cluster.nodes_of_pool("p").remove(0), cluster.pods_of("web"));
+    lab.kill_provisioner(&cluster).await?;
+
+    cluster.apply(closed()).await?;
+    cluster.delete("karpenter.sh/v1", "NodeClaim", &only_claim(&cluster)?).await?;
+
+    cluster.expect(node_claims().at_most_disrupted(0).not()).within(minutes(1)).await?;
+    let left = node_claims().count(1).and(nodes().named(&node).count(1)).and(vms().count(1)).and(nics().count(1));
+    cluster.expect(left.and(pods("web").kept(&pod)).and(pods("web").running(1))).throughout(minutes(15)).await?;
+    refused(&lab, &cluster, &[&node]).await?;
+
+    lab.restart_provisioner(&cluster).await?;
+    cluster.expect(nothing_left()).within(minutes(5)).await?;
     turned_off(&lab, &cluster).await
 }

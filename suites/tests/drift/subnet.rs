@@ -1,11 +1,15 @@
 //! The subnet of a node class is changed: `spec.vnetSubnetID`.
 
+use catnap::net::Place;
 use catnap::prelude::*;
 use rstest::rstest;
-use serde_json::Value;
+use serde_json::{Value, json};
+use suites::place_of;
 
 use super::{CustomVnet, SERVICE_CIDR, custom_vnet, full_nodes, replaced, steady};
 
+const NETWORK: &str = "2024-05-01";
+const VM_DELETE: &str = "Microsoft.Compute/virtualMachines/delete";
 const AN_HOUR: std::time::Duration = hours(1);
 
 async fn hash_of(cluster: &Cluster, class: &str) -> Result<Value, Failure> {
@@ -207,4 +211,55 @@ async fn an_invalid_reference_can_be_corrected(
     cluster.expect(pods("web").all_running()).within(minutes(5)).await?;
     cluster.expect(nodes().of_pool("p").all_in_subnet(&custom_subnet)).now()?;
     cluster.expect(node_claims().none_with_condition("Drifted")).at_every_instant_since(&mark)
+}
+
+/// DRIFT-38+: while a class moves from one subnet to another, pods on nodes in both reach each other both ways, and so do
+/// their nodes; a rule of the new subnet against the pod range cuts the old pod off from the new one, and says so.
+#[rstest]
+#[tokio::test]
+async fn old_and_new_pods_reach_each_other_meanwhile(#[future(awt)] lab: Lab) -> Outcome {
+    let CustomVnet { custom_subnet, custom_subnet2, cluster, .. } = custom_vnet(&lab).await?;
+    cluster.apply(node_class("p").vnet_subnet_id(custom_subnet.id())).await?;
+    cluster.apply(steady("p")).await?;
+    full_nodes(&cluster, "p", 2).await?;
+    let mark = cluster.mark();
+    // One of the two stays, so that there is an old pod beside a new one for as long as it takes to look.
+    let stays = cluster.pods_of("web-p").remove(0);
+    cluster.annotate("v1", "Pod", &stays, "karpenter.sh/do-not-disrupt", Some("true")).await?;
+
+    cluster.apply(node_class("p").vnet_subnet_id(custom_subnet2.id())).await?;
+
+    cluster.expect(requests(VM_DELETE).since(&mark).any()).within(minutes(10)).await?;
+    let one_moved = nodes().of_pool("p").count(2).and(vms().of_pool("p").count(2)).and(pods("web-p").all_running());
+    cluster.expect(one_moved).within(minutes(5)).await?;
+    let moved = cluster.pods_of("web-p").into_iter().find(|pod| *pod != stays).unwrap_or_default();
+    let (old, new) = (place_of(&cluster, &stays)?, place_of(&cluster, &moved)?);
+    let [old_node, new_node] = [old, new].map(|place| Place::Node(place.node()));
+    let place = |place: Place| place.node().to_string();
+    lab.verify("the old pod's node is where it was", true, place(old).starts_with("10.0.2."))?;
+    lab.verify("the new pod's node is in the new subnet", true, place(new).starts_with("10.0.3."))?;
+    let network = lab.network(&cluster)?;
+    for (from, to) in [(old, new), (new, old)] {
+        lab.verify(&format!("{from:?} to {to:?}"), Ok(()), network.reaches(from, to, 8080))?;
+    }
+    for (from, to) in [(old_node, new_node), (new_node, old_node)] {
+        lab.verify(&format!("{from:?} to {to:?}"), Ok(()), network.reaches(from, to, 10250))?;
+    }
+
+    // The control.
+    let rule = json!([{ "name": "no-pods", "properties": {
+        "priority": 100, "direction": "Inbound", "access": "Deny", "protocol": "*",
+        "sourceAddressPrefix": "10.244.0.0/16", "sourcePortRange": "*",
+        "destinationAddressPrefix": "*", "destinationPortRange": "8080",
+    } }]);
+    let id = lab.azure().id("Microsoft.Network/networkSecurityGroups/new");
+    let group = json!({ "location": lab.azure().location(), "properties": { "securityRules": rule } });
+    lab.azure().client().put(&id, NETWORK, &group).await?;
+    let mut resource = custom_subnet2.get().await?;
+    resource["properties"]["networkSecurityGroup"] = json!({ "id": id });
+    lab.azure().client().put(custom_subnet2.id(), NETWORK, &resource).await?;
+    let network = lab.network(&cluster)?;
+    let shut = network.reaches(old, new, 8080).err().unwrap_or_default();
+    lab.verify(&format!("{shut:?} names the rule"), true, shut.contains("no-pods"))?;
+    lab.verify("the way back", Ok(()), network.reaches(new, old, 8080))
 }

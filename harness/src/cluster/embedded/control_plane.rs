@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use futures::future::{join_all, select_all, try_join_all};
+use ipnet::IpNet;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::Api;
 use kube::config::{Config, KubeConfigOptions, Kubeconfig};
@@ -257,6 +258,33 @@ impl ControlPlane {
             children,
             controllers,
             start_up: StartUp { usable, complete: began.elapsed() },
+        })
+    }
+
+    /// The same control plane with another range of pods: its controllers are started anew and give nodes their blocks out
+    /// of it, those that they could not give before among them. Everything else stays.
+    ///
+    /// # Errors
+    /// When no client can be made.
+    pub async fn with_pod_range(&self, range: Option<IpNet>) -> Result<Self, ClusterError> {
+        let began = Instant::now();
+        let spec = ControlPlaneSpec { pod_cidr: range, ..self.spec.clone() };
+        self.controllers.task.abort();
+        let controllers = self.controllers.child.borrow().clone();
+        if let Some(child) = controllers {
+            child.stop().await;
+        }
+        let manager = flags::kube_controller_manager(&spec, Files(&self.folder));
+        let controllers = Controllers::start(self.client(Identity::Admin).await?, spec.processes.clone(), manager);
+        Ok(Self {
+            spec,
+            authority: self.authority.clone(),
+            credentials: self.credentials.clone(),
+            folder: self.folder.clone(),
+            port: self.port.clone(),
+            children: self.children.clone(),
+            controllers,
+            start_up: StartUp { usable: began.elapsed(), complete: began.elapsed() },
         })
     }
 
