@@ -140,6 +140,36 @@ async fn a_node_that_is_kept_follows_later(#[future(awt)] lab: Lab) -> Outcome {
     lab.verify("versions of the kept ones", vec![format!("v{NEWER}")], kubelets(&cluster, "kept"))
 }
 
+/// UPG-13+: an API server that reports an older version than the nodes have, as one that was set back, changes nothing: the
+/// node class keeps its version, no node drifts, and a node that is made meanwhile has the version of the others.
+#[rstest]
+#[tokio::test]
+async fn an_older_api_server_takes_no_node_back(#[future(awt)] lab: Lab) -> Outcome {
+    if !can_upgrade(&lab).await {
+        return Ok(());
+    }
+    let cluster = cluster_of_version(&lab, NEWER, node_pool("p"), 1).await?;
+    let (before, mark) = (cluster.claims_of_pool("p"), cluster.mark());
+
+    lab.run_control_plane(&cluster, OLDER).await?;
+
+    lab.verify("the version that the API server tells", OLDER.to_owned(), api_server(&cluster).await?)?;
+    cluster.expect(node_claims().of_pool("p").kept(&before)).throughout(hours(1)).await?;
+    cluster.expect(node_claims().none_with_condition("Drifted")).at_every_instant_since(&mark)?;
+    cluster.scale("web", 2).await?;
+    cluster.expect(pods("web").all_running()).within(minutes(5)).await?;
+    cluster.expect(nodes().of_pool("p").count(2)).now()?;
+    lab.verify("versions of the nodes", vec![format!("v{NEWER}")], kubelets(&cluster, "p"))?;
+    let class = cluster.get("karpenter.azure.com/v1beta1", "AKSNodeClass", "p").await?;
+    lab.verify("the version of the node class", Some(NEWER), class["status"]["kubernetesVersion"].as_str())
+}
+
+/// The version that a cluster's API server reports, without `v`.
+async fn api_server(cluster: &Cluster) -> Result<String, Failure> {
+    let told = cluster.client().apiserver_version().await?;
+    Ok(told.git_version.trim_start_matches('v').to_owned())
+}
+
 /// UPG-05: a new node image replaces the nodes by itself when the provisioner has heard of it: each by one of the new
 /// image, and for no other reason.
 #[rstest]

@@ -127,6 +127,10 @@ pub enum BootStage {
     CutOff,
     /// It will never be a node; the message says why.
     Refused,
+    /// It was switched off; its Node stays and says nothing.
+    SwitchedOff,
+    /// It was switched on again.
+    SwitchedOn,
     /// Its Node was removed after the machine was deleted.
     Removed,
 }

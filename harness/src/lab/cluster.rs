@@ -111,6 +111,14 @@ impl Cluster {
         names
     }
 
+    /// ARM id of a node's virtual machine, from its `spec.providerID`.
+    #[must_use]
+    pub fn machine_of(&self, node: &str) -> Option<String> {
+        let state = self.state();
+        let provider = state.object("Node", node)?["spec"]["providerID"].as_str()?;
+        provider.strip_prefix("azure://").map(str::to_owned)
+    }
+
     /// The kubelet's flags in the script that a machine of node auto-provisioning was started with; none where no such
     /// machine has started.
     #[must_use]

@@ -301,6 +301,14 @@ impl EmbeddedEngine {
         Ok(self.put_in_place(upgraded, cluster))
     }
 
+    /// Gives a cluster the programs of another version of Kubernetes, which Azure does not know of.
+    pub(super) async fn run_version(&self, cluster: &str, version: &str) -> Result<(), String> {
+        let known = self.lock().get(&cluster.to_lowercase()).map(|it| (it.control_plane.clone(), it.facts.clone()));
+        let (control_plane, facts) = known.ok_or_else(|| format!("there is no cluster {cluster}"))?;
+        let facts = ManagedCluster { kubernetes_version: version.to_owned(), ..facts };
+        self.upgrade(&control_plane, &facts).await.map(drop).map_err(|error| error.message)
+    }
+
     /// Gives a cluster another range of pods.
     async fn regrow(
         &self,

@@ -1,4 +1,5 @@
-//! The end of a cluster's provisioner in the middle of its work, and its return.
+//! What befalls a cluster's own processes: the end of its provisioner in the middle of its work and its return, a control
+//! plane of another version.
 
 use super::{Cluster, Lab};
 use crate::expect::{Failure, Outcome};
@@ -29,6 +30,18 @@ impl Lab {
         let (engine, id) = (self.engine.clone(), cluster.id().to_owned());
         let started = self.on_own_threads(async move { engine.restart_provisioner(&id).await }).await?;
         started.map_err(Failure::new)
+    }
+
+    /// Gives a cluster's control plane the programs of another version of Kubernetes, an older one too, past Azure, which
+    /// would let it be upgraded only and goes on showing the version that it knows: a control plane that was set back.
+    ///
+    /// # Errors
+    /// Where the programs of the version are not at hand ([`Lab::has_kubernetes`] asks), or do not start.
+    pub async fn run_control_plane(&self, cluster: &Cluster, version: &str) -> Outcome {
+        self.history.record(Event::Step { text: format!("the control plane runs Kubernetes {version} from here on") });
+        let (engine, id, version) = (self.engine.clone(), cluster.id().to_owned(), version.to_owned());
+        let replaced = self.on_own_threads(async move { engine.run_version(&id, &version).await }).await?;
+        replaced.map_err(Failure::new)
     }
 
     /// Does something where the lab's processes live: what follows them must outlive the scenario's own threads.

@@ -13,6 +13,7 @@ mod machine;
 mod provider_id;
 mod quantity;
 mod runner;
+mod silence;
 mod tls_bootstrap;
 #[cfg(test)]
 pub(crate) mod trial;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use fake_arm::engine::ManagedCluster;
-use fake_arm::events::{VirtualMachine, VmEvent};
+use fake_arm::events::{StopReason, VirtualMachine, VmEvent};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Node;
 use tokio::sync::{mpsc, watch};
@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use super::boot::BootSettings;
 use super::cluster::NodeCluster;
 use super::join::{JoinError, Joiner, Removal, backoff, complete, remove};
+use super::silence::{break_silence, keep_silent};
 use crate::clock::LabClock;
 use crate::history::{BootStage, Event, History};
 
@@ -49,14 +50,24 @@ impl World {
 
 #[derive(Debug, Default)]
 struct Machines {
-    /// By id in lower case: tells the machine's task that the machine is gone.
-    running: HashMap<String, watch::Sender<bool>>,
+    /// By id in lower case: tells the machine's task what has become of the machine.
+    running: HashMap<String, watch::Sender<Power>>,
     tasks: JoinSet<()>,
 }
 
-/// What happened to a machine that ends its task before the machine itself ends.
+/// What a machine is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Power {
+    On,
+    /// It exists and does not run.
+    Off,
+    Gone,
+}
+
+/// Why a machine does not become a node.
 enum End {
-    Deleted,
+    /// It is off, or gone.
+    Stopped,
     Refused(String),
 }
 
@@ -97,12 +108,17 @@ impl NodeRunner {
             VmEvent::Started(machine) => self.start(machine),
             // What a machine could still do in its notice is its kubelet's affair, which is not imitated.
             VmEvent::Evicting { .. } => {}
-            // A machine that is off is treated as one that is gone: its Node goes, and comes again when it boots. (On AKS
-            // the Node stays, with the taint `node.cloudprovider.kubernetes.io/shutdown`.)
-            VmEvent::Stopped { id, .. } | VmEvent::Deleted { id } => {
+            // One that boots again at once has no time to be missed.
+            VmEvent::Stopped { reason: StopReason::Restarted, .. } => {}
+            VmEvent::Stopped { id, .. } => {
+                if let Some(power) = self.machines().running.get(&id.to_lowercase()) {
+                    power.send_replace(Power::Off);
+                }
+            }
+            VmEvent::Deleted { id } => {
                 let mut machines = self.machines();
-                if let Some(gone) = machines.running.remove(&id.to_lowercase()) {
-                    gone.send_replace(true);
+                if let Some(power) = machines.running.remove(&id.to_lowercase()) {
+                    power.send_replace(Power::Gone);
                 }
             }
         }
@@ -115,7 +131,7 @@ impl NodeRunner {
         }
     }
 
-    /// Number of machines that are running, nodes or not.
+    /// Number of machines that exist, nodes or not, on or off.
     #[must_use]
     pub fn running(&self) -> usize {
         self.machines().running.len()
@@ -136,15 +152,16 @@ impl NodeRunner {
     }
 
     fn start(&self, machine: Arc<VirtualMachine>) {
-        let (gone, deleted) = watch::channel(false);
         let mut machines = self.machines();
         while machines.tasks.try_join_next().is_some() {}
-        // A machine that starts again under the same id (a PUT on an existing one) runs already.
-        if machines.running.contains_key(&machine.id.to_lowercase()) {
+        // A machine that starts again under the same id was off, or runs already (a PUT on an existing one).
+        if let Some(power) = machines.running.get(&machine.id.to_lowercase()) {
+            power.send_replace(Power::On);
             return;
         }
-        machines.running.insert(machine.id.to_lowercase(), gone);
-        let life = Life { world: self.0.world.clone(), machine, deleted };
+        let (switch, power) = watch::channel(Power::On);
+        machines.running.insert(machine.id.to_lowercase(), switch);
+        let life = Life { world: self.0.world.clone(), machine, power };
         machines.tasks.spawn(life.live());
     }
 }
@@ -153,41 +170,79 @@ impl NodeRunner {
 struct Life {
     world: Arc<World>,
     machine: Arc<VirtualMachine>,
-    deleted: watch::Receiver<bool>,
+    power: watch::Receiver<Power>,
 }
 
 impl Life {
     async fn live(mut self) {
-        match self.boot().await {
-            Ok((cluster, node)) => {
-                self.deletion().await;
-                self.world.clock().sleep(self.world.settings.removal_after).await;
-                self.remove(&cluster, &node).await;
+        loop {
+            match self.boot().await {
+                Ok((cluster, node)) => return self.serve(&cluster, &node).await,
+                Err(End::Refused(reason)) => return self.record(BootStage::Refused, reason),
+                Err(End::Stopped) => {}
             }
-            Err(End::Refused(reason)) => self.record(BootStage::Refused, reason),
-            Err(End::Deleted) => {}
+            // Off before it was a node: when it is on again, it boots from the beginning.
+            if self.turn(|power| power != Power::Off).await == Power::Gone {
+                return;
+            }
         }
     }
 
-    /// Boots up to a completed Node. Every wait ends when the machine is deleted; only the registration itself is not
+    /// Is a node until the machine is gone, a silent one while it is off.
+    async fn serve(&mut self, cluster: &Arc<NodeCluster>, node: &Node) {
+        while self.turn(|power| power != Power::On).await == Power::Off {
+            self.be_silent(cluster, node).await;
+        }
+        self.world.clock().sleep(self.world.settings.removal_after).await;
+        self.remove(cluster, node).await;
+    }
+
+    /// Off: until it is on again, or gone.
+    async fn be_silent(&mut self, cluster: &Arc<NodeCluster>, node: &Node) {
+        self.record(BootStage::SwitchedOff, "the kubelet says nothing from here on".to_owned());
+        let name = node.metadata.name.clone().unwrap_or_default();
+        let (silent, clock) = (cluster.clone(), self.world.clock().clone());
+        let silence = async {
+            for wait in backoff() {
+                if let Err(error) = keep_silent(&silent, &clock, &name).await {
+                    tracing::debug!(machine = name, %error, "the node could not be kept silent, trying again");
+                }
+                clock.sleep(wait).await;
+            }
+        };
+        let now = tokio::select! {
+            now = self.turn(|power| power != Power::Off) => now,
+            () = silence => Power::Gone,
+        };
+        if now == Power::On {
+            self.record(BootStage::SwitchedOn, "the kubelet speaks again".to_owned());
+            if let Err(error) = break_silence(cluster, &name).await {
+                tracing::warn!(machine = name, %error, "the node stays silent");
+            }
+            // It may have been switched off before it was complete.
+            self.complete(cluster, node).await;
+        }
+    }
+
+    /// Boots up to a completed Node. Every wait ends when the machine is stopped; only the registration itself is not
     /// torn off, because a Node could come of it that nobody would remove.
     async fn boot(&mut self) -> Result<(Arc<NodeCluster>, Node), End> {
         let boot = self.world.settings.plan.boot(&self.machine);
         self.record(BootStage::Booting, String::new());
         let started = self.world.history.now();
         let Some(kubelet_after) = boot.kubelet_after else {
-            self.deletion().await;
-            return Err(End::Deleted);
+            self.stop().await;
+            return Err(End::Stopped);
         };
         let clock = self.world.clock().clone();
-        self.unless_deleted(clock.sleep(kubelet_after)).await?;
+        self.unless_stopped(clock.sleep(kubelet_after)).await?;
         let mut clusters = self.world.clusters.subscribe();
         let machine = self.machine.clone();
         let found = async {
             let known = clusters.wait_for(|known| known.iter().any(|cluster| cluster.owns(&machine))).await;
             known.ok().and_then(|known| known.iter().find(|cluster| cluster.owns(&machine)).cloned())
         };
-        let Some(cluster) = self.unless_deleted(found).await? else { return Err(End::Deleted) };
+        let Some(cluster) = self.unless_stopped(found).await? else { return Err(End::Stopped) };
 
         self.reach_api_server(&cluster).await?;
         let network_now = boot.network_after.is_some_and(|after| after.is_zero());
@@ -211,7 +266,7 @@ impl Life {
                 told = Some(obstacle);
             }
             let clock = self.world.clock().clone();
-            self.unless_deleted(clock.sleep(BOOTSTRAP_RETRY)).await?;
+            self.unless_stopped(clock.sleep(BOOTSTRAP_RETRY)).await?;
         }
         Ok(())
     }
@@ -221,7 +276,7 @@ impl Life {
         let mut waits = backoff();
         loop {
             let bootstrap = Joiner::bootstrap(self.machine.clone(), cluster.clone());
-            let attempt = match self.unless_deleted(bootstrap).await? {
+            let attempt = match self.unless_stopped(bootstrap).await? {
                 Ok(joiner) => {
                     let device_plugin = self.world.settings.device_plugin;
                     let registered = joiner.register(self.world.history.now(), network_now, device_plugin).await;
@@ -241,15 +296,15 @@ impl Life {
             }
             tracing::debug!(machine = self.machine.name, %error, "joining failed, trying again");
             let clock = self.world.clock().clone();
-            self.unless_deleted(clock.sleep(waits.next().unwrap_or_default())).await?;
+            self.unless_stopped(clock.sleep(waits.next().unwrap_or_default())).await?;
         }
     }
 
-    /// The cloud node manager's part. It ends early when the machine is deleted; its Node is removed next.
+    /// The cloud node manager's part. It ends early when the machine is stopped.
     async fn complete(&mut self, cluster: &NodeCluster, node: &Node) {
         let (machine, clock) = (self.machine.clone(), self.world.clock().clone());
         let work = persist(&clock, &machine.name, || complete(cluster, &machine, node.clone()));
-        let _ = self.unless_deleted(work).await;
+        let _ = self.unless_stopped(work).await;
     }
 
     async fn bring_up_network(&mut self, joiner: &Joiner, after: Duration) {
@@ -258,7 +313,7 @@ impl Life {
             clock.sleep(after).await;
             persist(&clock, &machine.name, || joiner.release()).await;
         };
-        let _ = self.unless_deleted(work).await;
+        let _ = self.unless_stopped(work).await;
     }
 
     async fn remove(&self, cluster: &Arc<NodeCluster>, node: &Node) {
@@ -288,18 +343,25 @@ impl Life {
         Duration::try_from(now.duration_since(*since.get_or_insert(now))).unwrap_or_default()
     }
 
-    /// Returns when the machine is deleted.
-    async fn deletion(&mut self) {
-        if self.deleted.wait_for(|deleted| *deleted).await.is_err() {
+    /// Waits until the machine is as asked for, and says what it is then.
+    async fn turn(&mut self, wanted: impl Fn(Power) -> bool) -> Power {
+        let now = self.power.wait_for(|power| wanted(*power)).await.map(|power| *power);
+        match now {
+            Ok(power) => power,
             // The runner was stopped: nothing is told any more.
-            std::future::pending::<()>().await;
+            Err(_) => std::future::pending().await,
         }
     }
 
-    async fn unless_deleted<T>(&mut self, work: impl Future<Output = T>) -> Result<T, End> {
+    /// Returns when the machine is off or gone.
+    async fn stop(&mut self) {
+        self.turn(|power| power != Power::On).await;
+    }
+
+    async fn unless_stopped<T>(&mut self, work: impl Future<Output = T>) -> Result<T, End> {
         tokio::select! {
             biased;
-            () = self.deletion() => Err(End::Deleted),
+            () = self.stop() => Err(End::Stopped),
             done = work => Ok(done),
         }
     }
