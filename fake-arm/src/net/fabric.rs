@@ -57,7 +57,9 @@ pub enum Place {
 }
 
 impl Place {
-    fn address(self) -> IpAddr {
+    /// Its own address.
+    #[must_use]
+    pub fn address(self) -> IpAddr {
         match self {
             Self::Node(address) | Self::Pod { address, .. } | Self::Service(address) | Self::Other(address) => address,
         }

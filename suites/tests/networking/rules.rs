@@ -10,8 +10,9 @@ use catnap::net::{ClusterNetwork, Place};
 use catnap::prelude::*;
 use rstest::rstest;
 use serde_json::{Value, json};
+use suites::place_of;
 
-use super::{NETWORK, pool_with_workload};
+use super::{NETWORK, of_the_machine, pool_with_workload};
 
 const DELEGATION: &str = "Microsoft.ContainerService/managedClusters";
 const PODS: &str = "10.244.0.0/16";
@@ -27,6 +28,11 @@ struct World {
 }
 
 async fn world(lab: &Lab, rules: &[Value]) -> Result<World, Failure> {
+    world_with(lab, rules, true).await
+}
+
+/// The same, with pods in an overlay or in the subnets of their nodes.
+async fn world_with(lab: &Lab, rules: &[Value], overlay: bool) -> Result<World, Failure> {
     let vnet = lab.azure().vnet("my-aks-vnet").address_space("10.1.0.0/16").create().await?;
     let api_server = vnet.subnet("apiserver-subnet", API_SERVER).delegated_to(DELEGATION).create().await?;
     let nodes = vnet.subnet("cluster-subnet", NODES).create().await?;
@@ -40,7 +46,8 @@ async fn world(lab: &Lab, rules: &[Value]) -> Result<World, Failure> {
     }
     let access = json!({ "enableVnetIntegration": true, "subnetId": api_server.id() });
     let builder = lab.managed_cluster().node_provisioning(Auto).identity(&identity).subnet(&nodes);
-    let cluster = builder.property("apiServerAccessProfile", access).create().await?;
+    let builder = builder.property("apiServerAccessProfile", access);
+    let cluster = if overlay { builder } else { builder.node_subnet_networking() }.create().await?;
     Ok(World { api_server, more_nodes, cluster })
 }
 
@@ -187,4 +194,45 @@ async fn the_rules_of_the_table_are_enough(#[future(awt)] lab: Lab) -> Outcome {
         lab.verify(&format!("{way:?} is open"), Ok(()), way.is_open(&network))?;
     }
     Ok(())
+}
+
+/// NET-19: whether pods need a rule of their own on their way to nodes depends on whose addresses they have. Of the network
+/// they have them where they share the nodes' subnet: a rule against a pod's address keeps it from the nodes, and not its
+/// node. In an overlay they come from their node's address, and a rule against the pod range takes nothing away: there the
+/// documents' row "pod CIDR to node CIDR" is more than is needed.
+#[rstest]
+#[case::in_the_nodes_subnet(false)]
+#[case::in_an_overlay(true)]
+#[tokio::test]
+async fn pods_need_a_rule_to_nodes_where_they_have_addresses_of_the_network(
+    #[future(awt)] lab: Lab,
+    #[case] overlay: bool,
+) -> Outcome {
+    let World { more_nodes, cluster, .. } = world_with(&lab, &[], overlay).await?;
+    pool_with_workload(&cluster).await?;
+    cluster.expect(pods("web").all_running()).within(minutes(5)).await?;
+    let interface = of_the_machine(&cluster, "Microsoft.Network/networkInterfaces");
+    let configurations = interface["properties"]["ipConfigurations"].as_array().cloned().unwrap_or_default();
+    let address = |at: usize| -> Result<IpAddr, Failure> {
+        let found = configurations.get(at).and_then(|one| one["properties"]["privateIPAddress"].as_str());
+        Ok(found.unwrap_or_default().parse()?)
+    };
+    let node = address(0)?;
+    // The addresses that a machine holds for its pods come after its own.
+    let pod = if overlay {
+        place_of(&cluster, &cluster.pods_of("web")[0])?
+    } else {
+        Place::Pod { address: address(1)?, node }
+    };
+    let kept_out = if overlay { PODS.to_owned() } else { format!("{}/32", pod.address()) };
+    let other = Place::Node("10.1.2.200".parse()?);
+    lab.verify("the pod's way before", Ok(()), lab.network(&cluster)?.reaches(pod, other, 10250))?;
+
+    close(&lab, &more_nodes, &[rule("no-pods", 100, "Deny", &kept_out, MORE_NODES, "*")]).await?;
+
+    let network = lab.network(&cluster)?;
+    let way = network.reaches(pod, other, 10250);
+    lab.verify(&format!("the pod's way is open ({way:?})"), overlay, way.is_ok())?;
+    lab.verify("the rule is named", true, way.err().is_none_or(|why| why.starts_with("the rule no-pods of nsg-")))?;
+    lab.verify("its node's way", Ok(()), network.reaches(Place::Node(node), other, 10250))
 }
