@@ -21,15 +21,15 @@ use uuid::Uuid;
 use super::cluster::Cluster;
 use super::wiring::{Network, Wired};
 use crate::cluster::embedded::{
-    BootstrapToken, ControlPlane, ControlPlaneBinaries, ControlPlaneSpec, Heartbeat, Identity,
+    BootstrapToken, ControlPlane, ControlPlaneSpec, Heartbeat, Identity,
 };
-use crate::components::{Binaries, Store, Versions};
+use crate::components::{Binaries, Program, Source, Store, Versions};
 use crate::expect::Witness;
 use crate::history::{Event, History};
 use crate::manifest::Manifests;
 use crate::node::{BootSettings, BootSwitch, NodeCluster, NodeRunner, Quantity};
 use crate::process::{ChildSpec, Processes};
-use crate::provisioner::{Provisioner, ProvisionerSettings, ProvisionerWorld};
+use crate::provisioner::{Provisioner, ProvisionerSettings, ProvisionerVersion, ProvisionerWorld};
 
 /// What the provisioner is started with besides what its managed cluster says. Clones share the knobs.
 #[derive(Debug, Clone, Default)]
@@ -41,6 +41,7 @@ struct Knobs {
     flags: Vec<String>,
     panics: Vec<String>,
     no_provisioner: Option<String>,
+    version: Option<String>,
 }
 
 impl ProvisionerKnobs {
@@ -59,6 +60,14 @@ impl ProvisionerKnobs {
     /// It may panic with a message that holds this text, which otherwise fails a scenario.
     pub fn may_panic(&self, text: &str) -> &Self {
         self.lock().panics.push(text.to_owned());
+        self
+    }
+
+    /// Another version of the provisioner from here on: the next cluster has it with its custom resources, and one that is
+    /// there gets both with [`Lab::restart_provisioner`](super::Lab::restart_provisioner).
+    /// [`Lab::has_provisioner`](super::Lab::has_provisioner) says whether it is at hand.
+    pub fn version(&self, version: &str) -> &Self {
+        self.lock().version = Some(version.to_owned());
         self
     }
 
@@ -227,10 +236,10 @@ impl EmbeddedEngine {
     }
 
     async fn bring_up(&self, facts: ManagedCluster) -> Result<ClusterAccess, EngineError> {
-        let binaries = self.programs_of(&facts.kubernetes_version).await?;
+        let binaries = self.programs_of(&facts.kubernetes_version, &self.provisioner_version()).await?;
         let token = BootstrapToken::draw(&mut ChaCha8Rng::seed_from_u64(self.seed));
         let spec = ControlPlaneSpec {
-            binaries,
+            binaries: (&binaries).into(),
             processes: self.processes.clone(),
             kubernetes_version: facts.kubernetes_version.clone(),
             service_cidr: facts.network.service_cidr,
@@ -264,19 +273,28 @@ impl EmbeddedEngine {
         Ok(access)
     }
 
-    /// The programs of a version of Kubernetes, where they need not be built: that would take minutes in the middle of a
-    /// scenario.
-    async fn programs_of(&self, version: &str) -> Result<ControlPlaneBinaries, EngineError> {
-        if self.binaries.versions.kubernetes == version {
-            return Ok((&self.binaries).into());
+    /// The version of the provisioner that clusters get now.
+    fn provisioner_version(&self) -> String {
+        self.knobs.lock().version.clone().unwrap_or_else(|| self.binaries.versions.provisioner.clone())
+    }
+
+    /// The programs of a cluster with these versions of Kubernetes and the provisioner, where they need not be built: that
+    /// would take minutes in the middle of a scenario.
+    async fn programs_of(&self, kubernetes: &str, provisioner: &str) -> Result<Binaries, EngineError> {
+        let versions = Versions {
+            kubernetes: kubernetes.to_owned(),
+            provisioner: provisioner.to_owned(),
+            ..self.binaries.versions.clone()
+        };
+        if self.binaries.versions == versions {
+            return Ok(self.binaries.clone());
         }
-        let versions = Versions { kubernetes: version.to_owned(), ..self.binaries.versions.clone() };
         let refused = |message: String| EngineError { code: "K8sVersionNotSupported".into(), message };
         match self.store.resolve_at_hand(&versions).await {
-            Ok(Some(binaries)) => Ok((&binaries).into()),
+            Ok(Some(binaries)) => Ok(binaries),
             Ok(None) => Err(refused(format!(
-                "the programs of Kubernetes {version} are not at hand; `catnap components fetch --kubernetes {version}` builds \
-                 them"
+                "the programs of Kubernetes {kubernetes} with the provisioner {provisioner} are not at hand; `catnap \
+                 components fetch --kubernetes {kubernetes} --provisioner-version {provisioner}` builds them"
             ))),
             Err(error) => Err(refused(crate::causes::told(&error))),
         }
@@ -284,7 +302,16 @@ impl EmbeddedEngine {
 
     /// Whether a cluster can have this version of Kubernetes; else why not.
     pub(super) async fn has_kubernetes(&self, version: &str) -> Result<(), String> {
-        self.programs_of(version).await.map(drop).map_err(|error| error.message)
+        self.programs_of(version, &self.provisioner_version()).await.map(drop).map_err(|error| error.message)
+    }
+
+    /// Whether a cluster can have this version of the provisioner; else why not.
+    pub(super) async fn has_provisioner(&self, version: &str) -> Result<(), String> {
+        if self.binaries.sources.get(&Program::Karpenter) == Some(&Source::Given) {
+            return Err("the provisioner of this lab was given as a path, so that it has no other version".to_owned());
+        }
+        let kubernetes = &self.binaries.versions.kubernetes;
+        self.programs_of(kubernetes, version).await.map(drop).map_err(|error| error.message)
     }
 
     /// Gives a cluster the programs of another version of Kubernetes. Time stands still meanwhile: on Azure the API server
@@ -294,9 +321,9 @@ impl EmbeddedEngine {
         control_plane: &ControlPlane,
         cluster: &ManagedCluster,
     ) -> Result<Arc<ControlPlane>, EngineError> {
-        let binaries = self.programs_of(&cluster.kubernetes_version).await?;
+        let binaries = self.programs_of(&cluster.kubernetes_version, &self.provisioner_version()).await?;
         let _held = self.history.clock().hold();
-        let upgraded = control_plane.upgrade(binaries, &cluster.kubernetes_version).await;
+        let upgraded = control_plane.upgrade((&binaries).into(), &cluster.kubernetes_version).await;
         let upgraded = upgraded.map_err(|error| failed("other version", &error))?;
         Ok(self.put_in_place(upgraded, cluster))
     }
@@ -338,8 +365,9 @@ impl EmbeddedEngine {
         facts: ManagedCluster,
     ) -> Result<(), EngineError> {
         let knobs = self.knobs.lock().clone();
-        let version = self.binaries.versions.provisioner.parse().map_err(|error| failed("provisioner", &error))?;
-        let mut settings = ProvisionerSettings::new(&self.binaries.karpenter, version);
+        let binaries = self.programs_of(&facts.kubernetes_version, &self.provisioner_version()).await?;
+        let version = binaries.versions.provisioner.parse().map_err(|error| failed("provisioner", &error))?;
+        let mut settings = ProvisionerSettings::new(&binaries.karpenter, version);
         settings.environment = knobs.environment;
         settings.arguments = knobs.flags;
         let api_server = control_plane.url().parse().map_err(|error| failed("API server's URL", &error))?;
@@ -394,13 +422,26 @@ impl EmbeddedEngine {
         }
     }
 
-    /// Starts the provisioner of a cluster again, with what the knobs say now; one that runs is stopped first.
+    /// Starts the provisioner of a cluster again, with what the knobs say now; one that runs is stopped first. Where they
+    /// say another version, that one's custom resources take the place of those that are there.
     pub(super) async fn restart_provisioner(&self, cluster: &str) -> Result<(), String> {
-        let provisioner =
-            self.provisioner_of(cluster).ok_or_else(|| format!("the cluster {cluster} has no provisioner"))?;
+        let known = self.lock().get(&cluster.to_lowercase()).map(|it| (it.control_plane.clone(), it.provisioner.clone()));
+        let (control_plane, Some(provisioner)) = known.ok_or_else(|| format!("there is no cluster {cluster}"))? else {
+            return Err(format!("the cluster {cluster} has no provisioner"));
+        };
         let mut settings = provisioner.settings().await;
         let knobs = self.knobs.lock().clone();
         (settings.environment, settings.arguments) = (knobs.environment, knobs.flags);
+        let version: ProvisionerVersion =
+            self.provisioner_version().parse().map_err(|error| crate::causes::told(&error))?;
+        if version != settings.version {
+            let binaries = self.programs_of(control_plane.kubernetes_version(), &self.provisioner_version()).await;
+            let binaries = binaries.map_err(|error| error.message)?;
+            provisioner.stop().await;
+            let replaced = control_plane.replace_custom_resources(&binaries.crds).await;
+            replaced.map_err(|error| crate::causes::told(&error))?;
+            (settings.program, settings.version) = (binaries.karpenter, version);
+        }
         provisioner.restart_as(settings).await.map_err(|error| crate::causes::told(&error))?;
         self.watch_provisioner(&provisioner);
         Ok(())

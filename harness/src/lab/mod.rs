@@ -256,15 +256,23 @@ impl Lab {
         } else {
             return true;
         };
-        eprintln!("skipped: {missing}");
-        *self.skipped.lock().unwrap_or_else(PoisonError::into_inner) = Some(missing);
-        false
+        self.has(Err(missing))
     }
 
     /// Whether clusters can have this version of Kubernetes here; where not, the scenario is reported as skipped with the
     /// reason, and has nothing more to do.
     pub async fn has_kubernetes(&self, version: &str) -> bool {
-        let Err(missing) = self.engine.has_kubernetes(version).await else { return true };
+        self.has(self.engine.has_kubernetes(version).await)
+    }
+
+    /// Whether clusters can have this version of the provisioner here; where not, the scenario is reported as skipped with
+    /// the reason, and has nothing more to do.
+    pub async fn has_provisioner(&self, version: &str) -> bool {
+        self.has(self.engine.has_provisioner(version).await)
+    }
+
+    fn has(&self, found: Result<(), String>) -> bool {
+        let Err(missing) = found else { return true };
         eprintln!("skipped: {missing}");
         *self.skipped.lock().unwrap_or_else(PoisonError::into_inner) = Some(missing);
         false

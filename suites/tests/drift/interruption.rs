@@ -76,6 +76,9 @@ async fn a_killed_provisioner_finishes_what_it_began(#[future(awt)] lab: Lab, #[
     cluster.expect(node_claims().of_pool("p").at_most(2).and(vms().at_most(2))).at_every_instant_since(&mark)
 }
 
+/// The version of the provisioner that older ones are upgraded to.
+const NEWEST: &str = "1.7.1";
+
 /// DRIFT-40+: a provisioner that is started again, with nothing changed, sees no drift and touches nothing.
 #[rstest]
 #[tokio::test]
@@ -87,6 +90,33 @@ async fn a_restart_of_the_provisioner_drifts_nothing(#[future(awt)] lab: Lab) ->
     let before = full_nodes(&cluster, "p", 2).await?;
     let mark = cluster.mark();
 
+    lab.restart_provisioner(&cluster).await?;
+
+    cluster.expect(node_claims().of_pool("p").kept(&before)).throughout(minutes(30)).await?;
+    cluster.expect(node_claims().none_with_condition("Drifted")).at_every_instant_since(&mark)?;
+    cluster.expect(vms().count(2)).at_every_instant_since(&mark)?;
+
+    // The control: it is at work.
+    cluster.apply(node_class("p").max_pods(100)).await?;
+    replaced(&cluster, "p", &before, &mark).await
+}
+
+/// DRIFT-40+: an upgrade of the provisioner, its custom resources included, drifts nothing either: nodes that an older
+/// version made are those that the newer one would make, and it goes on with them.
+#[rstest]
+#[case::from_1_6_3("1.6.3")]
+#[case::from_1_5_1("1.5.1")]
+#[tokio::test]
+async fn an_upgrade_of_the_provisioner_drifts_nothing(#[future(awt)] lab: Lab, #[case] older: &str) -> Outcome {
+    if !lab.has_patience_for(minutes(30)) || !lab.has_provisioner(older).await || !lab.has_provisioner(NEWEST).await {
+        return Ok(());
+    }
+    lab.provisioner().version(older);
+    let cluster = cluster_with(&lab, steady("p")).await?;
+    let before = full_nodes(&cluster, "p", 2).await?;
+    let mark = cluster.mark();
+
+    lab.provisioner().version(NEWEST);
     lab.restart_provisioner(&cluster).await?;
 
     cluster.expect(node_claims().of_pool("p").kept(&before)).throughout(minutes(30)).await?;

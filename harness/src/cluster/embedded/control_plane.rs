@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -286,6 +286,17 @@ impl ControlPlane {
             controllers,
             start_up: StartUp { usable: began.elapsed(), complete: began.elapsed() },
         })
+    }
+
+    /// Puts the provisioner's custom resource definitions of a folder in the place of those that are there; objects stay.
+    ///
+    /// # Errors
+    /// When the folder holds none, or the API server refuses one.
+    pub async fn replace_custom_resources(&self, folder: &Path) -> Result<(), ClusterError> {
+        let client = self.client(Identity::Admin).await?;
+        let definitions = custom_resource::read(folder)?;
+        try_join_all(definitions.iter().map(|definition| custom_resource::replace(&client, definition))).await?;
+        Ok(())
     }
 
     /// Waits until the controllers work and what the API server writes for itself (bootstrap roles, priority classes)

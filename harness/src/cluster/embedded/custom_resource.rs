@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::Api;
+use kube::api::{Api, PostParams};
 use kube::runtime::wait::{await_condition, conditions};
 use serde_json::Value;
 
@@ -52,6 +52,22 @@ pub(super) async fn establish(client: &kube::Client, definition: &Value) -> Resu
         Ok(Err(error)) => Err(late(error.to_string())),
         Err(_) => Err(late("its condition Established is not True".to_owned())),
     }
+}
+
+/// Puts a definition in the place of the one of its name, or creates it where there is none, and waits until its resources
+/// are served.
+pub(super) async fn replace(client: &kube::Client, definition: &Value) -> Result<(), ClusterError> {
+    let name = definition["metadata"]["name"].as_str().unwrap_or_default();
+    let kind = "CustomResourceDefinition";
+    let failed = |source| ClusterError::Object { kind: kind.to_owned(), name: name.to_owned(), source: Box::new(source) };
+    let api: Api<CustomResourceDefinition> = Api::all(client.clone());
+    if let Some(there) = api.get_opt(name).await.map_err(failed)? {
+        let mut new: CustomResourceDefinition =
+            serde_json::from_value(definition.clone()).map_err(|error| failed(kube::Error::SerdeError(error)))?;
+        new.metadata.resource_version = there.metadata.resource_version;
+        api.replace(name, &PostParams::default(), &new).await.map_err(failed)?;
+    }
+    establish(client, definition).await
 }
 
 #[cfg(test)]
