@@ -20,9 +20,7 @@ use uuid::Uuid;
 
 use super::cluster::Cluster;
 use super::wiring::{Network, Wired};
-use crate::cluster::embedded::{
-    BootstrapToken, ControlPlane, ControlPlaneSpec, Heartbeat, Identity,
-};
+use crate::cluster::embedded::{BootstrapToken, ControlPlane, ControlPlaneSpec, Heartbeat, Identity};
 use crate::components::{Binaries, Program, Source, Store, Versions};
 use crate::expect::Witness;
 use crate::history::{Event, History};
@@ -425,7 +423,8 @@ impl EmbeddedEngine {
     /// Starts the provisioner of a cluster again, with what the knobs say now; one that runs is stopped first. Where they
     /// say another version, that one's custom resources take the place of those that are there.
     pub(super) async fn restart_provisioner(&self, cluster: &str) -> Result<(), String> {
-        let known = self.lock().get(&cluster.to_lowercase()).map(|it| (it.control_plane.clone(), it.provisioner.clone()));
+        let known =
+            self.lock().get(&cluster.to_lowercase()).map(|it| (it.control_plane.clone(), it.provisioner.clone()));
         let (control_plane, Some(provisioner)) = known.ok_or_else(|| format!("there is no cluster {cluster}"))? else {
             return Err(format!("the cluster {cluster} has no provisioner"));
         };

@@ -59,7 +59,8 @@ pub(super) async fn establish(client: &kube::Client, definition: &Value) -> Resu
 pub(super) async fn replace(client: &kube::Client, definition: &Value) -> Result<(), ClusterError> {
     let name = definition["metadata"]["name"].as_str().unwrap_or_default();
     let kind = "CustomResourceDefinition";
-    let failed = |source| ClusterError::Object { kind: kind.to_owned(), name: name.to_owned(), source: Box::new(source) };
+    let failed =
+        |source| ClusterError::Object { kind: kind.to_owned(), name: name.to_owned(), source: Box::new(source) };
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
     if let Some(there) = api.get_opt(name).await.map_err(failed)? {
         let mut new: CustomResourceDefinition =
