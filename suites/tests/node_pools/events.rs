@@ -154,7 +154,7 @@ async fn a_pod_that_waits_for_a_node_class_is_told_why(#[future(awt)] lab: Lab) 
     cluster.expect(pods("web").pending(1)).within(minutes(1)).await?;
     let class_tells = events("SubnetsReady").about("AKSNodeClass").saying("SubnetIDInvalid");
     cluster.expect(class_tells.seen()).within(minutes(1)).await?;
-    lab.known_fault("no-word-to-a-pod-without-a-ready-pool", &["1.7.1"], async {
+    lab.known_fault("no-word-to-a-pod-without-a-ready-pool", &["1.6.3", "1.7.1"], async {
         let told = events("FailedScheduling").about("Pod").named("web").saying(NOT_SCHEDULED);
         cluster.expect(told.seen()).within(minutes(10)).await
     })
