@@ -1,5 +1,7 @@
 //! Scenario suites: one file or folder each in `tests/`. Here is what several of them begin with.
 
+pub mod versions;
+
 use std::net::IpAddr;
 
 use catnap::net::Place;

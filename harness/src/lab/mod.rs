@@ -48,6 +48,7 @@ use crate::history::{Event, History};
 use crate::manifest::{ManifestError, Manifests};
 use crate::node::{BootSwitch, CustomData};
 use crate::preflight::{self, Plan};
+use crate::provisioner::ProvisionerVersion;
 use crate::report::{ProgressWriter, Verdict};
 use slot::Slot;
 use watch::Watches;
@@ -269,6 +270,22 @@ impl Lab {
     /// the reason, and has nothing more to do.
     pub async fn has_provisioner(&self, version: &str) -> bool {
         self.has(self.engine.has_provisioner(version).await)
+    }
+
+    /// Whether the provisioner of this lab is of this version or a newer one; where it is older, the scenario is reported as
+    /// skipped with the reason, `what` it does from that version on only, and has nothing more to do.
+    ///
+    /// # Panics
+    /// Where `version` is none.
+    pub fn has_provisioner_since(&self, version: &str, what: &str) -> bool {
+        let here = &self.settings.versions.provisioner;
+        let since: ProvisionerVersion = version.parse().expect("a scenario names a version as 1.7.0");
+        let old = here.parse::<ProvisionerVersion>().is_ok_and(|here| here < since);
+        self.has(if old {
+            Err(format!("{what} only from provisioner {version} on, and this is {here}"))
+        } else {
+            Ok(())
+        })
     }
 
     fn has(&self, found: Result<(), String>) -> bool {

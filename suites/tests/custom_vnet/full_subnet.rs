@@ -115,11 +115,15 @@ async fn freed_addresses_are_used_again(#[future(awt)] lab: Lab) -> Outcome {
     cluster.expect(node_claims().of_pool("p").kept(&before).not()).now()
 }
 
-/// VNET-24: a full subnet is the trouble of its own pool: the pods of another pool, with addresses to have, run. In 1.7.1
-/// they wait until the node claim that cannot be launched is given up, which takes five minutes.
+/// VNET-24: a full subnet is the trouble of its own pool: the pods of another pool, with addresses to have, run. In
+/// fact they wait until the node claim that cannot be launched is given up, which takes five minutes in 1.7.1 and a
+/// quarter of an hour before.
 #[rstest]
 #[tokio::test]
 async fn a_full_subnet_does_not_starve_other_pools(#[future(awt)] lab: Lab) -> Outcome {
+    if !lab.has_patience_for(minutes(17)) {
+        return Ok(());
+    }
     let CustomVnet { vnet, custom_subnet, cluster, .. } = custom_vnet(&lab).await?;
     let tight = vnet.subnet("tight-subnet", "10.0.4.0/29").create().await?;
     take_three(&lab, &tight).await?;
@@ -135,7 +139,7 @@ async fn a_full_subnet_does_not_starve_other_pools(#[future(awt)] lab: Lab) -> O
         cluster.expect(pods("other").all_running()).within(minutes(2)).await
     })
     .await?;
-    cluster.expect(pods("other").all_running()).within(minutes(6)).await?;
+    cluster.expect(pods("other").all_running()).within(minutes(17)).await?;
     cluster.expect(nodes().of_pool("healthy").all_in_subnet(&custom_subnet)).now()
 }
 

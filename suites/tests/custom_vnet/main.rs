@@ -15,6 +15,7 @@ mod trouble;
 use catnap::prelude::*;
 use rstest::rstest;
 use serde_json::json;
+use suites::versions::{looks_at_subnets, refuses_managed_networks, subnet_is_ready};
 
 /// The VNet of the documents, 10.0.0.0/16 with cluster-subnet 10.0.1.0/24 and custom-subnet 10.0.2.0/24, and a cluster
 /// with node auto-provisioning in cluster-subnet.
@@ -97,7 +98,7 @@ async fn nodes_land_in_the_subnet_their_node_class_names(#[future(awt)] lab: Lab
     cluster.apply(deployment("web").replicas(3).cpu("1").on_pool("dedicated-workload")).await?;
 
     cluster.expect(pods("web").all_running()).within(minutes(5)).await?;
-    cluster.expect(node_class("dedicated-workload").condition("SubnetsReady").is_true()).now()?;
+    cluster.expect(subnet_is_ready(&lab, "dedicated-workload")).now()?;
     cluster.expect(node_class("dedicated-workload").ready()).now()?;
     cluster.expect(nodes().of_pool("dedicated-workload").all_in_subnet(&custom_subnet)).now()?;
     let class = cluster.get("karpenter.azure.com/v1beta1", "AKSNodeClass", "dedicated-workload").await?;
@@ -115,7 +116,7 @@ async fn nodes_of_a_class_without_a_subnet_land_in_the_clusters(#[future(awt)] l
     pool_with_workload(&cluster, "default-subnet", node_class("default-subnet")).await?;
 
     cluster.expect(pods("web-default-subnet").all_running()).within(minutes(5)).await?;
-    cluster.expect(node_class("default-subnet").condition("SubnetsReady").is_true()).now()?;
+    cluster.expect(subnet_is_ready(&lab, "default-subnet")).now()?;
     cluster.expect(nodes().of_pool("default-subnet").all_in_subnet(&cluster_subnet)).now()
 }
 
@@ -199,6 +200,9 @@ async fn a_malformed_subnet_id_is_refused(#[future(awt)] lab: Lab, #[case] id: &
 #[rstest]
 #[tokio::test]
 async fn a_missing_subnet_makes_no_nodes_until_the_id_is_corrected(#[future(awt)] lab: Lab) -> Outcome {
+    if !looks_at_subnets(&lab) {
+        return Ok(());
+    }
     let CustomVnet { vnet, custom_subnet, cluster, .. } = custom_vnet(&lab).await?;
     let mark = cluster.mark();
 
@@ -227,6 +231,9 @@ async fn a_missing_subnet_makes_no_nodes_until_the_id_is_corrected(#[future(awt)
 #[rstest]
 #[tokio::test]
 async fn provisioning_goes_on_when_the_missing_subnet_appears(#[future(awt)] lab: Lab) -> Outcome {
+    if !looks_at_subnets(&lab) {
+        return Ok(());
+    }
     let CustomVnet { vnet, cluster, .. } = custom_vnet(&lab).await?;
 
     pool_with_workload(&cluster, "p", node_class("p").vnet_subnet_id(vnet.subnet_id("late"))).await?;
@@ -279,6 +286,9 @@ async fn a_subnet_outside_of_the_clusters_vnet_is_refused(
     #[case] group: &str,
     #[case] network: &str,
 ) -> Outcome {
+    if !looks_at_subnets(&lab) {
+        return Ok(());
+    }
     let CustomVnet { custom_subnet, cluster, .. } = custom_vnet(&lab).await?;
     let mut id = custom_subnet
         .id()
@@ -307,6 +317,9 @@ async fn a_subnet_outside_of_the_clusters_vnet_is_refused(
 #[rstest]
 #[tokio::test]
 async fn a_custom_subnet_in_a_network_that_aks_manages_is_refused(#[future(awt)] lab: Lab) -> Outcome {
+    if !refuses_managed_networks(&lab) {
+        return Ok(());
+    }
     let cluster = lab.managed_cluster().node_provisioning(Auto).create().await?;
     // The control: the cluster's own, managed subnet serves nodes.
     pool_with_workload(&cluster, "managed", node_class("managed")).await?;
@@ -372,6 +385,9 @@ async fn the_default_subnet_can_be_named(#[future(awt)] lab: Lab) -> Outcome {
 #[rstest]
 #[tokio::test]
 async fn the_deletion_of_a_subnet_and_its_return_are_noticed(#[future(awt)] lab: Lab) -> Outcome {
+    if !looks_at_subnets(&lab) {
+        return Ok(());
+    }
     let CustomVnet { vnet, custom_subnet, cluster, .. } = custom_vnet(&lab).await?;
     cluster.apply(node_class("p").vnet_subnet_id(custom_subnet.id())).await?;
     cluster.apply(node_pool("p")).await?;
@@ -393,6 +409,9 @@ async fn the_deletion_of_a_subnet_and_its_return_are_noticed(#[future(awt)] lab:
 #[rstest]
 #[tokio::test]
 async fn a_pool_of_lower_weight_serves_where_the_preferred_has_no_subnet(#[future(awt)] lab: Lab) -> Outcome {
+    if !looks_at_subnets(&lab) {
+        return Ok(());
+    }
     let CustomVnet { vnet, custom_subnet, cluster, .. } = custom_vnet(&lab).await?;
     cluster.apply(node_class("preferred").vnet_subnet_id(vnet.subnet_id("none"))).await?;
     cluster.apply(node_class("second").vnet_subnet_id(custom_subnet.id())).await?;

@@ -2,6 +2,7 @@
 
 use catnap::prelude::*;
 use rstest::rstest;
+use suites::versions::{looks_at_subnets, tells_of_unreadable_subnets};
 
 use super::{CustomVnet, SERVICE_CIDR, custom_vnet, pool_with_workload};
 
@@ -23,6 +24,9 @@ async fn running_in(cluster: &Cluster, subnet: &Subnet) -> Result<Vec<String>, F
 #[rstest]
 #[tokio::test]
 async fn a_subnet_that_may_not_be_read_makes_no_nodes(#[future(awt)] lab: Lab) -> Outcome {
+    if !tells_of_unreadable_subnets(&lab) {
+        return Ok(());
+    }
     let vnet = lab.azure().vnet("my-aks-vnet").address_space("10.0.0.0/16").create().await?;
     let cluster_subnet = vnet.subnet("cluster-subnet", "10.0.1.0/24").create().await?;
     let custom_subnet = vnet.subnet("custom-subnet", "10.0.2.0/24").create().await?;
@@ -87,6 +91,9 @@ async fn a_subnet_with_nodes_cannot_be_deleted(#[future(awt)] lab: Lab) -> Outco
 #[rstest]
 #[tokio::test]
 async fn nodes_outlive_the_loss_of_their_subnet(#[future(awt)] lab: Lab) -> Outcome {
+    if !looks_at_subnets(&lab) {
+        return Ok(());
+    }
     let CustomVnet { vnet, custom_subnet, cluster, .. } = custom_vnet(&lab).await?;
     let before = running_in(&cluster, &custom_subnet).await?;
     let mark = cluster.mark();
@@ -109,6 +116,9 @@ async fn nodes_outlive_the_loss_of_their_subnet(#[future(awt)] lab: Lab) -> Outc
 #[rstest]
 #[tokio::test]
 async fn throttled_reads_of_the_subnet_hurt_no_node(#[future(awt)] lab: Lab) -> Outcome {
+    if !looks_at_subnets(&lab) {
+        return Ok(());
+    }
     let CustomVnet { custom_subnet, cluster, .. } = custom_vnet(&lab).await?;
     let before = running_in(&cluster, &custom_subnet).await?;
     let mark = cluster.mark();
