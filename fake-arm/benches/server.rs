@@ -1,7 +1,8 @@
 //! How fast the fake answers, beside a bare axum handler on the same kind of socket in the same run: the numbers of one
 //! machine on one day say little, their ratio says how much the fake costs.
 //!
-//! `cargo bench -p fake-arm` runs it all; `cargo bench -p fake-arm -- --seconds 1` is quicker and rougher.
+//! `cargo bench -p fake-arm` runs it all; `cargo bench -p fake-arm -- --seconds 1` is quicker and rougher, and
+//! `--only list` takes the lines alone whose name holds "list", for a profiler to look at.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,18 +23,25 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName}
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 use uuid::Uuid;
 
+/// That of the command `fake-arm`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const MACHINES: usize = 10_000;
 const ASSIGNMENTS: usize = 1_000;
 const API: &str = "api-version=2024-07-01";
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    let seconds = arguments.iter().position(|a| a == "--seconds").and_then(|at| arguments.get(at + 1)?.parse().ok());
+    let value = |name: &str| arguments.iter().position(|a| a == name).and_then(|at| arguments.get(at + 1));
+    let seconds = value("--seconds").and_then(|seconds| seconds.parse().ok());
+    let only = value("--only").cloned().unwrap_or_default();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    runtime.block_on(measure(Duration::from_secs_f64(seconds.unwrap_or(4.0))));
+    runtime.block_on(measure(Duration::from_secs_f64(seconds.unwrap_or(4.0)), &only));
 }
 
-async fn measure(each: Duration) {
+async fn measure(each: Duration, only: &str) {
+    let wanted = |name: &str| name.contains(only);
     let empty = Lab::start(0, 0).await;
     let bare = Bare::start(&empty).await;
     println!("{:<44} {:>4} {:>10} {:>9} {:>9} {:>7}", "", "conn", "requests/s", "p50 ms", "p99 ms", "of bare");
@@ -45,25 +53,26 @@ async fn measure(each: Duration) {
     let bare_rate = |connections: usize| rates.iter().find(|(c, _)| *c == connections).map(|(_, rate)| *rate);
     let full = Lab::start(MACHINES, ASSIGNMENTS).await;
     for (name, lab) in [("empty", &empty), ("10,000 machines, 1,000 assignments", &full)] {
-        for connections in [1, 16] {
-            run(&format!("GET, {name}"), &lab.get(), connections, each, bare_rate(connections)).await;
-        }
-        for connections in [1, 16] {
-            run(&format!("PUT, {name}"), &lab.put(), connections, each, bare_rate(connections)).await;
+        for (name, target) in [(format!("GET, {name}"), lab.get()), (format!("PUT, {name}"), lab.put())] {
+            for connections in [1, 16] {
+                if wanted(&name) {
+                    run(&name, &target, connections, each, bare_rate(connections)).await;
+                }
+            }
         }
     }
     // Again, so that a machine that got busier meanwhile shows.
     run("bare axum handler, GET", &bare.target(), 16, each, bare_rate(16)).await;
 
     println!();
-    full.take("list of 10,000 machines, first page", &full.list(200), 20).await;
+    full.take(only, "list of 10,000 machines, first page", &full.list(200), 20).await;
     full.azure.tune(|settings| settings.page_size = MACHINES);
-    full.take("list of 10,000 machines, one page", &full.list(MACHINES), 10).await;
+    full.take(only, "list of 10,000 machines, one page", &full.list(MACHINES), 10).await;
     let provisioners = "Resources | where type == \"microsoft.compute/virtualmachines\" | where resourceGroup == \"rg\" | \
                         where tags has_cs \"karpenter.sh_nodepool\"";
-    full.take("Resource Graph, the provisioner's query", &full.query(provisioners), 20).await;
-    full.take("Resource Graph, one of 10,000", &full.query("Resources | where name == \"vm-5000\""), 20).await;
-    full.take("Resource Graph, count", &full.query("Resources | count"), 20).await;
+    full.take(only, "Resource Graph, the provisioner's query", &full.query(provisioners), 20).await;
+    full.take(only, "Resource Graph, one of 10,000", &full.query("Resources | where name == \"vm-5000\""), 20).await;
+    full.take(only, "Resource Graph, count", &full.query("Resources | count"), 20).await;
 }
 
 /// A server and a request for it.
@@ -221,7 +230,10 @@ impl Lab {
     }
 
     /// The time of single requests.
-    async fn take(&self, name: &str, (target, expected): &(Target, usize), times: usize) {
+    async fn take(&self, only: &str, name: &str, (target, expected): &(Target, usize), times: usize) {
+        if !name.contains(only) {
+            return;
+        }
         let mut stream = target.connect().await;
         let mut buffer = Vec::new();
         let mut taken = Vec::new();

@@ -9,7 +9,7 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use http::{HeaderMap, Method};
+use http::Method;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -88,7 +88,7 @@ fn ask(method: Method, path: &str, query: &str, body: Value) -> u16 {
             method,
             path: path.to_owned(),
             query: query.to_owned(),
-            headers: HeaderMap::new(),
+            headers: http::HeaderMap::new(),
             body,
             caller: CALLER,
         };

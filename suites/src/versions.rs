@@ -11,7 +11,6 @@ pub fn looks_at_subnets(lab: &Lab) -> bool {
 }
 
 /// The subnet of a node class is in order: `SubnetsReady`, where the version [looks at it](looks_at_subnets).
-#[must_use]
 pub fn subnet_is_ready(lab: &Lab, class: &str) -> Expectation {
     let version = lab.settings().versions.provisioner.parse::<ProvisionerVersion>();
     let looks = version.is_ok_and(|version| (version.major, version.minor) >= (1, 6));

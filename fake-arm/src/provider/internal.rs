@@ -1,8 +1,9 @@
 //! Requests that one provider makes to another: a managed cluster's node resource group, network, load balancer.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use http::{HeaderMap, Method};
+use http::Method;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -48,7 +49,7 @@ fn request(method: Method, id: &ResourceId, resource_type: &str, body: Value) ->
         resource_type,
         api_version,
         query: BTreeMap::new(),
-        headers: HeaderMap::new(),
+        headers: Arc::default(),
         body,
         caller: Uuid::nil(),
         origin: String::new(),

@@ -1,6 +1,7 @@
 //! What a provider is asked.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use http::{HeaderMap, Method};
 use serde_json::{Map, Value, json};
@@ -23,7 +24,7 @@ pub struct Request {
     /// Query parameters, keys in lower case.
     pub query: BTreeMap<String, String>,
     /// Headers.
-    pub headers: HeaderMap,
+    pub headers: Arc<HeaderMap>,
     /// JSON body, null where there was none.
     pub body: Value,
     /// Object id of who asks.

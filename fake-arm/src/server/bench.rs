@@ -121,7 +121,7 @@ impl Bench {
             method,
             path,
             query: query.to_owned(),
-            headers,
+            headers: headers.into(),
             body: Ok(body),
             origin: "https://127.0.0.1:1".to_owned(),
             caller: self.caller,

@@ -1,6 +1,7 @@
 //! A request, under the world's lock, from its path to its answer: each check in the order in which Azure makes it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::Value;
@@ -20,7 +21,7 @@ pub(crate) struct Incoming {
     pub(crate) method: Method,
     pub(crate) path: String,
     pub(crate) query: String,
-    pub(crate) headers: HeaderMap,
+    pub(crate) headers: Arc<HeaderMap>,
     /// The body, or why there is none.
     pub(crate) body: Result<Value, ArmError>,
     pub(crate) origin: String,

@@ -1,7 +1,5 @@
 //! Microsoft Graph below `/graph/`, on the host that ARM is on, as a cloud of one machine must.
 
-use std::sync::PoisonError;
-
 use axum::response::Response;
 use bytes::Bytes;
 use http::StatusCode;
@@ -32,7 +30,7 @@ pub(super) fn serve(
     arrival: Arrival,
 ) -> Response {
     let token = authentication::signed_token(&shared.tokens, head);
-    let mut world = shared.world.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut world = shared.world.lock();
     let id = world.request_id();
     let at = arrival.at(&world);
     let caller = token.and_then(|claims| {

@@ -1,6 +1,8 @@
 //! What a request says before its body: where it goes, and with which headers. Its form is checked here, before
 //! anything else is looked at.
 
+use std::sync::Arc;
+
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, header};
 
@@ -31,7 +33,7 @@ pub(super) struct Head {
     pub(super) method: Method,
     pub(super) path: String,
     pub(super) query: String,
-    pub(super) headers: HeaderMap,
+    pub(super) headers: Arc<HeaderMap>,
     /// `https://host:port` as the caller wrote it; absolute links start with it.
     pub(super) origin: String,
 }
@@ -46,7 +48,7 @@ impl Head {
             path: parts.uri.path().to_owned(),
             query: parts.uri.query().unwrap_or_default().to_owned(),
             method: parts.method,
-            headers: parts.headers,
+            headers: parts.headers.into(),
             origin,
         }
     }

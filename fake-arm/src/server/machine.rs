@@ -2,7 +2,7 @@
 //! machine's metadata service.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
@@ -26,7 +26,7 @@ pub(super) async fn serve(State(shared): State<Arc<Shared>>, request: Request<Bo
     let query: BTreeMap<String, String> = url::form_urlencoded::parse(head.query.as_bytes())
         .map(|(k, v)| (k.to_ascii_lowercase(), v.into_owned()))
         .collect();
-    let mut world = shared.world.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut world = shared.world.lock();
     let id = world.request_id();
     let answer = answer(&world, &head, &query);
     let at = arrival.at(&world);

@@ -1,7 +1,7 @@
 //! The way of a request: form > signature > body > caller > [dispatch](super::dispatch) > ledger > answer.
 
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
@@ -10,6 +10,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::{Request, StatusCode, header};
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -42,7 +43,7 @@ impl Shared {
     /// Does something to the world, then tells what came of it.
     pub(super) fn with<T>(&self, change: impl FnOnce(&mut World) -> T) -> T {
         // A change that panicked is its author's failure; the rest of the world goes on.
-        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut world = self.world.lock();
         let result = change(&mut world);
         self.tell(&mut world);
         result
@@ -156,7 +157,7 @@ fn arm(
     };
 
     // One lock from the look-up of the caller to the ledger: entries and events are in the order of what was done.
-    let mut world = shared.world.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut world = shared.world.lock();
     let at = world.now();
     arrival.at = Some(at);
     let (principal, done) = ask(&mut world, &shared.endpoint, head, token, content.map(|c| c.value));
@@ -181,7 +182,7 @@ fn cloud_metadata(shared: &Shared, head: &Head, arrival: Arrival) -> Response {
         .map(|(_, version)| version.into_owned());
     let result = cloud::endpoints(&head.origin, version.as_deref());
     let result = result.map(|body| Rendered { status: StatusCode::OK, headers: Vec::new(), body: Some(body) });
-    let mut world = shared.world.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut world = shared.world.lock();
     let (id, at) = (world.request_id(), world.now());
     let told = Told {
         status: result.as_ref().map_or_else(|e| e.status, |r| r.status),

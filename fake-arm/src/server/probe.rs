@@ -25,7 +25,7 @@ pub(crate) fn dispatch(world: &mut World, asked: Asked) -> Result<u16, ArmError>
         method: asked.method,
         path: asked.path,
         query: asked.query,
-        headers: asked.headers,
+        headers: asked.headers.into(),
         body: Ok(asked.body),
         origin: "https://127.0.0.1:1".to_owned(),
         caller: asked.caller,

@@ -63,7 +63,7 @@ pub(super) fn respond(result: Result<Rendered, ArmError>, envelope: Envelope<'_>
     let body = match body.filter(|_| !bodiless) {
         Some(value) => {
             response = response.header(header::CONTENT_TYPE, "application/json; charset=utf-8");
-            Body::from(value.to_string())
+            Body::from(serde_json::to_vec(&value).unwrap_or_default())
         }
         None => Body::empty(),
     };

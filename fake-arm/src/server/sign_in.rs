@@ -2,7 +2,6 @@
 //! cloud of one machine must.
 
 use std::collections::BTreeMap;
-use std::sync::PoisonError;
 
 use axum::response::Response;
 use base64::Engine as _;
@@ -62,7 +61,7 @@ pub(super) fn serve(
     body: Result<Bytes, ArmError>,
     arrival: Arrival,
 ) -> Response {
-    let mut world = shared.world.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut world = shared.world.lock();
     let id = world.request_id();
     let outcome = answer(&world, door, head, body);
     let principal = outcome.as_ref().ok().and_then(|(principal, _)| *principal);

@@ -1,6 +1,6 @@
 //! All resources, by id.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::Resource;
 use crate::arm::{ArmError, ResourceId};
@@ -9,6 +9,8 @@ use crate::arm::{ArmError, ResourceId};
 #[derive(Debug, Default)]
 pub struct Resources {
     by_id: BTreeMap<ResourceId, Resource>,
+    /// Their ids, by type in lower case: most questions are about one type, and most resources are of others.
+    by_type: HashMap<String, BTreeSet<ResourceId>>,
     /// Types of those that were touched since the owner was last told.
     touched: BTreeMap<ResourceId, String>,
     /// By namespace, how often something of it was touched.
@@ -51,16 +53,27 @@ impl Resources {
 
     /// Adds one or replaces the one with the same id.
     pub fn insert(&mut self, resource: Resource) {
-        self.by_id.remove(&resource.id);
+        if let Some(before) = self.by_id.remove(&resource.id) {
+            self.forget_type(&before);
+        }
         self.touch(resource.id.clone(), resource.resource_type.clone());
+        let of_type = self.by_type.entry(resource.resource_type.to_ascii_lowercase()).or_default();
+        of_type.insert(resource.id.clone());
         self.by_id.insert(resource.id.clone(), resource);
     }
 
     /// Takes one away.
     pub fn remove(&mut self, id: &ResourceId) -> Option<Resource> {
         let gone = self.by_id.remove(id)?;
+        self.forget_type(&gone);
         self.touch(gone.id.clone(), gone.resource_type.clone());
         Some(gone)
+    }
+
+    fn forget_type(&mut self, resource: &Resource) {
+        if let Some(of_type) = self.by_type.get_mut(&resource.resource_type.to_ascii_lowercase()) {
+            of_type.remove(&resource.id);
+        }
     }
 
     fn touch(&mut self, id: ResourceId, resource_type: String) {
@@ -92,7 +105,8 @@ impl Resources {
 
     /// All of a type, by id.
     pub fn of_type(&self, resource_type: &str) -> impl Iterator<Item = &Resource> {
-        self.by_id.values().filter(move |r| r.resource_type.eq_ignore_ascii_case(resource_type))
+        let ids = self.by_type.get(&resource_type.to_ascii_lowercase());
+        ids.into_iter().flatten().filter_map(|id| self.by_id.get(id))
     }
 
     /// All of a type below a scope (a group, a subscription, another resource), by id.

@@ -59,11 +59,13 @@ impl Handler for VirtualMachines {
     fn list(&self, world: &mut World, request: &Request) -> Reply {
         let status = request.query.get("statusonly").is_some_and(|v| v.eq_ignore_ascii_case("true"));
         let world = &*world;
-        let found = world.resources().within(&request.id, VIRTUAL_MACHINES).map(|vm| {
+        let found = world.resources().within(&request.id, VIRTUAL_MACHINES);
+        if !status {
+            return Ok(Answer::resources(found.map(|vm| vm.id.clone()).collect()));
+        }
+        let found = found.map(|vm| {
             let mut shown = self.show(world, vm);
-            if status {
-                shown["properties"]["instanceView"] = instance_view::view(world, vm);
-            }
+            shown["properties"]["instanceView"] = instance_view::view(world, vm);
             shown
         });
         Ok(Answer::list(found.collect()))

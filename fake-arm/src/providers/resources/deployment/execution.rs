@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use http::{HeaderMap, Method, StatusCode};
+use http::{Method, StatusCode};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -123,7 +123,7 @@ fn start_step(world: &mut World, deployment: &ResourceId, operation: Uuid, index
             method: Method::PUT,
             path: id.to_string(),
             query: format!("api-version={}", draft.plan.resources[index].api_version),
-            headers: HeaderMap::new(),
+            headers: Arc::default(),
             body: Ok(body),
             origin,
             caller,

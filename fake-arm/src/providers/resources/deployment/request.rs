@@ -1,8 +1,9 @@
 //! A deployment out of a request: its template planned, and asked of the providers beforehand.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use http::{HeaderMap, Method};
+use http::Method;
 use serde_json::{Map, Value};
 
 use crate::arm::ArmError;
@@ -118,7 +119,7 @@ impl Draft {
             resource_type,
             api_version,
             query: BTreeMap::new(),
-            headers: HeaderMap::new(),
+            headers: Arc::default(),
             body,
             caller: request.caller,
             origin: request.origin.clone(),
