@@ -1,5 +1,6 @@
 //! A query over rows.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
@@ -24,7 +25,8 @@ fn apply(mut rows: Vec<Value>, step: &Step) -> Vec<Value> {
         Step::Extend(columns) => {
             for row in &mut rows {
                 for (name, value) in columns {
-                    row[name] = evaluate(value, row);
+                    let value = evaluate(value, row).into_owned();
+                    row[name] = value;
                 }
             }
         }
@@ -53,7 +55,7 @@ fn apply(mut rows: Vec<Value>, step: &Step) -> Vec<Value> {
 
 fn project(columns: &[(String, Expression)], row: &Value) -> Value {
     let projected: Map<String, Value> =
-        columns.iter().map(|(name, value)| (name.clone(), evaluate(value, row))).collect();
+        columns.iter().map(|(name, value)| (name.clone(), evaluate(value, row).into_owned())).collect();
     Value::Object(projected)
 }
 
@@ -86,7 +88,7 @@ fn summarize(aggregates: &[(String, Aggregate)], by: &[(String, Expression)], ro
 }
 
 fn aggregated(aggregate: &Aggregate, rows: &[&Value]) -> Value {
-    let values = |of: &Expression| -> Vec<Value> { rows.iter().map(|row| evaluate(of, row)).collect() };
+    let values = |of: &Expression| -> Vec<Value> { rows.iter().map(|row| evaluate(of, row).into_owned()).collect() };
     let extreme = |of: &Expression, wanted: Ordering| {
         let values = values(of).into_iter().filter(|value| !value.is_null());
         values.reduce(|a, b| if compare(&b, &a) == wanted { b } else { a }).unwrap_or(Value::Null)
@@ -105,54 +107,64 @@ fn aggregated(aggregate: &Aggregate, rows: &[&Value]) -> Value {
 }
 
 fn holds(condition: &Expression, row: &Value) -> bool {
-    evaluate(condition, row) == Value::Bool(true)
+    *evaluate(condition, row) == Value::Bool(true)
 }
 
+/// What there is not.
+static NULL: Value = Value::Null;
+
 /// The value of an expression in a row; null where there is none. Column names are exact, as in Kusto.
-fn evaluate(expression: &Expression, row: &Value) -> Value {
+fn evaluate<'v>(expression: &'v Expression, row: &'v Value) -> Cow<'v, Value> {
     match expression {
-        Expression::Value(value) => value.clone(),
-        Expression::Column(name) => row.get(name).cloned().unwrap_or(Value::Null),
+        Expression::Value(value) => Cow::Borrowed(value),
+        Expression::Column(name) => Cow::Borrowed(row.get(name).unwrap_or(&NULL)),
         Expression::Inside(of, key) => {
-            let (of, key) = (evaluate(of, row), evaluate(key, row));
-            let found = match (&of, &key) {
-                (Value::Array(items), Value::Number(index)) => {
-                    // Negative indexes count from the end.
-                    let index = index.as_i64().unwrap_or(i64::MAX);
-                    let from_end = usize::try_from(-index).ok().and_then(|back| items.len().checked_sub(back));
-                    let at = if index < 0 { from_end } else { usize::try_from(index).ok() };
-                    at.and_then(|at| items.get(at))
-                }
-                (Value::Object(fields), Value::String(name)) => fields.get(name),
-                _ => None,
-            };
-            found.cloned().unwrap_or(Value::Null)
+            let key = evaluate(key, row);
+            match evaluate(of, row) {
+                Cow::Borrowed(of) => Cow::Borrowed(inside(of, &key)),
+                Cow::Owned(of) => Cow::Owned(inside(&of, &key).clone()),
+            }
         }
         Expression::Call(function, arguments) => {
-            let arguments: Vec<Value> = arguments.iter().map(|argument| evaluate(argument, row)).collect();
-            call(*function, &arguments)
+            let arguments: Vec<Cow<'_, Value>> = arguments.iter().map(|argument| evaluate(argument, row)).collect();
+            Cow::Owned(call(*function, &arguments))
         }
         Expression::Compare(left, comparison, right) => {
-            json!(compared(&evaluate(left, row), *comparison, &evaluate(right, row)))
+            Cow::Owned(json!(compared(&evaluate(left, row), *comparison, &evaluate(right, row))))
         }
         Expression::In(of, values, folded) => {
             let of = evaluate(of, row);
-            let values = values.iter().map(|value| evaluate(value, row));
-            let same = |value: Value| if *folded { equal_folded(&of, &value) } else { equal(&of, &value) };
-            json!(values.into_iter().any(same))
+            let mut values = values.iter().map(|value| evaluate(value, row));
+            let same = |value: Cow<'_, Value>| if *folded { equal_folded(&of, &value) } else { equal(&of, &value) };
+            Cow::Owned(json!(values.any(same)))
         }
         Expression::Between(of, start, end) => {
             let (of, start, end) = (evaluate(of, row), evaluate(start, row), evaluate(end, row));
-            json!(!of.is_null() && compare(&of, &start).is_ge() && compare(&of, &end).is_le())
+            Cow::Owned(json!(!of.is_null() && compare(&of, &start).is_ge() && compare(&of, &end).is_le()))
         }
-        Expression::And(a, b) => json!(holds(a, row) && holds(b, row)),
-        Expression::Or(a, b) => json!(holds(a, row) || holds(b, row)),
-        Expression::Not(inner) => json!(!holds(inner, row)),
+        Expression::And(a, b) => Cow::Owned(json!(holds(a, row) && holds(b, row))),
+        Expression::Or(a, b) => Cow::Owned(json!(holds(a, row) || holds(b, row))),
+        Expression::Not(inner) => Cow::Owned(json!(!holds(inner, row))),
     }
 }
 
+/// An item of an array, or a field of an object.
+fn inside<'v>(of: &'v Value, key: &Value) -> &'v Value {
+    let found = match (of, key) {
+        (Value::Array(items), Value::Number(index)) => {
+            // Negative indexes count from the end.
+            let index = index.as_i64().unwrap_or(i64::MAX);
+            let from_end = usize::try_from(-index).ok().and_then(|back| items.len().checked_sub(back));
+            let at = if index < 0 { from_end } else { usize::try_from(index).ok() };
+            at.and_then(|at| items.get(at))
+        }
+        (Value::Object(fields), Value::String(name)) => fields.get(name),
+        _ => None,
+    };
+    found.unwrap_or(&NULL)
+}
+
 fn compared(left: &Value, comparison: Comparison, right: &Value) -> bool {
-    let cased = |cased: bool, value: &Value| if cased { text(value) } else { text(value).to_lowercase() };
     let ordered = |wanted: fn(Ordering) -> bool| !left.is_null() && !right.is_null() && wanted(compare(left, right));
     match comparison {
         Comparison::Equal => equal(left, right),
@@ -164,9 +176,9 @@ fn compared(left: &Value, comparison: Comparison, right: &Value) -> bool {
         Comparison::Greater => ordered(Ordering::is_gt),
         Comparison::GreaterOrEqual => ordered(Ordering::is_ge),
         Comparison::Has(case) => has(&cased(case, left), &cased(case, right)),
-        Comparison::Contains(case) => cased(case, left).contains(&cased(case, right)),
-        Comparison::StartsWith(case) => cased(case, left).starts_with(&cased(case, right)),
-        Comparison::EndsWith(case) => cased(case, left).ends_with(&cased(case, right)),
+        Comparison::Contains(case) => cased(case, left).contains(&*cased(case, right)),
+        Comparison::StartsWith(case) => cased(case, left).starts_with(&*cased(case, right)),
+        Comparison::EndsWith(case) => cased(case, left).ends_with(&*cased(case, right)),
         Comparison::MatchesRegex => {
             let regex = RegexBuilder::new(&text(right)).size_limit(1 << 20).build();
             regex.is_ok_and(|regex| regex.is_match(&text(left)))
@@ -174,8 +186,13 @@ fn compared(left: &Value, comparison: Comparison, right: &Value) -> bool {
     }
 }
 
-fn call(function: Function, arguments: &[Value]) -> Value {
-    let of = |index: usize| arguments.get(index).unwrap_or(&Value::Null);
+/// A value as text, in lower case unless case counts.
+fn cased(cased: bool, value: &Value) -> Cow<'_, str> {
+    if cased { text(value) } else { Cow::Owned(text(value).to_lowercase()) }
+}
+
+fn call(function: Function, arguments: &[Cow<'_, Value>]) -> Value {
+    let of = |index: usize| arguments.get(index).map_or(&NULL, |argument| &**argument);
     let index = |at: usize| of(at).as_f64().map(|number| number.max(0.0) as usize);
     match function {
         Function::ToLower => json!(text(of(0)).to_lowercase()),
@@ -189,10 +206,10 @@ fn call(function: Function, arguments: &[Value]) -> Value {
         },
         Function::StringLength => json!(text(of(0)).chars().count()),
         Function::ArrayLength => of(0).as_array().map_or(Value::Null, |items| json!(items.len())),
-        Function::Concat => json!(arguments.iter().map(text).collect::<String>()),
+        Function::Concat => json!(arguments.iter().map(|argument| text(argument)).collect::<String>()),
         Function::Split => {
             let (whole, between) = (text(of(0)), text(of(1)));
-            let parts: Vec<&str> = if between.is_empty() { vec![&whole] } else { whole.split(&between).collect() };
+            let parts: Vec<&str> = if between.is_empty() { vec![&*whole] } else { whole.split(&*between).collect() };
             match index(2).filter(|_| arguments.len() > 2) {
                 Some(at) => json!(parts.get(at).into_iter().collect::<Vec<_>>()),
                 None => json!(parts),
@@ -204,14 +221,16 @@ fn call(function: Function, arguments: &[Value]) -> Value {
             json!(rest.take(index(2).filter(|_| arguments.len() > 2).unwrap_or(usize::MAX)).collect::<String>())
         }
         Function::If => if *of(0) == Value::Bool(true) { of(1) } else { of(2) }.clone(),
-        Function::Coalesce => arguments.iter().find(|value| !value.is_null()).cloned().unwrap_or(Value::Null),
+        Function::Coalesce => {
+            arguments.iter().find(|value| !value.is_null()).map_or(Value::Null, |value| value.clone().into_owned())
+        }
         Function::IsEmpty => json!(text(of(0)).is_empty()),
         Function::IsNotEmpty => json!(!text(of(0)).is_empty()),
         Function::IsNull => json!(of(0).is_null()),
         Function::IsNotNull => json!(!of(0).is_null()),
         Function::Replace => {
             let (whole, old) = (text(of(0)), text(of(1)));
-            json!(if old.is_empty() { whole } else { whole.replace(&old, &text(of(2))) })
+            json!(if old.is_empty() { whole.into_owned() } else { whole.replace(&*old, &text(of(2))) })
         }
         Function::BagKeys => of(0).as_object().map_or(Value::Null, |fields| json!(fields.keys().collect::<Vec<_>>())),
     }
@@ -227,12 +246,14 @@ fn as_number(value: &Value) -> Option<f64> {
 }
 
 /// A value as text: objects and arrays as JSON, null as nothing.
-fn text(value: &Value) -> String {
+fn text(value: &Value) -> Cow<'_, str> {
     match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        Value::Number(number) => number.as_f64().map_or_else(|| number.to_string(), |n| self::number(n).to_string()),
-        other => other.to_string(),
+        Value::Null => Cow::Borrowed(""),
+        Value::String(text) => Cow::Borrowed(text),
+        Value::Number(number) => {
+            Cow::Owned(number.as_f64().map_or_else(|| number.to_string(), |n| self::number(n).to_string()))
+        }
+        other => Cow::Owned(other.to_string()),
     }
 }
 
@@ -244,7 +265,11 @@ fn equal(a: &Value, b: &Value) -> bool {
 }
 
 fn equal_folded(a: &Value, b: &Value) -> bool {
-    text(a).to_lowercase() == text(b).to_lowercase()
+    let (a, b) = (text(a), text(b));
+    match a.is_ascii() && b.is_ascii() {
+        true => a.eq_ignore_ascii_case(&b),
+        false => a.to_lowercase() == b.to_lowercase(),
+    }
 }
 
 fn compare(a: &Value, b: &Value) -> Ordering {
