@@ -6,6 +6,10 @@ use std::net::IpAddr;
 
 use catnap::net::Place;
 use catnap::prelude::*;
+use serde_json::{Value, json};
+
+/// api-version of the network provider.
+const NETWORK: &str = "2022-01-01";
 
 /// A cluster with node auto-provisioning, a node class `p` and this node pool, which is called `p` and is Ready.
 ///
@@ -44,4 +48,29 @@ pub fn place_of(cluster: &Cluster, pod: &str) -> Result<Place, Failure> {
         (Some(address), Some(node)) => Ok(Place::Pod { address, node }),
         _ => Err(Failure::new(format!("the pod {pod} has no address"))),
     }
+}
+
+/// Gives a subnet a security group `nsg-<subnet>` with these [rules](rule) for what comes in.
+///
+/// # Errors
+/// What Azure refuses.
+pub async fn close(lab: &Lab, subnet: &Subnet, rules: &[Value]) -> Outcome {
+    let id = lab.azure().id(&format!("Microsoft.Network/networkSecurityGroups/nsg-{}", subnet.name()));
+    let group = json!({ "location": lab.azure().location(), "properties": { "securityRules": rules } });
+    lab.azure().client().put(&id, NETWORK, &group).await?;
+    let mut resource = subnet.get().await?;
+    resource["properties"]["networkSecurityGroup"] = json!({ "id": id });
+    lab.azure().client().put(subnet.id(), NETWORK, &resource).await?;
+    Ok(())
+}
+
+/// An inbound rule of a security group, for all protocols and source ports; `access` is `Allow` or `Deny`, `*` is any
+/// address or port.
+#[must_use]
+pub fn rule(name: &str, priority: u32, access: &str, from: &str, to: &str, port: &str) -> Value {
+    json!({ "name": name, "properties": {
+        "priority": priority, "direction": "Inbound", "access": access, "protocol": "*",
+        "sourceAddressPrefix": from, "sourcePortRange": "*",
+        "destinationAddressPrefix": to, "destinationPortRange": port,
+    } })
 }

@@ -2,7 +2,6 @@
 //! here, and is skipped with the reason. What a version does wrong is no matter of age and stands in `FINDINGS.md`.
 
 use catnap::prelude::*;
-use catnap::provisioner::ProvisionerVersion;
 
 /// From 1.6 on a node class has the condition `SubnetsReady`, and is not Ready while its subnet is missing or elsewhere.
 #[must_use]
@@ -12,9 +11,11 @@ pub fn looks_at_subnets(lab: &Lab) -> bool {
 
 /// The subnet of a node class is in order: `SubnetsReady`, where the version [looks at it](looks_at_subnets).
 pub fn subnet_is_ready(lab: &Lab, class: &str) -> Expectation {
-    let version = lab.settings().versions.provisioner.parse::<ProvisionerVersion>();
-    let looks = version.is_ok_and(|version| (version.major, version.minor) >= (1, 6));
-    if looks { node_class(class).condition("SubnetsReady").is_true() } else { node_class(class).ready() }
+    if lab.provisioner_is_since("1.6.0") {
+        node_class(class).condition("SubnetsReady").is_true()
+    } else {
+        node_class(class).ready()
+    }
 }
 
 /// From 1.7 on a subnet that cannot be read makes `SubnetsReady` False, with Azure's answer. 1.6 leaves the condition as it

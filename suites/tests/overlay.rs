@@ -8,7 +8,7 @@ use catnap::net::Place;
 use catnap::prelude::*;
 use rstest::rstest;
 use serde_json::{Value, json};
-use suites::place_of;
+use suites::{close, place_of, rule};
 
 const CONTAINER_SERVICE: &str = "2025-05-01";
 const NETWORK: &str = "2024-05-01";
@@ -144,17 +144,7 @@ async fn the_network_sees_the_nodes_of_a_pool_and_not_its_pods(#[future(awt)] la
     lab.verify("the way before the rule", Ok(()), lab.network(&cluster)?.reaches(of_two, database, 5432))?;
 
     let keep_out = async |from: &str| {
-        let rule = json!([{ "name": "keep-out", "properties": {
-            "priority": 100, "direction": "Inbound", "access": "Deny", "protocol": "*",
-            "sourceAddressPrefix": from, "sourcePortRange": "*",
-            "destinationAddressPrefix": "*", "destinationPortRange": "5432",
-        } }]);
-        let id = lab.azure().id("Microsoft.Network/networkSecurityGroups/guard");
-        let group = json!({ "location": lab.azure().location(), "properties": { "securityRules": rule } });
-        lab.azure().client().put(&id, NETWORK, &group).await?;
-        let mut resource = guarded.get().await?;
-        resource["properties"]["networkSecurityGroup"] = json!({ "id": id });
-        lab.azure().client().put(guarded.id(), NETWORK, &resource).await?;
+        close(&lab, &guarded, &[rule("keep-out", 100, "Deny", from, "*", "5432")]).await?;
         lab.network(&cluster)
     };
     let network = keep_out(&second.prefix().to_string()).await?;

@@ -278,14 +278,22 @@ impl Lab {
     /// # Panics
     /// Where `version` is none.
     pub fn has_provisioner_since(&self, version: &str, what: &str) -> bool {
-        let here = &self.settings.versions.provisioner;
-        let since: ProvisionerVersion = version.parse().expect("a scenario names a version as 1.7.0");
-        let old = here.parse::<ProvisionerVersion>().is_ok_and(|here| here < since);
-        self.has(if old {
-            Err(format!("{what} only from provisioner {version} on, and this is {here}"))
-        } else {
+        self.has(if self.provisioner_is_since(version) {
             Ok(())
+        } else {
+            let here = &self.settings.versions.provisioner;
+            Err(format!("{what} only from provisioner {version} on, and this is {here}"))
         })
+    }
+
+    /// Whether the provisioner of this lab is of this version or a newer one, where a scenario has something to say of both.
+    ///
+    /// # Panics
+    /// Where `version` is none.
+    #[must_use]
+    pub fn provisioner_is_since(&self, version: &str) -> bool {
+        let since: ProvisionerVersion = version.parse().expect("a scenario names a version as 1.7.0");
+        !self.settings.versions.provisioner.parse::<ProvisionerVersion>().is_ok_and(|here| here < since)
     }
 
     fn has(&self, found: Result<(), String>) -> bool {

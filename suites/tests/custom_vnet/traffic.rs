@@ -5,11 +5,9 @@ use std::net::IpAddr;
 use catnap::net::Place;
 use catnap::prelude::*;
 use rstest::rstest;
-use serde_json::{Value, json};
+use suites::{close, rule};
 
 use super::{CustomVnet, custom_vnet, pool_with_workload};
-
-const NETWORK: &str = "2022-01-01";
 
 /// Where the only pod of a deployment runs: the address of its node.
 fn node_of(cluster: &Cluster, app: &str) -> Result<Place, Failure> {
@@ -17,14 +15,6 @@ fn node_of(cluster: &Cluster, app: &str) -> Result<Place, Failure> {
     let pod = state.objects("Pod").find(|pod| pod["metadata"]["labels"]["app"] == app);
     let address = pod.and_then(|pod| pod["status"]["hostIP"].as_str()).and_then(|ip| ip.parse::<IpAddr>().ok());
     address.map(Place::Node).ok_or_else(|| Failure::new(format!("no pod of {app} runs on a node")))
-}
-
-fn deny(port: &str) -> Value {
-    json!([{ "name": "segment", "properties": {
-        "priority": 100, "direction": "Inbound", "access": "Deny", "protocol": "*",
-        "sourceAddressPrefix": "10.0.1.0/24", "sourcePortRange": "*",
-        "destinationAddressPrefix": "*", "destinationPortRange": port,
-    } }])
 }
 
 /// VNET-10: separate subnets segment workloads. A rule on the custom subnet that denies a port from the cluster's subnet
@@ -45,12 +35,7 @@ async fn a_rule_on_a_subnet_segments_workloads(#[future(awt)] lab: Lab) -> Outco
         [node_of(&cluster, "web-client")?, node_of(&cluster, "web-open")?, node_of(&cluster, "web-secured")?];
     lab.verify("the way before the rule", Ok(()), lab.network(&cluster)?.reaches(client, secured, 8080))?;
 
-    let id = lab.azure().id("Microsoft.Network/networkSecurityGroups/segment");
-    let group = json!({ "location": lab.azure().location(), "properties": { "securityRules": deny("8080") } });
-    lab.azure().client().put(&id, NETWORK, &group).await?;
-    let mut resource = custom_subnet.get().await?;
-    resource["properties"]["networkSecurityGroup"] = json!({ "id": id });
-    lab.azure().client().put(custom_subnet.id(), NETWORK, &resource).await?;
+    close(&lab, &custom_subnet, &[rule("segment", 100, "Deny", "10.0.1.0/24", "*", "8080")]).await?;
 
     let network = lab.network(&cluster)?;
     let shut = network.reaches(client, secured, 8080).err().unwrap_or_default();

@@ -3,12 +3,11 @@
 use catnap::net::Place;
 use catnap::prelude::*;
 use rstest::rstest;
-use serde_json::{Value, json};
-use suites::place_of;
+use serde_json::Value;
+use suites::{close, place_of, rule};
 
 use super::{CustomVnet, SERVICE_CIDR, custom_vnet, full_nodes, replaced, steady};
 
-const NETWORK: &str = "2024-05-01";
 const VM_DELETE: &str = "Microsoft.Compute/virtualMachines/delete";
 const AN_HOUR: std::time::Duration = hours(1);
 
@@ -247,17 +246,7 @@ async fn old_and_new_pods_reach_each_other_meanwhile(#[future(awt)] lab: Lab) ->
     }
 
     // The control.
-    let rule = json!([{ "name": "no-pods", "properties": {
-        "priority": 100, "direction": "Inbound", "access": "Deny", "protocol": "*",
-        "sourceAddressPrefix": "10.244.0.0/16", "sourcePortRange": "*",
-        "destinationAddressPrefix": "*", "destinationPortRange": "8080",
-    } }]);
-    let id = lab.azure().id("Microsoft.Network/networkSecurityGroups/new");
-    let group = json!({ "location": lab.azure().location(), "properties": { "securityRules": rule } });
-    lab.azure().client().put(&id, NETWORK, &group).await?;
-    let mut resource = custom_subnet2.get().await?;
-    resource["properties"]["networkSecurityGroup"] = json!({ "id": id });
-    lab.azure().client().put(custom_subnet2.id(), NETWORK, &resource).await?;
+    close(&lab, &custom_subnet2, &[rule("no-pods", 100, "Deny", "10.244.0.0/16", "*", "8080")]).await?;
     let network = lab.network(&cluster)?;
     let shut = network.reaches(old, new, 8080).err().unwrap_or_default();
     lab.verify(&format!("{shut:?} names the rule"), true, shut.contains("no-pods"))?;

@@ -10,9 +10,9 @@ use catnap::net::{ClusterNetwork, Place};
 use catnap::prelude::*;
 use rstest::rstest;
 use serde_json::{Value, json};
-use suites::place_of;
+use suites::{close, place_of, rule};
 
-use super::{NETWORK, of_the_machine, pool_with_workload};
+use super::{of_the_machine, pool_with_workload};
 
 const DELEGATION: &str = "Microsoft.ContainerService/managedClusters";
 const PODS: &str = "10.244.0.0/16";
@@ -49,26 +49,6 @@ async fn world_with(lab: &Lab, rules: &[Value], overlay: bool) -> Result<World, 
     let builder = builder.property("apiServerAccessProfile", access);
     let cluster = if overlay { builder } else { builder.node_subnet_networking() }.create().await?;
     Ok(World { api_server, more_nodes, cluster })
-}
-
-/// Gives a subnet a security group with these rules.
-async fn close(lab: &Lab, subnet: &Subnet, rules: &[Value]) -> Outcome {
-    let id = lab.azure().id(&format!("Microsoft.Network/networkSecurityGroups/nsg-{}", subnet.name()));
-    let group = json!({ "location": lab.azure().location(), "properties": { "securityRules": rules } });
-    lab.azure().client().put(&id, NETWORK, &group).await?;
-    let mut resource = subnet.get().await?;
-    resource["properties"]["networkSecurityGroup"] = json!({ "id": id });
-    lab.azure().client().put(subnet.id(), NETWORK, &resource).await?;
-    Ok(())
-}
-
-/// An inbound rule.
-fn rule(name: &str, priority: u32, access: &str, from: &str, to: &str, port: &str) -> Value {
-    json!({ "name": name, "properties": {
-        "priority": priority, "direction": "Inbound", "access": access, "protocol": "*",
-        "sourceAddressPrefix": from, "sourcePortRange": "*",
-        "destinationAddressPrefix": to, "destinationPortRange": port,
-    } })
 }
 
 /// What a cluster's parts have to say to each other.
