@@ -232,18 +232,26 @@ pub(super) async fn complete(cluster: &NodeCluster, machine: &VirtualMachine, mu
     }
 }
 
-/// The node as it is when it has a pod range. Watches from the version given, so that nothing is missed.
-async fn with_pod_range(nodes: &Api<Node>, mut node: Node) -> Result<Node, kube::Error> {
-    let has_range = |node: &Node| node.spec.as_ref().is_some_and(|spec| spec.pod_cidr.is_some());
+/// The node as it is when it has a pod range.
+async fn with_pod_range(nodes: &Api<Node>, node: Node) -> Result<Node, kube::Error> {
+    once(nodes, node, |node| node.spec.as_ref().is_some_and(|spec| spec.pod_cidr.is_some())).await
+}
+
+/// The node as it is when this holds of it. Watches from the version given, so that nothing is missed.
+pub(super) async fn once(
+    nodes: &Api<Node>,
+    mut node: Node,
+    holds: impl Fn(&Node) -> bool,
+) -> Result<Node, kube::Error> {
     let name = node.metadata.name.clone().unwrap_or_default();
-    while !has_range(&node) {
+    while !holds(&node) {
         let only = WatchParams::default().fields(&format!("metadata.name={name}")).timeout(60);
         let version = node.metadata.resource_version.clone().unwrap_or_default();
         let events = nodes.watch(&only, &version).await?;
         pin_mut!(events);
         while let Some(Ok(event)) = events.next().await {
             match event {
-                WatchEvent::Added(seen) | WatchEvent::Modified(seen) if has_range(&seen) => return Ok(seen),
+                WatchEvent::Added(seen) | WatchEvent::Modified(seen) if holds(&seen) => return Ok(seen),
                 WatchEvent::Error(_) | WatchEvent::Deleted(_) => break,
                 _ => {}
             }

@@ -2,18 +2,18 @@
 //! node for dead when its lease has not been renewed for long enough, and the cloud node lifecycle controller adds the taint
 //! of a machine that is off. With the machine the kubelet comes back.
 //!
-//! From "Node-pressure and cloud controller" of the Kubernetes documentation (Cloud Controller Manager, node controller) and
+//! From "Cloud Controller Manager" of the Kubernetes documentation (node controller) and its code in
 //! `cloud-provider/controllers/nodelifecycle`.
 
 use std::time::Duration;
 
-use futures::{StreamExt as _, pin_mut};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Node;
-use kube::api::{Api, Patch, PatchParams, WatchParams};
+use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 
 use super::cluster::NodeCluster;
+use super::join::once;
 use crate::clock::LabClock;
 use crate::cluster::embedded::HOLD_ANNOTATION;
 
@@ -68,20 +68,7 @@ async fn hold_lease(cluster: &NodeCluster, clock: &LabClock, node: &str) -> Resu
 
 async fn taint_when_dead(cluster: &NodeCluster, name: &str) -> Result<(), kube::Error> {
     let nodes: Api<Node> = Api::all(cluster.admin.clone());
-    let mut node = nodes.get(name).await?;
-    while is_ready(&node) {
-        let only = WatchParams::default().fields(&format!("metadata.name={name}")).timeout(60);
-        let events = nodes.watch(&only, &node.metadata.resource_version.clone().unwrap_or_default()).await?;
-        pin_mut!(events);
-        while let Some(Ok(event)) = events.next().await {
-            match event {
-                kube::api::WatchEvent::Added(seen) | kube::api::WatchEvent::Modified(seen) if !is_ready(&seen) => break,
-                kube::api::WatchEvent::Error(_) | kube::api::WatchEvent::Deleted(_) => break,
-                _ => {}
-            }
-        }
-        node = nodes.get(name).await?;
-    }
+    once(&nodes, nodes.get(name).await?, |node| !is_ready(node)).await?;
     set_taint(&nodes, name, true).await
 }
 

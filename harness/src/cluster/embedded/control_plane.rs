@@ -244,21 +244,9 @@ impl ControlPlane {
             Probe::https(self.url() + flags::READY_FOR_MASTERS, self.ca_pem()).identity(&admin.certificate, &admin.key);
         let server = spec.processes.start(flags::kube_apiserver(&spec, files, &self.port, ready)).await?;
         let usable = began.elapsed();
-        let client = self.client(Identity::Admin).await?;
-        let manager = flags::kube_controller_manager(&spec, files);
-        let controllers = Controllers::start(client, spec.processes.clone(), manager);
         let scheduler = spec.processes.start(flags::kube_scheduler(&spec, files)).await?;
         let children = kept.into_iter().cloned().chain([server, scheduler]).collect();
-        Ok(Self {
-            spec,
-            authority: self.authority.clone(),
-            credentials: self.credentials.clone(),
-            folder: self.folder.clone(),
-            port: self.port.clone(),
-            children,
-            controllers,
-            start_up: StartUp { usable, complete: began.elapsed() },
-        })
+        self.with_controllers(spec, children, StartUp { usable, complete: began.elapsed() }).await
     }
 
     /// The same control plane with another range of pods: its controllers are started anew and give nodes their blocks out
@@ -274,6 +262,17 @@ impl ControlPlane {
         if let Some(child) = controllers {
             child.stop().await;
         }
+        let complete = began.elapsed();
+        self.with_controllers(spec, self.children.clone(), StartUp { usable: complete, complete }).await
+    }
+
+    /// The same control plane as another spec says, with these processes, and with controllers that begin now.
+    async fn with_controllers(
+        &self,
+        spec: ControlPlaneSpec,
+        children: Vec<Child>,
+        start_up: StartUp,
+    ) -> Result<Self, ClusterError> {
         let manager = flags::kube_controller_manager(&spec, Files(&self.folder));
         let controllers = Controllers::start(self.client(Identity::Admin).await?, spec.processes.clone(), manager);
         Ok(Self {
@@ -282,9 +281,9 @@ impl ControlPlane {
             credentials: self.credentials.clone(),
             folder: self.folder.clone(),
             port: self.port.clone(),
-            children: self.children.clone(),
+            children,
             controllers,
-            start_up: StartUp { usable: began.elapsed(), complete: began.elapsed() },
+            start_up,
         })
     }
 
