@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
 use super::child::About;
 use super::guardian::Guardian;
 use super::scratch::{self, Scratch};
@@ -67,6 +69,7 @@ impl Processes {
         std::fs::create_dir_all(&logs).map_err(|source| ProcessError::Log { path: logs.clone(), source })?;
         let logs = std::path::absolute(&logs).map_err(|source| ProcessError::Log { path: logs.clone(), source })?;
         scratch::sweep();
+        raise_file_limit();
         let path = scratch::choose();
         // The guardian first, so that the folder is never without one.
         let guardian = Guardian::over(&path)
@@ -297,6 +300,17 @@ fn in_moving_time(environment: &mut Vec<(OsString, OsString)>) {
     };
     set("GOGC", "off");
     set("GOMEMLIMIT", "512MiB");
+}
+
+/// The default of 1,024 open files, which is there for programs that use `select`, is little for several labs in one
+/// process: each keeps a hundred open to see which of its threads run. Where it cannot be raised it stays.
+fn raise_file_limit() {
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let enough = hard.min(65_536);
+        if soft < enough {
+            let _ = setrlimit(Resource::RLIMIT_NOFILE, enough, hard);
+        }
+    }
 }
 
 fn open_log(path: &Path) -> Result<File, ProcessError> {

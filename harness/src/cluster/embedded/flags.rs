@@ -44,9 +44,10 @@ pub(super) fn etcd(spec: &ControlPlaneSpec, files: Files<'_>) -> ChildSpec {
             format!("--listen-peer-urls=unix://{}", files.path("peer")),
             format!("--initial-advertise-peer-urls={nowhere}"),
             format!("--initial-cluster=catnap={nowhere}"),
-            // One member needs no time to find out that it is alone; the default first election takes up to 0.7 s.
-            "--heartbeat-interval=5".to_owned(),
-            "--election-timeout=50".to_owned(),
+            // One member needs no time to find out that it is alone; the default first election takes up to 0.7 s. Still
+            // shorter heartbeats keep an idle etcd busy: with 5 ms it uses three per cent of a core, with this one and a half.
+            "--heartbeat-interval=20".to_owned(),
+            "--election-timeout=100".to_owned(),
             // The data does not outlive the lab.
             "--unsafe-no-fsync".to_owned(),
             "--log-level=warn".to_owned(),
