@@ -164,6 +164,38 @@ async fn an_older_api_server_takes_no_node_back(#[future(awt)] lab: Lab) -> Outc
     lab.verify("the version of the node class", Some(NEWER), class["status"]["kubernetesVersion"].as_str())
 }
 
+/// UPG-02, UPG-03: with an upgrade channel AKS upgrades the cluster by itself, and the schedule of planned maintenance says
+/// when: nothing happens for half a day before the window, control plane and nodes have the channel's version in it.
+#[rstest]
+#[tokio::test]
+async fn an_upgrade_channel_upgrades_when_its_window_opens(
+    #[future(awt)]
+    #[with("2026-03-02T07:00:00Z")]
+    lab: Lab,
+) -> Outcome {
+    if !can_upgrade(&lab).await || !lab.has_patience_for(hours(15)) {
+        return Ok(());
+    }
+    let cluster = cluster_of_version(&lab, OLDER, node_pool("p"), 1).await?;
+    let old = cluster.claims_of_pool("p");
+    let every_evening = json!({ "properties": { "maintenanceWindow": {
+        "schedule": { "daily": { "intervalDays": 1 } }, "startTime": "20:00", "durationHours": 4, "utcOffset": "+00:00",
+    } } });
+    let schedule = format!("{}/maintenanceConfigurations/aksManagedAutoUpgradeSchedule", cluster.id());
+    lab.azure().client().put(&schedule, "2025-05-01", &every_evening).await?;
+    lab.update(&cluster, |properties| properties["autoUpgradeProfile"] = json!({ "upgradeChannel": "stable" })).await?;
+
+    cluster.expect(node_claims().of_pool("p").kept(&old)).throughout(hours(12)).await?;
+    lab.verify("the version that the API server tells before", OLDER.to_owned(), api_server(&cluster).await?)?;
+
+    lab.clock().advance_to("2026-03-02T20:01:00Z".parse()?).await;
+    cluster.expect(node_claims().of_pool("p").none_of(&old)).within(hours(2)).await?;
+    cluster.expect(pods("web").all_running()).within(minutes(10)).await?;
+    lab.verify("the version that the API server tells after", NEWER.to_owned(), api_server(&cluster).await?)?;
+    lab.verify("versions of the nodes after", vec![format!("v{NEWER}")], kubelets(&cluster, "p"))?;
+    lab.verify("why nodes were replaced", vec!["K8sVersionDrift".to_owned()], reasons_of_drift(&lab))
+}
+
 /// The version that a cluster's API server reports, without `v`.
 async fn api_server(cluster: &Cluster) -> Result<String, Failure> {
     let told = cluster.client().apiserver_version().await?;

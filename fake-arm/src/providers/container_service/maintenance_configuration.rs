@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 
 use super::agent_pool::cluster_of;
+use super::auto_upgrade;
+use super::maintenance_window::Window;
 use super::refusal::invalid;
 use crate::provider::{Answer, Handler, Reply, Request};
 use crate::world::{Resource, World};
@@ -12,10 +14,7 @@ pub(super) const MAINTENANCE: &str = "Microsoft.ContainerService/managedClusters
 
 /// The names that mean something, with whether each wants a `maintenanceWindow`.
 const NAMES: [(&str, bool); 3] =
-    [("default", false), ("aksManagedAutoUpgradeSchedule", true), ("aksManagedNodeOSUpgradeSchedule", true)];
-
-/// A window is no shorter and no longer than this.
-const HOURS: std::ops::RangeInclusive<u64> = 4..=24;
+    [("default", false), (auto_upgrade::SCHEDULE, true), ("aksManagedNodeOSUpgradeSchedule", true)];
 
 pub(super) struct MaintenanceConfigurations;
 
@@ -30,7 +29,7 @@ impl Handler for MaintenanceConfigurations {
     }
 
     fn put(&self, world: &mut World, request: &Request) -> Reply {
-        cluster_of(world, &request.id)?;
+        let cluster = cluster_of(world, &request.id)?;
         let name = request.id.name();
         let Some((_, windowed)) = NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) else {
             let names: Vec<&str> = NAMES.iter().map(|(name, _)| *name).collect();
@@ -39,21 +38,7 @@ impl Handler for MaintenanceConfigurations {
         };
         let window = &request.properties()["maintenanceWindow"];
         if *windowed {
-            let hours = window["durationHours"].as_u64().unwrap_or_default();
-            if !HOURS.contains(&hours) {
-                let (least, most) = (HOURS.start(), HOURS.end());
-                let message = format!("The value {hours} of durationHours must be between {least} and {most}.");
-                return Err(invalid("properties.maintenanceWindow.durationHours", message));
-            }
-            let kinds = ["daily", "weekly", "absoluteMonthly", "relativeMonthly"];
-            let given = kinds.iter().filter(|kind| window["schedule"][**kind].is_object()).count();
-            if given != 1 {
-                let message = format!("Exactly one of {} must be set.", kinds.join(", "));
-                return Err(invalid("properties.maintenanceWindow.schedule", message));
-            }
-            if window["startTime"].as_str().is_none_or(str::is_empty) {
-                return Err(invalid("properties.maintenanceWindow.startTime", "The start time must be set, as HH:MM."));
-            }
+            Window::read(window)?;
         } else if !window.is_null() {
             return Err(invalid(
                 "properties.maintenanceWindow",
@@ -61,6 +46,15 @@ impl Handler for MaintenanceConfigurations {
             ));
         }
         let new = world.upsert(&request.id, MAINTENANCE, json!({ "properties": request.properties() }));
+        auto_upgrade::plan(world, &cluster.id);
         Ok(Answer::put(new, &request.id))
+    }
+
+    fn delete(&self, world: &mut World, request: &Request) -> Reply {
+        let Some(gone) = world.resources_mut().remove(&request.id) else { return Ok(Answer::no_content()) };
+        if let Some(cluster) = gone.id.parent() {
+            auto_upgrade::plan(world, &cluster);
+        }
+        Ok(Answer::ok())
     }
 }

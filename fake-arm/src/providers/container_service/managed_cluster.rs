@@ -12,7 +12,8 @@ use super::draft::Draft;
 use super::identity::{self, Wanted};
 use super::scale_set::{self, Fleet};
 use super::{
-    MANAGED_CLUSTER, address_range, change, creation, feature, network_profile, node_provisioning, power_state, site,
+    MANAGED_CLUSTER, address_range, auto_upgrade, change, creation, feature, network_profile, node_provisioning,
+    power_state, site,
 };
 use crate::arm::{ArmError, ResourceId};
 use crate::engine::{ClusterEngine, EngineError, Identity, ManagedCluster};
@@ -42,10 +43,12 @@ impl Handler for ManagedClusters {
     fn put(&self, world: &mut World, request: &Request) -> Reply {
         let engine = world.engine().ok_or_else(no_engine)?;
         let Checked { existing, body, draft, wanted } = checked(world, request)?;
-        match existing {
+        let answer = match existing {
             None => creation::create(world, request, &body, &draft, &wanted, engine),
             Some(existing) => update(world, request, &body, &draft, &existing, engine),
-        }
+        }?;
+        auto_upgrade::plan(world, &request.id);
+        Ok(answer)
     }
 
     fn preflight(&self, world: &World, request: &Request) -> Result<(), ArmError> {
@@ -132,6 +135,7 @@ fn checked(world: &World, request: &Request) -> Result<Checked, ArmError> {
     }
     let before = existing.as_ref().map(Cluster::before);
     let draft = Draft::read(&request.id, request.location(), &body, before.as_ref())?;
+    auto_upgrade::check(&body["properties"]["autoUpgradeProfile"])?;
     let wanted = Wanted::read(&body)?;
     site::check_outbound(&draft)?;
     for pool in &draft.pools {

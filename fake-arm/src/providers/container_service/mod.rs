@@ -4,6 +4,7 @@
 
 mod address_range;
 mod agent_pool;
+mod auto_upgrade;
 mod change;
 mod cluster;
 mod cluster_network;
@@ -15,6 +16,7 @@ mod identity;
 mod links;
 mod machine;
 mod maintenance_configuration;
+mod maintenance_window;
 mod managed_cluster;
 mod network_profile;
 mod node_provisioning;

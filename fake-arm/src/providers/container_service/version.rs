@@ -137,6 +137,21 @@ pub(super) fn of_changed_cluster(from: Version, given: &str) -> Result<Version, 
     )))
 }
 
+/// The version that an upgrade channel gives a cluster next, one minor at a time; none where it has nothing newer for it.
+/// `patch` keeps the minor, `stable` goes to the one before the newest, `rapid` to the newest; what is newer than that
+/// gets patches.
+pub(super) fn of_channel(channel: &str, from: Version) -> Option<Version> {
+    let latest = |minor: u32| all().rev().find(|known| known.minor == minor);
+    let newest = all().next_back()?.minor;
+    let wanted = match channel {
+        "patch" => from.minor,
+        "stable" => from.minor.max(newest - 1),
+        "rapid" => newest,
+        _ => return None,
+    };
+    latest(wanted.min(from.minor + 1)).filter(|to| *to > from)
+}
+
 /// The version of an agent pool in a cluster of version `cluster`.
 ///
 /// # Errors
@@ -289,6 +304,25 @@ mod tests {
              https://aka.ms/aks-supported-k8s-ver for version details."
         );
         assert_eq!(of_changed_cluster(v(34, 4), "1.33.13").unwrap_err().code(), "OperationNotAllowed");
+    }
+
+    #[test]
+    fn channels_go_one_minor_at_a_time_to_their_own_end() {
+        for (channel, from, to) in [
+            ("patch", v(33, 10), Some(v(33, 13))),
+            ("patch", v(33, 13), None),
+            ("stable", v(32, 12), Some(v(33, 13))),
+            ("stable", v(33, 13), Some(v(34, 4))),
+            ("stable", v(34, 4), None),
+            ("stable", v(35, 0), Some(v(35, 1))),
+            ("rapid", v(33, 13), Some(v(34, 4))),
+            ("rapid", v(34, 4), Some(v(35, 1))),
+            ("rapid", v(35, 1), None),
+            ("node-image", v(33, 10), None),
+            ("none", v(33, 10), None),
+        ] {
+            assert_eq!(of_channel(channel, from), to, "{channel} {from}");
+        }
     }
 
     #[test]

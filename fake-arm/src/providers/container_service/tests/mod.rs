@@ -1,6 +1,7 @@
 //! Managed clusters on the bench: what clients send, what AKS answers. One file per document sends its commands' bodies.
 
 mod agent_pools;
+mod auto_upgrade;
 mod change;
 mod creation;
 mod document_000;
