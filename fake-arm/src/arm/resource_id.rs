@@ -157,6 +157,33 @@ impl ResourceId {
         self.text == "/"
     }
 
+    /// Where the namespace begins in an id like most: of a resource of one provider, below a subscription, a group or
+    /// nothing. Such ids are taken apart without a list of their segments, which is what most requests spend on ids; none
+    /// for all others, which [`blocks`] reads.
+    fn namespace_at(&self) -> Option<usize> {
+        const MARK: &str = "/providers/";
+        let at = self.folded.find(MARK)?;
+        let (before, rest) = (&self.folded[..at], &self.folded[at + MARK.len()..]);
+        let slashes = |text: &str| text.bytes().filter(|byte| *byte == b'/').count();
+        let whole_pairs = slashes(before) % 2 == 0 && slashes(rest) >= 2 && slashes(rest) % 2 == 0;
+        let plain = whole_pairs && !rest.contains(MARK) && !rest.starts_with("microsoft.features/");
+        plain.then_some(at + MARK.len())
+    }
+
+    /// The types in an id that [`namespace_at`](Self::namespace_at) knows, its namespace first.
+    fn types(&self, namespace_at: usize) -> impl Iterator<Item = &str> {
+        let mut segments = self.text[namespace_at..].split('/');
+        segments.next().into_iter().chain(segments.step_by(2))
+    }
+
+    /// The name after a type that begins at a place of the id, and where it ends. `kind`: `/subscriptions/`.
+    fn named(&self, from: usize, kind: &str) -> Option<(&str, usize)> {
+        let begins = from + kind.len();
+        let rest = self.folded[from..].strip_prefix(kind)?;
+        let ends = begins + rest.find('/').unwrap_or(rest.len());
+        Some((&self.text[begins..ends], ends))
+    }
+
     fn segments(&self) -> Vec<&str> {
         self.text.split('/').filter(|s| !s.is_empty()).collect()
     }
@@ -177,12 +204,19 @@ impl ResourceId {
 
     /// Id of the subscription.
     pub fn subscription(&self) -> Option<&str> {
-        self.segment("subscriptions")
+        match self.named(0, "/subscriptions/") {
+            Some((name, _)) => Some(name),
+            None => self.segment("subscriptions"),
+        }
     }
 
     /// Name of the resource group.
     pub fn resource_group(&self) -> Option<&str> {
-        self.segment("resourceGroups")
+        let below = self.named(0, "/subscriptions/").map(|(_, ends)| ends);
+        match below.and_then(|from| self.named(from, "/resourcegroups/")) {
+            Some((name, _)) => Some(name),
+            None => self.segment("resourceGroups"),
+        }
     }
 
     /// Id of the resource group.
@@ -193,18 +227,32 @@ impl ResourceId {
     /// Provider namespace, `Microsoft.Network`; of an extension resource, its own and not that of its scope;
     /// `Microsoft.Resources` for subscriptions and resource groups.
     pub fn namespace(&self) -> String {
-        self.last_block().namespace.unwrap_or("Microsoft.Resources").to_owned()
+        match self.namespace_at().and_then(|at| self.types(at).next()) {
+            Some(namespace) => namespace.to_owned(),
+            None => self.last_block().namespace.unwrap_or("Microsoft.Resources").to_owned(),
+        }
     }
 
     /// Full type, `Microsoft.Network/virtualNetworks/subnets`; `Microsoft.Resources/subscriptions/resourceGroups` for
     /// a resource group. In the case in which the id was written.
     pub fn resource_type(&self) -> String {
-        type_of(&self.last_block())
+        let Some(at) = self.namespace_at() else { return type_of(&self.last_block()) };
+        let mut out = String::with_capacity(self.text.len() - at);
+        for (nth, segment) in self.types(at).enumerate() {
+            if nth > 0 {
+                out.push('/');
+            }
+            out.push_str(segment);
+        }
+        out
     }
 
     /// The id is of the given type.
     pub fn is_type(&self, resource_type: &str) -> bool {
-        self.resource_type().eq_ignore_ascii_case(resource_type)
+        let Some(at) = self.namespace_at() else { return self.resource_type().eq_ignore_ascii_case(resource_type) };
+        let mut wanted = resource_type.split('/');
+        let all = self.types(at).all(|segment| wanted.next().is_some_and(|w| w.eq_ignore_ascii_case(segment)));
+        all && wanted.next().is_none()
     }
 
     /// Last segment.
@@ -220,6 +268,15 @@ impl ResourceId {
     /// What it lives in: the virtual network of a subnet, the group of a top-level resource, the resource that an
     /// extension resource extends, the subscription of a group, the tenant of a subscription.
     pub fn parent(&self) -> Option<ResourceId> {
+        let Some(at) = self.namespace_at() else { return self.parent_of_blocks() };
+        let kept = match self.types(at).nth(2) {
+            None => at - "/providers/".len(),
+            Some(_) => self.text.rmatch_indices('/').nth(1).map_or(0, |(at, _)| at),
+        };
+        Some(if kept == 0 { Self::tenant() } else { Self::trusted(self.text[..kept].to_owned()) })
+    }
+
+    fn parent_of_blocks(&self) -> Option<ResourceId> {
         let segments = self.segments();
         if segments.is_empty() {
             return None;
@@ -387,6 +444,23 @@ mod tests {
         })
     }
 
+    /// Also those that have a meaning of their own, at places where they have none.
+    fn segment() -> impl Strategy<Value = &'static str> {
+        proptest::sample::select(vec![
+            "providers",
+            "Providers",
+            "subscriptions",
+            "Subscriptions",
+            "resourceGroups",
+            "resourcegroups",
+            "Microsoft.Features",
+            "Microsoft.Network",
+            "register",
+            "a",
+            "B",
+        ])
+    }
+
     proptest! {
         #[test]
         fn what_is_shown_reads_back_equal(text in any_id()) {
@@ -414,6 +488,26 @@ mod tests {
             prop_assert_eq!(child.parent().unwrap(), id.clone());
             prop_assert!(child.is_within(&id));
             prop_assert!(!id.is_within(&child));
+        }
+
+        #[test]
+        fn ids_like_most_are_read_as_all_others(segments in proptest::collection::vec(segment(), 0..12)) {
+            let Ok(id) = ResourceId::parse(&format!("/{}", segments.join("/"))) else { return Ok(()) };
+            let segments = id.segments();
+            let first = |kind: &str| {
+                let pairs = blocks(&segments).into_iter().flat_map(|block| block.pairs);
+                pairs.into_iter().find(|(k, _)| k.eq_ignore_ascii_case(kind)).map(|(_, name)| name)
+            };
+            prop_assert_eq!(id.subscription(), first("subscriptions"));
+            prop_assert_eq!(id.resource_group(), first("resourceGroups"));
+            prop_assert_eq!(id.resource_type(), type_of(&id.last_block()));
+            prop_assert_eq!(id.namespace(), id.last_block().namespace.unwrap_or("Microsoft.Resources"));
+            prop_assert_eq!(id.parent(), id.parent_of_blocks());
+            prop_assert!(id.is_type(&id.resource_type().to_uppercase()));
+            let longer = format!("{}/x", id.resource_type());
+            prop_assert!(!id.is_type(&longer));
+            let b = "Microsoft.Network/b";
+            prop_assert_eq!(id.is_type(b), type_of(&id.last_block()).eq_ignore_ascii_case(b));
         }
 
         #[test]

@@ -17,6 +17,13 @@ pub trait Handler: Sync {
         resource.json()
     }
 
+    /// [`show`](Self::show) would show this resource as it is stored, [`Resource::json`]: a quicker way for types that are
+    /// asked for all the time.
+    fn shows_as_stored(&self, resource: &Resource) -> bool {
+        let _ = resource;
+        false
+    }
+
     /// `GET` of one resource.
     ///
     /// # Errors

@@ -82,7 +82,12 @@ impl Registry {
 
     /// By full name, without regard to case.
     pub(crate) fn find(&self, name: &str) -> Option<&'static ResourceType> {
-        self.by_name.get(&name.to_ascii_lowercase()).copied()
+        // Asked some times for each request; no name is longer.
+        let mut folded = [0; 128];
+        let folded = folded.get_mut(..name.len())?;
+        folded.copy_from_slice(name.as_bytes());
+        folded.make_ascii_lowercase();
+        self.by_name.get(std::str::from_utf8(folded).ok()?).copied()
     }
 
     /// Some type of the namespace is served.

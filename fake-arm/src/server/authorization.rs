@@ -48,13 +48,14 @@ pub(super) fn check(world: &mut World, request: &Request, target: &Target, actio
 /// Takes out of a list what the caller may not read.
 pub(super) fn keep_readable(sight: &Sight, answer: &mut Answer) {
     let Sight::Readable(rights) = sight else { return };
+    let reading = rights.reading();
     let readable = |id: &ResourceId| {
         if id.is_type("Microsoft.Resources/subscriptions") {
             return rights.has_any();
         }
         // Sizes, images and the like are no resources of the subscription.
         let stored = Registry::get().find(&id.resource_type()).is_some_and(|t| !t.computed);
-        !stored || rights.may_read(id)
+        !stored || reading.may(id)
     };
     match &mut answer.body {
         Body::List(items) => items.retain(|item| {

@@ -9,6 +9,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::dispatch::{Incoming, dispatch};
+use super::render::Rendered;
 use crate::arm::ResourceId;
 use crate::clock::Clock;
 use crate::entra::{Principal, PrincipalKind};
@@ -128,7 +129,7 @@ impl Bench {
         };
         let done = dispatch(&mut self.world, incoming);
         let mut headers: Vec<(String, String)> = done.headers.into_iter().map(|(n, v)| (n.to_owned(), v)).collect();
-        match done.result {
+        match done.result.map(Rendered::read) {
             Ok(r) => {
                 headers.extend(r.headers);
                 Reply { status: r.status.as_u16(), headers, body: r.body.unwrap_or(Value::Null) }
@@ -170,14 +171,18 @@ impl Bench {
         self.world.catch_up();
     }
 
+    /// Lets work outside the lock end, without moving the time.
+    pub(crate) fn work(&mut self) {
+        while let Ok(task) = self.tasks.try_recv() {
+            let change = futures::executor::block_on(task);
+            change(&mut self.world);
+        }
+    }
+
     /// Moves the time on, and lets work outside the lock end, until nothing is left to do.
     pub(crate) fn settle(&mut self) {
         loop {
-            if let Ok(task) = self.tasks.try_recv() {
-                let change = futures::executor::block_on(task);
-                change(&mut self.world);
-                continue;
-            }
+            self.work();
             let Some(due) = self.world.catch_up() else {
                 if self.tasks.is_empty() {
                     return;

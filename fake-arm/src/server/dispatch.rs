@@ -71,7 +71,7 @@ pub(crate) fn dispatch(world: &mut World, incoming: Incoming) -> Dispatched {
 pub(crate) fn ask_within(world: &mut World, incoming: Incoming) -> Result<Rendered, ArmError> {
     let route = Route::parse(&incoming.method, &incoming.path, Registry::get())?;
     let mut operation = route.operation(&incoming.method);
-    serve(world, incoming, route, &mut operation, &mut Vec::new())
+    serve(world, incoming, route, &mut operation, &mut Vec::new()).map(Rendered::read)
 }
 
 fn serve(
@@ -242,7 +242,7 @@ fn operation_status(world: &World, incoming: &Incoming, name: &str, result: bool
     let poll = render::poll_headers(world);
     if !result {
         let headers = if operation.status == OperationStatus::InProgress { poll } else { Vec::new() };
-        return Ok(Rendered { status: StatusCode::OK, headers, body: Some(operation.json()) });
+        return Ok(Rendered { headers, body: Some(operation.json()), ..Rendered::default() });
     }
     result_of(world, incoming, operation, poll)
 }
@@ -256,13 +256,13 @@ fn result_of(
     match &operation.status {
         OperationStatus::InProgress => {
             poll.push(("Location".into(), format!("{}{}?{}", incoming.origin, incoming.path, incoming.query)));
-            Ok(Rendered { status: StatusCode::ACCEPTED, headers: poll, body: None })
+            Ok(Rendered { status: StatusCode::ACCEPTED, headers: poll, ..Rendered::default() })
         }
         OperationStatus::Failed(error) => Err(error.clone()),
         OperationStatus::Succeeded => {
             let shown = world.resources().get(&operation.resource).map(|r| render::shown(world, r));
             let status = if shown.is_some() { StatusCode::OK } else { StatusCode::NO_CONTENT };
-            Ok(Rendered { status, headers: Vec::new(), body: shown })
+            Ok(Rendered { status, body: shown, ..Rendered::default() })
         }
     }
 }

@@ -30,7 +30,7 @@ pub(super) fn serve(
     arrival: Arrival,
 ) -> Response {
     let token = authentication::signed_token(&shared.tokens, head);
-    let mut world = shared.world.lock();
+    let mut world = shared.world();
     let id = world.request_id();
     let at = arrival.at(&world);
     let caller = token.and_then(|claims| {
@@ -53,7 +53,7 @@ pub(super) fn serve(
     };
     shared.note(&mut world, head, arrival, id, told);
     drop(world);
-    let rendered = Rendered { status: answer.status, headers: Vec::new(), body: Some(answer.body) };
+    let rendered = Rendered { status: answer.status, body: Some(answer.body), ..Rendered::default() };
     respond(Ok(rendered), Envelope { head, id, at, headers: Vec::new() })
 }
 

@@ -1,6 +1,7 @@
 //! What a request says before its body: where it goes, and with which headers. Its form is checked here, before
 //! anything else is looked at.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::request::Parts;
@@ -78,7 +79,9 @@ impl Head {
                 format!("The request URI is longer than {LONGEST_URI} characters."),
             ));
         }
-        for name in SINGLE {
+        // As many values as names: none of them is given twice.
+        let repeated: &[&str] = if self.headers.len() == self.headers.keys_len() { &[] } else { SINGLE };
+        for name in repeated {
             if self.headers.get_all(*name).iter().nth(1).is_some() {
                 return Err(twice(name));
             }
@@ -120,7 +123,7 @@ fn trick(path: &str) -> Option<&'static str> {
         return None;
     }
     path.split('/').find_map(|segment| {
-        let segment = decoded(segment);
+        let segment = if segment.contains('%') { Cow::Owned(decoded(segment)) } else { Cow::Borrowed(segment) };
         if segment.is_empty() {
             Some("it has an empty segment")
         } else if segment == "." || segment == ".." {

@@ -26,7 +26,7 @@ pub(super) async fn serve(State(shared): State<Arc<Shared>>, request: Request<Bo
     let query: BTreeMap<String, String> = url::form_urlencoded::parse(head.query.as_bytes())
         .map(|(k, v)| (k.to_ascii_lowercase(), v.into_owned()))
         .collect();
-    let mut world = shared.world.lock();
+    let mut world = shared.world();
     let id = world.request_id();
     let answer = answer(&world, &head, &query);
     let at = arrival.at(&world);
@@ -44,7 +44,7 @@ pub(super) async fn serve(State(shared): State<Arc<Shared>>, request: Request<Bo
     shared.note(&mut world, &head, arrival, id, told);
     drop(world);
     let text = answer.plain.then(|| answer.body.as_str().unwrap_or_default().to_owned());
-    let rendered = Rendered { status: answer.status, headers: Vec::new(), body: Some(answer.body) };
+    let rendered = Rendered { status: answer.status, body: Some(answer.body), ..Rendered::default() };
     let mut response = respond(Ok(rendered), Envelope { head: &head, id, at, headers: Vec::new() });
     if let Some(text) = text {
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));

@@ -1,6 +1,6 @@
 //! A provider's answer as it goes over the wire.
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -10,11 +10,23 @@ use crate::provider::{Answer, Body, Polling, Registry, Request};
 use crate::world::{Resource, World};
 
 /// Status, headers, body.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Rendered {
     pub(crate) status: StatusCode,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Option<Value>,
+    /// The body, where it is written already.
+    pub(crate) text: Option<Vec<u8>>,
+}
+
+impl Rendered {
+    /// The body as JSON, however it is kept.
+    pub(crate) fn read(mut self) -> Self {
+        if let Some(text) = self.text.take() {
+            self.body = serde_json::from_slice(&text).ok();
+        }
+        self
+    }
 }
 
 /// A stored resource as its type's handler shows it.
@@ -59,6 +71,14 @@ pub(super) fn render(world: &mut World, request: &Request, mut answer: Answer) -
             _ => {}
         }
     }
+    if let Body::Resource(id) = &answer.body
+        && request.method == Method::GET
+        && let Some(resource) = world.resources().get(id)
+        && let Some(text) = written(resource)
+    {
+        headers.push(("ETag".into(), resource.shown_etag()));
+        return Ok(Rendered { status: answer.status, headers, text: Some(text), body: None });
+    }
     let body = match answer.body {
         Body::Empty => None,
         Body::Json(value) => Some(value),
@@ -69,7 +89,13 @@ pub(super) fn render(world: &mut World, request: &Request, mut answer: Answer) -
     if let Some(etag) = body.as_ref().and_then(|body| body["etag"].as_str()) {
         headers.push(("ETag".into(), etag.to_owned()));
     }
-    Ok(Rendered { status: answer.status, headers, body })
+    Ok(Rendered { status: answer.status, headers, body, text: None })
+}
+
+/// A resource as text, where its handler shows it as it is stored.
+fn written(resource: &Resource) -> Option<Vec<u8>> {
+    let resource_type = Registry::get().find(&resource.resource_type)?;
+    if resource_type.handler.shows_as_stored(resource) { resource.text() } else { None }
 }
 
 /// The URL of an operation's status or result.

@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use jiff::Timestamp;
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::head::Head;
@@ -27,14 +28,20 @@ pub(super) struct Envelope<'a> {
 pub(super) fn respond(result: Result<Rendered, ArmError>, envelope: Envelope<'_>) -> Response {
     let id = envelope.id.to_string();
     let head = envelope.head;
-    let mut response = Response::builder()
+    let mut response = Response::builder();
+    if let Some(headers) = response.headers_mut() {
+        // As many as most answers have, so that the map does not grow on the way.
+        headers.reserve(16);
+    }
+    let fixed = HeaderValue::from_static;
+    response = response
         .header("x-ms-correlation-request-id", head.text("x-ms-correlation-request-id").unwrap_or(&id))
         .header("x-ms-routing-request-id", format!("EASTUS:{}:{id}", envelope.at.strftime("%Y%m%dT%H%M%SZ")))
-        .header("strict-transport-security", "max-age=31536000; includeSubDomains")
-        .header("x-content-type-options", "nosniff")
-        .header(header::CACHE_CONTROL, "no-cache")
-        .header(header::PRAGMA, "no-cache")
-        .header(header::EXPIRES, "-1");
+        .header(header::STRICT_TRANSPORT_SECURITY, fixed("max-age=31536000; includeSubDomains"))
+        .header(header::X_CONTENT_TYPE_OPTIONS, fixed("nosniff"))
+        .header(header::CACHE_CONTROL, fixed("no-cache"))
+        .header(header::PRAGMA, fixed("no-cache"))
+        .header(header::EXPIRES, fixed("-1"));
     let asks_back = head.text("x-ms-return-client-request-id").is_some_and(|v| v.eq_ignore_ascii_case("true"));
     if let Some(theirs) = head.headers.get("x-ms-client-request-id").filter(|_| asks_back) {
         response = response.header("x-ms-client-request-id", theirs);
@@ -44,13 +51,15 @@ pub(super) fn respond(result: Result<Rendered, ArmError>, envelope: Envelope<'_>
         response = response.header(name, value);
     }
     let (status, headers, body) = match result {
-        Ok(rendered) => (rendered.status, rendered.headers, rendered.body),
+        Ok(rendered) => {
+            (rendered.status, rendered.headers, rendered.text.or_else(|| rendered.body.as_ref().map(text_of)))
+        }
         Err(error) => {
             // A message may hold what the caller sent; a header takes no line breaks.
             if let Ok(code) = HeaderValue::from_str(error.code()) {
                 response = response.header("x-ms-error-code", code);
             }
-            (error.status, error_headers(&error), Some(error.body()))
+            (error.status, error_headers(&error), Some(text_of(&error.body())))
         }
     };
     response = response.status(status);
@@ -61,9 +70,9 @@ pub(super) fn respond(result: Result<Rendered, ArmError>, envelope: Envelope<'_>
     }
     let bodiless = head.method == http::Method::HEAD || status == StatusCode::NO_CONTENT;
     let body = match body.filter(|_| !bodiless) {
-        Some(value) => {
-            response = response.header(header::CONTENT_TYPE, "application/json; charset=utf-8");
-            Body::from(serde_json::to_vec(&value).unwrap_or_default())
+        Some(text) => {
+            response = response.header(header::CONTENT_TYPE, fixed("application/json; charset=utf-8"));
+            Body::from(text)
         }
         None => Body::empty(),
     };
@@ -73,6 +82,15 @@ pub(super) fn respond(result: Result<Rendered, ArmError>, envelope: Envelope<'_>
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
         response
     })
+}
+
+fn text_of(body: &Value) -> Vec<u8> {
+    // Most are no longer.
+    let mut text = Vec::with_capacity(4096);
+    match serde_json::to_writer(&mut text, body) {
+        Ok(()) => text,
+        Err(_) => Vec::new(),
+    }
 }
 
 fn error_headers(error: &ArmError) -> Vec<(String, String)> {

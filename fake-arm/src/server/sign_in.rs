@@ -61,7 +61,7 @@ pub(super) fn serve(
     body: Result<Bytes, ArmError>,
     arrival: Arrival,
 ) -> Response {
-    let mut world = shared.world.lock();
+    let mut world = shared.world();
     let id = world.request_id();
     let outcome = answer(&world, door, head, body);
     let principal = outcome.as_ref().ok().and_then(|(principal, _)| *principal);
@@ -76,7 +76,7 @@ pub(super) fn serve(
     let at = arrival.at(&world);
     shared.note(&mut world, head, arrival, id, Told { principal, status, error, ..Told::default() });
     drop(world);
-    let rendered = Rendered { status, headers: Vec::new(), body: Some(body) };
+    let rendered = Rendered { status, body: Some(body), ..Rendered::default() };
     respond(Ok(rendered), Envelope { head, id, at, headers: Vec::new() })
 }
 

@@ -1,6 +1,7 @@
 //! One resource as the store keeps it.
 
 use jiff::Timestamp;
+use serde::ser::{SerializeMap as _, Serializer as _};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -35,12 +36,39 @@ impl Resource {
         let mut out = Map::new();
         out.insert("name".into(), json!(self.id.name()));
         out.insert("id".into(), json!(self.id));
-        out.insert("etag".into(), json!(format!("W/\"{}\"", self.etag)));
+        out.insert("etag".into(), json!(self.shown_etag()));
         out.insert("type".into(), json!(self.resource_type));
         if let Value::Object(body) = &self.body {
             out.extend(body.iter().map(|(key, value)| (key.clone(), value.clone())));
         }
         Value::Object(out)
+    }
+
+    /// [`json`](Self::json) as text, without a copy of the body in between; none for a body that says one of the four
+    /// itself.
+    pub(crate) fn text(&self) -> Option<Vec<u8>> {
+        let body = self.body.as_object()?;
+        if ["name", "id", "etag", "type"].iter().any(|own| body.contains_key(*own)) {
+            return None;
+        }
+        // Most are no longer.
+        let mut text = Vec::with_capacity(4096);
+        let mut json = serde_json::Serializer::new(&mut text);
+        let mut fields = json.serialize_map(None).ok()?;
+        fields.serialize_entry("name", self.id.name()).ok()?;
+        fields.serialize_entry("id", self.id.as_str()).ok()?;
+        fields.serialize_entry("etag", &self.shown_etag()).ok()?;
+        fields.serialize_entry("type", &self.resource_type).ok()?;
+        for (name, value) in body {
+            fields.serialize_entry(name, value).ok()?;
+        }
+        fields.end().ok()?;
+        Some(text)
+    }
+
+    /// The etag in the quoted form of the network provider.
+    pub(crate) fn shown_etag(&self) -> String {
+        format!("W/\"{}\"", self.etag)
     }
 
     /// `properties`, null where there are none.
@@ -69,5 +97,27 @@ impl Resource {
     /// `location`, empty where there is none.
     pub fn location(&self) -> &str {
         self.body["location"].as_str().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resource(body: Value) -> Resource {
+        let id = ResourceId::group_of("s", "RG").resource("Microsoft.Foo/bars", "b\"ar");
+        let resource_type = "Microsoft.Foo/bars".to_owned();
+        Resource { id, resource_type, body, created: Timestamp::UNIX_EPOCH, etag: Uuid::from_u128(1) }
+    }
+
+    #[test]
+    fn the_text_is_that_of_the_json() {
+        let body =
+            json!({"location": "eastus", "tags": {"a": "b"}, "zones": ["1"], "properties": {"n": 1.5, "t": "ä\n"}});
+        for body in [body, json!({}), json!({"properties": null})] {
+            let resource = resource(body);
+            assert_eq!(String::from_utf8(resource.text().unwrap()).unwrap(), resource.json().to_string());
+        }
+        assert_eq!(resource(json!({"name": "other"})).text(), None);
     }
 }

@@ -1,6 +1,8 @@
 //! All resources, by id.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
+
+use slab::Slab;
 
 use super::Resource;
 use crate::arm::{ArmError, ResourceId};
@@ -8,9 +10,15 @@ use crate::arm::{ArmError, ResourceId};
 /// The resources of a world. Ids are compared without regard to case.
 #[derive(Debug, Default)]
 pub struct Resources {
-    by_id: BTreeMap<ResourceId, Resource>,
-    /// Their ids, by type in lower case: most questions are about one type, and most resources are of others.
-    by_type: HashMap<String, BTreeSet<ResourceId>>,
+    /// Where the others find them by number.
+    slots: Slab<Resource>,
+    /// To find one. A request does it some times, and ids have long beginnings in common, which makes each comparison in
+    /// an ordered map a long one.
+    by_id: HashMap<ResourceId, usize>,
+    /// To see all.
+    ordered: BTreeMap<ResourceId, usize>,
+    /// By type in lower case: most questions are about one type, and most resources are of others.
+    by_type: HashMap<String, BTreeMap<ResourceId, usize>>,
     /// Types of those that were touched since the owner was last told.
     touched: BTreeMap<ResourceId, String>,
     /// By namespace, how often something of it was touched.
@@ -20,14 +28,15 @@ pub struct Resources {
 impl Resources {
     /// By id.
     pub fn get(&self, id: &ResourceId) -> Option<&Resource> {
-        self.by_id.get(id)
+        self.by_id.get(id).map(|slot| &self.slots[*slot])
     }
 
     /// By id, to change it.
     pub fn get_mut(&mut self, id: &ResourceId) -> Option<&mut Resource> {
-        let (id, resource_type) = self.by_id.get(id).map(|found| (found.id.clone(), found.resource_type.clone()))?;
-        self.touch(id.clone(), resource_type);
-        self.by_id.get_mut(&id)
+        let slot = *self.by_id.get(id)?;
+        let found = &self.slots[slot];
+        self.touch(found.id.clone(), found.resource_type.clone());
+        Some(&mut self.slots[slot])
     }
 
     /// It exists.
@@ -53,27 +62,31 @@ impl Resources {
 
     /// Adds one or replaces the one with the same id.
     pub fn insert(&mut self, resource: Resource) {
-        if let Some(before) = self.by_id.remove(&resource.id) {
-            self.forget_type(&before);
-        }
+        self.take(&resource.id);
         self.touch(resource.id.clone(), resource.resource_type.clone());
-        let of_type = self.by_type.entry(resource.resource_type.to_ascii_lowercase()).or_default();
-        of_type.insert(resource.id.clone());
-        self.by_id.insert(resource.id.clone(), resource);
+        let id = resource.id.clone();
+        let of_type = resource.resource_type.to_ascii_lowercase();
+        let slot = self.slots.insert(resource);
+        self.by_type.entry(of_type).or_default().insert(id.clone(), slot);
+        self.ordered.insert(id.clone(), slot);
+        self.by_id.insert(id, slot);
     }
 
     /// Takes one away.
     pub fn remove(&mut self, id: &ResourceId) -> Option<Resource> {
-        let gone = self.by_id.remove(id)?;
-        self.forget_type(&gone);
+        let gone = self.take(id)?;
         self.touch(gone.id.clone(), gone.resource_type.clone());
         Some(gone)
     }
 
-    fn forget_type(&mut self, resource: &Resource) {
-        if let Some(of_type) = self.by_type.get_mut(&resource.resource_type.to_ascii_lowercase()) {
-            of_type.remove(&resource.id);
+    fn take(&mut self, id: &ResourceId) -> Option<Resource> {
+        let slot = self.by_id.remove(id)?;
+        self.ordered.remove(id);
+        let gone = self.slots.remove(slot);
+        if let Some(of_type) = self.by_type.get_mut(&gone.resource_type.to_ascii_lowercase()) {
+            of_type.remove(id);
         }
+        Some(gone)
     }
 
     fn touch(&mut self, id: ResourceId, resource_type: String) {
@@ -100,13 +113,13 @@ impl Resources {
 
     /// All, by id.
     pub fn iter(&self) -> impl Iterator<Item = &Resource> {
-        self.by_id.values()
+        self.ordered.values().map(|slot| &self.slots[*slot])
     }
 
     /// All of a type, by id.
     pub fn of_type(&self, resource_type: &str) -> impl Iterator<Item = &Resource> {
-        let ids = self.by_type.get(&resource_type.to_ascii_lowercase());
-        ids.into_iter().flatten().filter_map(|id| self.by_id.get(id))
+        let of_type = self.by_type.get(&resource_type.to_ascii_lowercase());
+        of_type.into_iter().flat_map(BTreeMap::values).map(|slot| &self.slots[*slot])
     }
 
     /// All of a type below a scope (a group, a subscription, another resource), by id.
@@ -117,7 +130,7 @@ impl Resources {
     /// Ids of everything below a scope, the deepest first, so that children go before their parents.
     pub fn below(&self, scope: &ResourceId) -> Vec<ResourceId> {
         let mut ids: Vec<ResourceId> =
-            self.by_id.keys().filter(|id| id.is_within(scope) && *id != scope).cloned().collect();
+            self.ordered.keys().filter(|id| id.is_within(scope) && *id != scope).cloned().collect();
         ids.sort_by_key(|id| std::cmp::Reverse(id.as_str().matches('/').count()));
         ids
     }

@@ -17,7 +17,7 @@ mod tests;
 pub use deny_assignment::DENY_ASSIGNMENT;
 pub use grant::{deny_changes, grant, role_named};
 pub use policy::policy;
-pub use rights::Rights;
+pub use rights::{Reading, Rights};
 pub use role_assignment::ROLE_ASSIGNMENT;
 pub use role_definition::ROLE_DEFINITION;
 pub(crate) use role_definition::does_not_exist as no_such_role;

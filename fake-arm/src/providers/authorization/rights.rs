@@ -1,5 +1,6 @@
 //! What one principal may do at one moment.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -62,6 +63,15 @@ impl Rights {
         !self.enforced || assignments.any(|assignment| assignment.is_effective(self.now))
     }
 
+    /// For many questions about what they may look at.
+    pub fn reading(&self) -> Reading<'_> {
+        let principals = std::iter::once(&self.principal).chain(&self.groups);
+        let mut assigned = principals.flat_map(|principal| self.policy.assignments_of(*principal));
+        let whole_groups = !assigned.any(|assignment| in_a_group(&assignment.scope))
+            && !self.policy.denies().iter().any(|deny| in_a_group(&deny.scope));
+        Reading { rights: self, whole_groups, last: RefCell::default() }
+    }
+
     fn access<'a>(&'a self, action: &'a str, scope: &'a ResourceId, attributes: &'a dyn Attributes) -> Access<'a> {
         Access {
             principal: self.principal,
@@ -72,5 +82,38 @@ impl Rights {
             attributes,
             now: self.now,
         }
+    }
+}
+
+/// A resource in a resource group, not the group itself or something around it.
+fn in_a_group(scope: &ResourceId) -> bool {
+    scope.resource_group().is_some() && !scope.is_type("Microsoft.Resources/subscriptions/resourceGroups")
+}
+
+/// What a principal may look at, asked of one resource after the other in the order of their ids.
+#[derive(Debug)]
+pub struct Reading<'r> {
+    rights: &'r Rights,
+    /// Nothing is said of single resources in groups: neighbours of one type have the same answer.
+    whole_groups: bool,
+    /// The last collection (an id without its last name, in lower case), and the answer.
+    last: RefCell<Option<(String, bool)>>,
+}
+
+impl Reading<'_> {
+    /// They may look at this resource.
+    pub fn may(&self, id: &ResourceId) -> bool {
+        if !self.whole_groups || !in_a_group(id) {
+            return self.rights.may_read(id);
+        }
+        let collection = id.folded().rsplit_once('/').map_or("", |(collection, _)| collection);
+        if let Some((last, answer)) = &*self.last.borrow()
+            && last == collection
+        {
+            return *answer;
+        }
+        let answer = self.rights.may_read(id);
+        *self.last.borrow_mut() = Some((collection.to_owned(), answer));
+        answer
     }
 }

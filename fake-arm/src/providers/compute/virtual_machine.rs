@@ -43,9 +43,16 @@ impl Handler for VirtualMachines {
         shown
     }
 
+    fn shows_as_stored(&self, resource: &Resource) -> bool {
+        resource.properties().get("userData").is_none()
+    }
+
     fn get(&self, world: &mut World, request: &Request) -> Reply {
         let vm = world.resources().require(&request.id)?;
         let expand = request.query.get("$expand").map(|text| text.to_ascii_lowercase()).unwrap_or_default();
+        if expand.is_empty() {
+            return Ok(Answer::resource(&request.id));
+        }
         let mut shown = self.show(world, vm);
         if expand.contains("instanceview") {
             shown["properties"]["instanceView"] = instance_view::view(world, vm);
@@ -53,7 +60,7 @@ impl Handler for VirtualMachines {
         if expand.contains("userdata") && !vm.properties()["userData"].is_null() {
             shown["properties"]["userData"] = vm.properties()["userData"].clone();
         }
-        if expand.is_empty() { Ok(Answer::resource(&request.id)) } else { Ok(Answer::json(shown)) }
+        Ok(Answer::json(shown))
     }
 
     fn list(&self, world: &mut World, request: &Request) -> Reply {

@@ -9,6 +9,18 @@ use serde_json::{Map, Value, json};
 
 use super::query::{Aggregate, Comparison, Expression, Function, Step};
 
+/// What has columns: a row, or what a row is going to be made of.
+pub(super) trait Columns {
+    /// The value of a column; none where there is no such column.
+    fn column(&self, name: &str) -> Option<Cow<'_, Value>>;
+}
+
+impl Columns for Value {
+    fn column(&self, name: &str) -> Option<Cow<'_, Value>> {
+        self.get(name).map(Cow::Borrowed)
+    }
+}
+
 /// The rows that a query's steps give.
 pub(super) fn run(steps: &[Step], rows: Vec<Value>) -> Vec<Value> {
     steps.iter().fold(rows, apply)
@@ -88,14 +100,14 @@ fn summarize(aggregates: &[(String, Aggregate)], by: &[(String, Expression)], ro
 }
 
 fn aggregated(aggregate: &Aggregate, rows: &[&Value]) -> Value {
-    let values = |of: &Expression| -> Vec<Value> { rows.iter().map(|row| evaluate(of, row).into_owned()).collect() };
+    let values = |of: &Expression| -> Vec<Value> { rows.iter().map(|row| evaluate(of, *row).into_owned()).collect() };
     let extreme = |of: &Expression, wanted: Ordering| {
         let values = values(of).into_iter().filter(|value| !value.is_null());
         values.reduce(|a, b| if compare(&b, &a) == wanted { b } else { a }).unwrap_or(Value::Null)
     };
     match aggregate {
         Aggregate::Count => json!(rows.len()),
-        Aggregate::CountIf(condition) => json!(rows.iter().filter(|row| holds(condition, row)).count()),
+        Aggregate::CountIf(condition) => json!(rows.iter().filter(|row| holds(condition, **row)).count()),
         Aggregate::DistinctCount(of) => {
             let distinct: std::collections::BTreeSet<String> = values(of).iter().map(ToString::to_string).collect();
             json!(distinct.len())
@@ -106,7 +118,8 @@ fn aggregated(aggregate: &Aggregate, rows: &[&Value]) -> Value {
     }
 }
 
-fn holds(condition: &Expression, row: &Value) -> bool {
+/// A condition is fulfilled: what is neither true nor false is not.
+pub(super) fn holds(condition: &Expression, row: &impl Columns) -> bool {
     *evaluate(condition, row) == Value::Bool(true)
 }
 
@@ -114,10 +127,10 @@ fn holds(condition: &Expression, row: &Value) -> bool {
 static NULL: Value = Value::Null;
 
 /// The value of an expression in a row; null where there is none. Column names are exact, as in Kusto.
-fn evaluate<'v>(expression: &'v Expression, row: &'v Value) -> Cow<'v, Value> {
+fn evaluate<'v>(expression: &'v Expression, row: &'v impl Columns) -> Cow<'v, Value> {
     match expression {
         Expression::Value(value) => Cow::Borrowed(value),
-        Expression::Column(name) => Cow::Borrowed(row.get(name).unwrap_or(&NULL)),
+        Expression::Column(name) => row.column(name).unwrap_or(Cow::Borrowed(&NULL)),
         Expression::Inside(of, key) => {
             let key = evaluate(key, row);
             match evaluate(of, row) {
@@ -253,7 +266,8 @@ fn text(value: &Value) -> Cow<'_, str> {
         Value::Number(number) => {
             Cow::Owned(number.as_f64().map_or_else(|| number.to_string(), |n| self::number(n).to_string()))
         }
-        other => Cow::Owned(other.to_string()),
+        // Quicker than its `Display`, and all tags of a subscription are looked at so.
+        other => Cow::Owned(serde_json::to_string(other).unwrap_or_default()),
     }
 }
 

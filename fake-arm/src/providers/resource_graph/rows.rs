@@ -1,15 +1,17 @@
 //! From resources to rows: only those that a query asks for, and of those only the columns that it looks at.
 
+use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
 use serde_json::{Map, Value, json};
 
-use super::evaluation;
+use super::evaluation::{self, Columns};
 use super::query::{Aggregate, Expression, Query, Step, Table};
 use crate::arm::ResourceId;
 use crate::provider::Registry;
-use crate::providers::authorization::Rights;
+use crate::providers::authorization::{Reading, Rights};
 use crate::providers::resources::GROUP;
 use crate::world::{Resource, World};
 
@@ -33,22 +35,25 @@ const COLUMNS: [&str; 16] = [
     "extendedLocation",
 ];
 
+/// Those of them that are taken from what a resource's provider shows.
+const SHOWN: [&str; 6] = ["sku", "plan", "properties", "identity", "zones", "extendedLocation"];
+
 /// The number of rows that a query gives to somebody with these rights, and those of them that are asked for.
 pub(super) fn ask(world: &World, query: &Query, rights: &Rights, page: Range<usize>) -> (usize, Vec<Value>) {
     let leading = query.steps.iter().take_while(|step| matches!(step, Step::Where(_))).count();
     let (filters, rest) = query.steps.split_at(leading);
-    let looked_at = columns_of(filters);
+    let reading = rights.reading();
     let source = |row: &Row<'_>| {
-        let through = filters.is_empty() || !evaluation::run(filters, vec![row.value(Some(&looked_at))]).is_empty();
-        through && row.readable(rights)
+        let through = |step: &Step| matches!(step, Step::Where(condition) if evaluation::holds(condition, row));
+        filters.iter().all(through) && row.readable(&reading)
     };
     let found: Vec<Row<'_>> = table(world, query.table).filter(source).collect();
     if rest.is_empty() {
         let total = found.len();
-        return (total, found.iter().skip(page.start).take(page.len()).map(|row| row.value(None)).collect());
+        return (total, found.into_iter().skip(page.start).take(page.len()).map(|row| row.into_value(None)).collect());
     }
     let narrowed = narrows(rest).then(|| columns_of(rest));
-    let rows = found.iter().map(|row| row.value(narrowed.as_ref())).collect();
+    let rows = found.into_iter().map(|row| row.into_value(narrowed.as_ref())).collect();
     let rows = evaluation::run(rest, rows);
     let total = rows.len();
     (total, rows.into_iter().skip(page.start).take(page.len()).collect())
@@ -58,73 +63,68 @@ pub(super) fn ask(world: &World, query: &Query, rights: &Rights, page: Range<usi
 struct Row<'w> {
     world: &'w World,
     source: Source<'w>,
+    /// What its provider shows, which may be made for the purpose: once, and only where it is asked for.
+    shown: OnceCell<Value>,
 }
 
+#[derive(Clone, Copy)]
 enum Source<'w> {
     Resource(&'w Resource),
     Subscription,
 }
 
 fn table(world: &World, table: Table) -> Box<dyn Iterator<Item = Row<'_>> + '_> {
-    let of = move |resource| Row { world, source: Source::Resource(resource) };
+    let of = move |resource| Row { world, source: Source::Resource(resource), shown: OnceCell::new() };
     match table {
         Table::Resources => {
             let registry = Registry::get();
-            let tracked = |r: &&Resource| registry.find(&r.resource_type).is_some_and(|t| t.tracked);
-            Box::new(world.resources().iter().filter(tracked).map(of))
+            // In the order of their ids most have the type of the one before.
+            let mut last = ("", false);
+            Box::new(world.resources().iter().filter_map(move |resource| {
+                if last.0 != resource.resource_type {
+                    let found = registry.find(&resource.resource_type);
+                    last = (resource.resource_type.as_str(), found.is_some_and(|found| found.tracked));
+                }
+                last.1.then(|| of(resource))
+            }))
         }
         Table::ResourceContainers => {
-            let subscription = std::iter::once(Row { world, source: Source::Subscription });
+            let subscription = std::iter::once(Row { world, source: Source::Subscription, shown: OnceCell::new() });
             Box::new(subscription.chain(world.resources().of_type(GROUP).map(of)))
         }
     }
 }
 
 impl Row<'_> {
-    fn readable(&self, rights: &Rights) -> bool {
+    fn readable(&self, reading: &Reading<'_>) -> bool {
         match &self.source {
-            Source::Resource(resource) => rights.may_read(&resource.id),
-            Source::Subscription => rights.may_read(&ResourceId::subscription_of(self.world.subscription())),
+            Source::Resource(resource) => reading.may(&resource.id),
+            Source::Subscription => reading.may(&ResourceId::subscription_of(self.world.subscription())),
         }
     }
 
     /// The row, all of it or with these columns only.
-    fn value(&self, only: Option<&BTreeSet<String>>) -> Value {
+    fn into_value(mut self, only: Option<&BTreeSet<String>>) -> Value {
         let wanted = COLUMNS.iter().filter(|column| only.is_none_or(|only| only.contains(**column)));
-        match &self.source {
-            Source::Subscription => Value::Object(wanted.map(|c| ((*c).to_owned(), self.of_subscription(c))).collect()),
-            Source::Resource(resource) => {
-                // What a provider shows may be made for the purpose: once, and only where it is asked for.
-                let mut shown = None;
-                let mut row = Map::new();
-                for column in wanted {
-                    row.insert((*column).to_owned(), self.column(resource, column, &mut shown));
+        let mut row = Map::with_capacity(only.map_or(COLUMNS.len(), BTreeSet::len));
+        for column in wanted {
+            let value = match self.source {
+                Source::Resource(resource) if SHOWN.contains(column) => {
+                    self.shown(resource);
+                    self.shown.get_mut().and_then(|shown| shown.get_mut(*column)).map(Value::take)
                 }
-                Value::Object(row)
-            }
+                _ => self.column(column).map(Cow::into_owned),
+            };
+            row.insert((*column).to_owned(), value.unwrap_or(Value::Null));
         }
+        Value::Object(row)
     }
 
-    fn column(&self, resource: &Resource, column: &str, shown: &mut Option<Value>) -> Value {
-        let text = |text: &str| json!(text);
-        match column {
-            "id" => json!(resource.id),
-            "name" => text(resource.name()),
-            "type" => text(&resource.resource_type.to_ascii_lowercase()),
-            "tenantId" => json!(self.world.tenant()),
-            "location" => text(resource.location()),
-            "resourceGroup" => text(&resource.id.resource_group().unwrap_or_default().to_lowercase()),
-            "subscriptionId" => json!(self.world.subscription()),
-            "tags" => resource.body.get("tags").cloned().unwrap_or(Value::Null),
-            "kind" | "managedBy" => text(resource.body[column].as_str().unwrap_or_default()),
-            _ => {
-                let shown = shown.get_or_insert_with(|| {
-                    let handler = Registry::get().find(&resource.resource_type).map(|found| found.handler);
-                    handler.map_or_else(|| resource.json(), |handler| handler.show(self.world, resource))
-                });
-                shown.get_mut(column).map(Value::take).unwrap_or(Value::Null)
-            }
-        }
+    fn shown(&self, resource: &Resource) -> &Value {
+        self.shown.get_or_init(|| {
+            let handler = Registry::get().find(&resource.resource_type).map(|found| found.handler);
+            handler.map_or_else(|| resource.json(), |handler| handler.show(self.world, resource))
+        })
     }
 
     fn of_subscription(&self, column: &str) -> Value {
@@ -138,6 +138,30 @@ impl Row<'_> {
             "kind" | "location" | "resourceGroup" | "managedBy" => json!(""),
             _ => Value::Null,
         }
+    }
+}
+
+impl Columns for Row<'_> {
+    fn column(&self, name: &str) -> Option<Cow<'_, Value>> {
+        if !COLUMNS.contains(&name) {
+            return None;
+        }
+        let Source::Resource(resource) = &self.source else { return Some(Cow::Owned(self.of_subscription(name))) };
+        let text = |text: &str| Cow::Owned(Value::String(text.to_owned()));
+        Some(match name {
+            "id" => Cow::Owned(json!(resource.id)),
+            "name" => text(resource.name()),
+            "type" => Cow::Owned(Value::String(resource.resource_type.to_ascii_lowercase())),
+            "tenantId" => Cow::Owned(json!(self.world.tenant())),
+            "location" => text(resource.location()),
+            "resourceGroup" => {
+                Cow::Owned(Value::String(resource.id.resource_group().unwrap_or_default().to_lowercase()))
+            }
+            "subscriptionId" => Cow::Owned(json!(self.world.subscription())),
+            "tags" => return resource.body.get("tags").map(Cow::Borrowed),
+            "kind" | "managedBy" => text(resource.body[name].as_str().unwrap_or_default()),
+            _ => return self.shown(resource).get(name).map(Cow::Borrowed),
+        })
     }
 }
 
