@@ -1,5 +1,6 @@
 //! `catnap bench clock`: what it costs to wait.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -8,6 +9,7 @@ use miette::{Result, miette};
 
 use super::parts::{PartsArgs, prepare_components};
 use crate::clock::ClockKind;
+use crate::coverage::results_in;
 use crate::expect::{Failure, hours, minutes, nodes, pods};
 use crate::history::Record;
 use crate::lab::{Cluster, Lab, NodeProvisioning, Settings};
@@ -24,9 +26,12 @@ pub struct ClockBenchArgs {
     /// Nodes that node auto-provisioning has made in the lab that waits
     #[arg(long, value_name = "N", default_value_t = 2)]
     pub nodes: u32,
-    /// Run each suite with either clock as well, and compare
-    #[arg(long)]
-    pub suites: bool,
+    /// Run suites with either clock as well, and compare their times and verdicts: those that are named, else all
+    #[arg(long, value_name = "SUITE", num_args = 0.., value_delimiter = ',')]
+    pub suites: Option<Vec<String>>,
+    /// How many scenarios run at once with the real clock, whose labs mostly wait [default: as with the other]
+    #[arg(long, value_name = "N", requires = "suites", value_parser = clap::value_parser!(u16).range(1..))]
+    pub real_jobs: Option<u16>,
     /// Which real parts to use.
     #[command(flatten)]
     pub parts: PartsArgs,
@@ -39,10 +44,12 @@ pub(super) async fn bench_clock(args: ClockBenchArgs) -> Result<u8> {
     let mut settings = parts.settings("bench").map_err(|reason| miette!("{reason}"))?;
     settings.clock = ClockKind::Movable;
     waits(&args, &settings).await.map_err(|reason| miette!("failed to measure the clock: {reason}"))?;
-    if args.suites {
-        suites().await.map_err(|reason| miette!("failed to measure the suites: {reason}"))?;
+    match &args.suites {
+        Some(named) => {
+            compare_suites(named, args.real_jobs).map_err(|reason| miette!("failed to measure the suites: {reason}"))
+        }
+        None => Ok(0),
     }
-    Ok(0)
 }
 
 async fn waits(args: &ClockBenchArgs, settings: &Settings) -> std::result::Result<(), String> {
@@ -98,43 +105,94 @@ async fn afterwards(lab: &Lab, cluster: &Cluster, count: u32) -> std::result::Re
     Ok(())
 }
 
-/// Runs each suite with either clock and tells how much time went by.
-async fn suites() -> std::result::Result<(), String> {
+/// Runs suites with either clock, tells how much time went by, and which scenarios came to something else: 1 where there
+/// are such. What the real clock has no patience for is counted and compares with nothing.
+fn compare_suites(named: &[String], real_jobs: Option<u16>) -> std::result::Result<u8, String> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
-    let list = std::process::Command::new(&program).args(["run", "--list"]).output();
+    let suites = suites_of(&program, named)?;
+    println!(
+        "\n{:<18} {:>10} {:>10} {:>8} {:>22} {:>14} {:>8}",
+        "suite", "movable", "real", "ratio", "cluster hours/minute", "same verdicts", "skipped"
+    );
+    let mut other = Vec::new();
+    for suite in suites {
+        let movable = run(&program, &suite, ClockKind::Movable, None)?;
+        let real = run(&program, &suite, ClockKind::Real, real_jobs)?;
+        let differing = differing(&movable.results, &real.results);
+        let skipped = real.results.values().filter(|result| is_skipped(result)).count();
+        println!(
+            "{suite:<18} {:>8.1} s {:>8.1} s {:>8.2} {:>22.1} {:>14} {skipped:>8}",
+            movable.took.as_secs_f64(),
+            real.took.as_secs_f64(),
+            real.took.as_secs_f64() / movable.took.as_secs_f64(),
+            movable.cluster_hours / (movable.took.as_secs_f64() / 60.0),
+            movable.results.len() - skipped - differing.len(),
+        );
+        other.extend(differing);
+    }
+    for line in &other {
+        println!("{line}");
+    }
+    Ok(u8::from(!other.is_empty()))
+}
+
+/// Names of the suites that there are, or of those among them that are named.
+fn suites_of(program: &Path, named: &[String]) -> std::result::Result<Vec<String>, String> {
+    let list = std::process::Command::new(program).args(["run", "--list"]).output();
     let list = list.map_err(|error| error.to_string())?;
-    let names: Vec<_> = String::from_utf8_lossy(&list.stdout)
+    let mut suites: Vec<_> = String::from_utf8_lossy(&list.stdout)
         .lines()
         .filter_map(|line| line.split_once("::").map(|(suite, _)| suite.to_owned()))
         .collect();
-    let mut suites = names;
     suites.dedup();
-    println!("\n{:<18} {:>10} {:>10} {:>8} {:>22}", "suite", "movable", "real", "ratio", "cluster hours/minute");
-    for suite in suites {
-        let (movable, rate) = run(&program, &suite, ClockKind::Movable)?;
-        let (real, _) = run(&program, &suite, ClockKind::Real)?;
-        println!(
-            "{suite:<18} {:>8.1} s {:>8.1} s {:>8.2} {rate:>22.1}",
-            movable.as_secs_f64(),
-            real.as_secs_f64(),
-            real.as_secs_f64() / movable.as_secs_f64()
-        );
+    if let Some(unknown) = named.iter().find(|name| !suites.contains(name)) {
+        return Err(format!("there is no suite '{unknown}'; there are {}", suites.join(", ")));
     }
-    Ok(())
+    if !named.is_empty() {
+        suites.retain(|suite| named.contains(suite));
+    }
+    Ok(suites)
 }
 
-/// How long a suite takes, and the cluster hours that went by in its labs in a minute.
-fn run(program: &Path, suite: &str, clock: ClockKind) -> std::result::Result<(Duration, f64), String> {
+/// Results by scenario.
+type Results = BTreeMap<String, String>;
+
+/// What running a suite came to.
+struct Ran {
+    took: Duration,
+    /// That went by in its labs, in all.
+    cluster_hours: f64,
+    results: Results,
+}
+
+fn is_skipped(result: &str) -> bool {
+    result == "skipped"
+}
+
+/// A line for each scenario that came to one thing with the movable clock and to another with the real one.
+fn differing(movable: &Results, real: &Results) -> Vec<String> {
+    let differing = movable.iter().filter_map(|(scenario, result)| {
+        let other = real.get(scenario).map_or("not run", String::as_str);
+        let same = other == result || is_skipped(other);
+        (!same).then(|| format!("{scenario}: {result} with the movable clock, {other} with the real one"))
+    });
+    differing.collect()
+}
+
+/// Runs a suite. That scenarios fail is one of the things to compare; that it cannot run is an error.
+fn run(program: &Path, suite: &str, clock: ClockKind, jobs: Option<u16>) -> std::result::Result<Ran, String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let begun = Instant::now();
-    let output = std::process::Command::new(program)
-        .args(["run", "--no-build", suite, "--clock", &clock.to_string(), "--artefacts"])
-        .arg(folder.path())
-        .output()
-        .map_err(|error| error.to_string())?;
+    let mut command = std::process::Command::new(program);
+    command.args(["run", "--no-build", suite, "--clock", &clock.to_string(), "--artefacts"]).arg(folder.path());
+    if let Some(jobs) = jobs {
+        command.args(["--jobs", &jobs.to_string()]);
+    }
+    let output = command.output().map_err(|error| error.to_string())?;
     let took = begun.elapsed();
-    if !output.status.success() {
-        return Err(format!("{suite} failed with the {clock} clock:\n{}", String::from_utf8_lossy(&output.stdout)));
+    if !matches!(output.status.code(), Some(0 | 1)) {
+        let told = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+        return Err(format!("{suite} could not run with the {clock} clock:\n{told}"));
     }
     let mut went_by = 0.0;
     for scenario in std::fs::read_dir(folder.path()).map_err(|error| error.to_string())?.flatten() {
@@ -144,5 +202,31 @@ fn run(program: &Path, suite: &str, clock: ClockKind) -> std::result::Result<(Du
             went_by += last.duration_since(first).as_secs_f64();
         }
     }
-    Ok((took, went_by / 3600.0 / (took.as_secs_f64() / 60.0)))
+    let results = results_in(folder.path()).into_iter().map(|last| (last.scenario, last.result)).collect();
+    Ok(Ran { took, cluster_hours: went_by / 3600.0, results })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn results(all: &[(&str, &str)]) -> Results {
+        all.iter().map(|(scenario, result)| ((*scenario).to_owned(), (*result).to_owned())).collect()
+    }
+
+    #[test]
+    fn other_verdicts_are_told_and_skipped_ones_are_not() {
+        let movable =
+            results(&[("a", "passed"), ("b", "passed"), ("c", "known fault"), ("d", "passed"), ("e", "failed")]);
+        let real = results(&[("a", "passed"), ("b", "failed"), ("c", "skipped"), ("e", "passed")]);
+        assert_eq!(
+            differing(&movable, &real),
+            [
+                "b: passed with the movable clock, failed with the real one",
+                "d: passed with the movable clock, not run with the real one",
+                "e: failed with the movable clock, passed with the real one",
+            ]
+        );
+        assert!(differing(&movable, &movable).is_empty());
+    }
 }

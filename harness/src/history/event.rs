@@ -91,11 +91,15 @@ pub enum Event {
 
 impl Event {
     /// Whether it deserves that the lab goes on in real time for a moment. What recurs in a lab in which nothing happens
-    /// does not: leases that are renewed, questions to Azure, the log, and time itself.
+    /// does not: leases that are renewed, events that are told once more, questions to Azure, the log, and time itself.
     pub(crate) fn is_news(&self) -> bool {
         match self {
             Self::Step { .. } | Self::Boot { .. } | Self::Process { .. } => true,
-            Self::Kube { kind, .. } => kind != "Lease",
+            Self::Kube { kind, object, .. } => match kind.as_str() {
+                "Lease" => false,
+                "Event" => object["count"].as_u64().is_none_or(|count| count <= 1),
+                _ => true,
+            },
             Self::Azure { what } => match what {
                 ArmEvent::Request(entry) => entry.method != "GET" && entry.method != "POST",
                 _ => true,
@@ -133,4 +137,24 @@ pub enum BootStage {
     SwitchedOn,
     /// Its Node was removed after the machine was deleted.
     Removed,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn what_recurs_is_no_news() {
+        let seen = |kind: &str, object: Value| {
+            let object = Arc::new(object);
+            Event::Kube { kind: kind.to_owned(), change: Change::Applied, object }.is_news()
+        };
+        assert!(seen("Pod", json!({})) && seen("Node", json!({})));
+        assert!(!seen("Lease", json!({})));
+        for (event, news) in [(json!({}), true), (json!({ "count": 1 }), true), (json!({ "count": 2 }), false)] {
+            assert_eq!(seen("Event", event.clone()), news, "{event}");
+        }
+    }
 }
