@@ -249,7 +249,9 @@ impl ResourceId {
 
     /// The id is of the given type.
     pub fn is_type(&self, resource_type: &str) -> bool {
-        let Some(at) = self.namespace_at() else { return self.resource_type().eq_ignore_ascii_case(resource_type) };
+        let Some(at) = self.namespace_at() else {
+            return type_of(&self.last_block()).eq_ignore_ascii_case(resource_type);
+        };
         let mut wanted = resource_type.split('/');
         let all = self.types(at).all(|segment| wanted.next().is_some_and(|w| w.eq_ignore_ascii_case(segment)));
         all && wanted.next().is_none()

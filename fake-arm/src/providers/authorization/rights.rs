@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::arm::ResourceId;
 use crate::rbac::condition::{Attributes, NoAttributes};
-use crate::rbac::{Access, Decision, Policy, decide, grants_below};
+use crate::rbac::{Access, Decision, Policy, RoleAssignment, decide, grants_below};
 use crate::world::World;
 
 /// The rights of a principal.
@@ -58,18 +58,20 @@ impl Rights {
 
     /// They have some role somewhere.
     pub fn has_any(&self) -> bool {
-        let principals = std::iter::once(&self.principal).chain(&self.groups);
-        let mut assignments = principals.flat_map(|principal| self.policy.assignments_of(*principal));
-        !self.enforced || assignments.any(|assignment| assignment.is_effective(self.now))
+        !self.enforced || self.assignments().any(|assignment| assignment.is_effective(self.now))
     }
 
     /// For many questions about what they may look at.
     pub fn reading(&self) -> Reading<'_> {
-        let principals = std::iter::once(&self.principal).chain(&self.groups);
-        let mut assigned = principals.flat_map(|principal| self.policy.assignments_of(*principal));
-        let whole_groups = !assigned.any(|assignment| in_a_group(&assignment.scope))
+        let whole_groups = !self.assignments().any(|assignment| in_a_group(&assignment.scope))
             && !self.policy.denies().iter().any(|deny| in_a_group(&deny.scope));
         Reading { rights: self, whole_groups, last: RefCell::default() }
+    }
+
+    /// Every role assignment to them or to one of their groups.
+    fn assignments(&self) -> impl Iterator<Item = &Arc<RoleAssignment>> {
+        let principals = std::iter::once(&self.principal).chain(&self.groups);
+        principals.flat_map(|principal| self.policy.assignments_of(*principal))
     }
 
     fn access<'a>(&'a self, action: &'a str, scope: &'a ResourceId, attributes: &'a dyn Attributes) -> Access<'a> {
