@@ -9,23 +9,20 @@ use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Node;
+use kube::ResourceExt;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 
 use super::cluster::NodeCluster;
 use super::join::once;
 use crate::clock::LabClock;
-use crate::cluster::embedded::HOLD_ANNOTATION;
+use crate::cluster::embedded::{HOLD_ANNOTATION, SILENT_ANNOTATION, SWITCHED_OFF};
 
 /// Namespace of the nodes' leases.
 const LEASES: &str = "kube-node-lease";
 
 /// What the cloud node lifecycle controller taints a node with whose machine is off.
 const SHUTDOWN: &str = "node.cloudprovider.kubernetes.io/shutdown";
-
-/// Who holds the lease of a node whose machine is off, so that KWOK does not renew it. To keep KWOK away it must not run
-/// out, and to be no sign of life it must not be renewed; so its duration grows.
-const HOLDER: &str = "switched-off";
 
 /// How far ahead of now the lease ends, and so after how long KWOK speaks for the node again at the latest.
 const AHEAD: Duration = Duration::from_secs(60);
@@ -35,19 +32,21 @@ const AHEAD: Duration = Duration::from_secs(60);
 /// # Errors
 /// The API server's answer; the node may have spoken meanwhile.
 pub(super) async fn keep_silent(cluster: &NodeCluster, clock: &LabClock, node: &str) -> Result<(), kube::Error> {
-    set_hold(cluster, node, Some("switched off")).await?;
+    silence(cluster, node).await?;
     tokio::try_join!(hold_lease(cluster, clock, node), taint_when_dead(cluster, node))?;
     Ok(())
 }
 
-/// Lets KWOK report for a node, or not. One report may be under way, so that a node may be taken for dead five minutes
-/// later than its lease says.
-async fn set_hold(cluster: &NodeCluster, node: &str, why: Option<&str>) -> Result<(), kube::Error> {
+/// On return KWOK reports nothing more for the node. It listens as long as it holds the lease, so this comes first.
+async fn silence(cluster: &NodeCluster, name: &str) -> Result<(), kube::Error> {
     let nodes: Api<Node> = Api::all(cluster.admin.clone());
-    let annotated = Patch::Merge(json!({ "metadata": { "annotations": { HOLD_ANNOTATION: why } } }));
-    nodes.patch(node, &PatchParams::default(), &annotated).await.map(drop)
+    let held = json!({ "metadata": { "annotations": { HOLD_ANNOTATION: SWITCHED_OFF } } });
+    let node = nodes.patch(name, &PatchParams::default(), &Patch::Merge(held)).await?;
+    once(&nodes, node, |node| node.annotations().contains_key(SILENT_ANNOTATION)).await.map(drop)
 }
 
+/// Keeps KWOK from renewing a lease. To keep it away the lease must not run out, and to be no sign of life it must not be
+/// renewed; so its duration grows.
 async fn hold_lease(cluster: &NodeCluster, clock: &LabClock, node: &str) -> Result<(), kube::Error> {
     let leases: Api<Lease> = Api::namespaced(cluster.admin.clone(), LEASES);
     let mut good_for = AHEAD;
@@ -59,7 +58,7 @@ async fn hold_lease(cluster: &NodeCluster, clock: &LabClock, node: &str) -> Resu
     }
     loop {
         let seconds = i32::try_from(good_for.as_secs()).unwrap_or(i32::MAX);
-        let lease = json!({ "spec": { "holderIdentity": HOLDER, "leaseDurationSeconds": seconds } });
+        let lease = json!({ "spec": { "holderIdentity": SWITCHED_OFF, "leaseDurationSeconds": seconds } });
         leases.patch(node, &PatchParams::default(), &Patch::Merge(lease)).await?;
         clock.sleep(AHEAD / 2).await;
         good_for += AHEAD / 2;
@@ -80,8 +79,10 @@ pub(super) async fn break_silence(cluster: &NodeCluster, node: &str) -> Result<(
     let leases: Api<Lease> = Api::namespaced(cluster.admin.clone(), LEASES);
     let free = json!({ "spec": { "holderIdentity": null } });
     leases.patch(node, &PatchParams::default(), &Patch::Merge(free)).await?;
-    set_hold(cluster, node, None).await?;
-    set_taint(&Api::all(cluster.admin.clone()), node, false).await
+    let nodes: Api<Node> = Api::all(cluster.admin.clone());
+    let speaking = json!({ "metadata": { "annotations": { HOLD_ANNOTATION: null, SILENT_ANNOTATION: null } } });
+    nodes.patch(node, &PatchParams::default(), &Patch::Merge(speaking)).await?;
+    set_taint(&nodes, node, false).await
 }
 
 /// Adds or removes the taint of a machine that is off. Looks again when another controller was faster.

@@ -181,7 +181,7 @@ async fn a_node_that_is_not_ready_uses_the_budget_up(#[future(awt)] lab: Lab) ->
     let machine = cluster.machine_of(&down).ok_or_else(|| Failure::new(format!("{down} has no machine")))?;
 
     lab.azure().client().post(&format!("{machine}/powerOff"), COMPUTE, &json!({})).await?;
-    cluster.expect(nodes().named(&down).all_ready().not()).within(minutes(17)).await?;
+    cluster.expect(nodes().named(&down).all_ready().not()).within(minutes(12)).await?;
     cluster.expect(nodes().named(&down).all_tainted(SHUTDOWN)).within(minutes(1)).await?;
     cluster.scale("goes", 0).await?;
 

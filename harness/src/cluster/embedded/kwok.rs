@@ -14,6 +14,13 @@ pub const NODE_ANNOTATION: &str = "kwok.x-k8s.io/node";
 /// ready and sends no heartbeats (its Lease is still renewed), the pod does not start or complete.
 pub const HOLD_ANNOTATION: &str = "catnap.dev/hold";
 
+/// Value of [`HOLD_ANNOTATION`] for a Node that is to report nothing from here on, also what KWOK has planned already.
+/// KWOK answers with [`SILENT_ANNOTATION`]; it does so only while it holds the node's Lease.
+pub const SWITCHED_OFF: &str = "switched-off";
+
+/// Annotation by which KWOK says that it reports nothing more for a Node; its value is `true`.
+pub const SILENT_ANNOTATION: &str = "catnap.dev/silent";
+
 /// Annotation of a Job's pod: how long it works, as `90s` or `1h`; one second where it is not given.
 pub const COMPLETE_AFTER_ANNOTATION: &str = "catnap.dev/complete-after";
 
@@ -50,6 +57,8 @@ pub(super) fn configuration(pod_ranges: bool) -> String {
         .replace("%CONDITIONS%", &serde_json::Value::from(CONDITIONS).to_string())
         .replace("%NETWORK%", network)
         .replace("%HOLD%", HOLD_ANNOTATION)
+        .replace("%SWITCHED_OFF%", SWITCHED_OFF)
+        .replace("%SILENT%", SILENT_ANNOTATION)
         .replace("%COMPLETE_AFTER%", COMPLETE_AFTER_ANNOTATION)
         .replace("%IGNORE_SIGTERM%", IGNORE_SIGTERM_ANNOTATION)
 }

@@ -20,5 +20,8 @@ pub use control_plane::{ControlPlane, Death, StartUp};
 pub use error::ClusterError;
 pub use heartbeat::Heartbeat;
 pub use kubeconfig::{Identity, PROVISIONER_TOKEN};
-pub use kwok::{COMPLETE_AFTER_ANNOTATION, HOLD_ANNOTATION, IGNORE_SIGTERM_ANNOTATION, NODE_ANNOTATION};
+pub use kwok::{
+    COMPLETE_AFTER_ANNOTATION, HOLD_ANNOTATION, IGNORE_SIGTERM_ANNOTATION, NODE_ANNOTATION, SILENT_ANNOTATION,
+    SWITCHED_OFF,
+};
 pub use spec::{ControlPlaneBinaries, ControlPlaneSpec};
