@@ -134,8 +134,11 @@ async fn consolidate_after_counts_from_the_last_pod(#[future(awt)] lab: Lab) -> 
     cluster.expect(pods("web").running(0)).within(minutes(1)).await?;
 
     cluster.expect(node_claims().of_pool("p").kept(&claim)).throughout(minutes(20)).await?;
+    let moment = lab.clock().now();
     cluster.scale("web", 1).await?;
     cluster.expect(pods("web").all_running()).within(minutes(1)).await?;
+    // The provisioner hears of the pod later than the lab does, and not at all if it is gone by then.
+    cluster.expect(node_claims().of_pool("p").all_with_pod_event_since(moment)).within(minutes(1)).await?;
     cluster.scale("web", 0).await?;
     cluster.expect(pods("web").running(0)).within(minutes(1)).await?;
     cluster.expect(node_claims().of_pool("p").kept(&claim)).throughout(minutes(28)).await?;
