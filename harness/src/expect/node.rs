@@ -338,7 +338,10 @@ impl NodeClaimSelection {
                 // A pod event after the transition (the drain of the node itself is one) says nothing about it.
                 let waited = since.duration_since(event).as_secs_f64();
                 if (0.0..wait.as_secs_f64() - 1.0).contains(&waited) {
-                    return Err(format!("{} became Consolidatable {waited:.0}s after its last pod event", name(claim)));
+                    return Err(format!(
+                        "{} became Consolidatable at {since}, {waited:.0}s after its last pod event at {event}",
+                        name(claim)
+                    ));
                 }
             }
             Ok(())

@@ -22,6 +22,9 @@ const BLIND: Duration = Duration::from_secs(60);
 /// Lines of the time line that a failure shows.
 const SHOWN: usize = 40;
 
+/// Those of them that come after the instant at which an expectation did not hold.
+const SHOWN_AFTERWARDS: usize = 8;
+
 /// Evaluates expectations against a history. Clones share the state.
 #[derive(Debug, Clone)]
 pub struct Witness(Arc<Inner>);
@@ -121,12 +124,24 @@ impl Witness {
     #[must_use]
     pub fn explain(&self, headline: &str) -> String {
         let lines = timeline(&self.0.history.since(0));
-        let first = lines.len().saturating_sub(SHOWN);
-        let mut text = format!("{headline}\n\nlast of {} events:\n", lines.len());
-        for line in &lines[first..] {
-            text += &format!("  {line}\n");
-        }
-        text + "\n" + &self.0.epilogue
+        let shown = lines.len().saturating_sub(SHOWN)..lines.len();
+        self.tell(headline, &format!("last of {} events", lines.len()), &lines[shown])
+    }
+
+    /// `headline`, the lines of the time line around the record at `position`, and the epilogue.
+    fn explain_at(&self, position: usize, headline: &str) -> String {
+        let records = self.0.history.since(0);
+        let lines = timeline(&records);
+        // A line depends on nothing that comes after it.
+        let instant = timeline(&records[..position.min(records.len())]).len();
+        let end = lines.len().min(instant + SHOWN_AFTERWARDS);
+        let shown = end.saturating_sub(SHOWN)..end;
+        self.tell(headline, &format!("of {} events those around that instant", lines.len()), &lines[shown])
+    }
+
+    fn tell(&self, headline: &str, which: &str, lines: &[String]) -> String {
+        let lines: String = lines.iter().map(|line| format!("  {line}\n")).collect();
+        format!("{headline}\n\n{which}:\n{lines}\n{}", self.0.epilogue)
     }
 
     /// Waits until what happens in the cluster is seen: what has not been heard of is no proof that it is not there.
@@ -151,13 +166,18 @@ impl Witness {
     }
 
     fn conclude(&self, expected: &str, verdict: Verdict) -> Outcome {
+        self.conclude_with(expected, verdict, |headline| self.failure(headline))
+    }
+
+    /// As `conclude`; where the verdict is of an earlier instant, `explain` tells of that one.
+    fn conclude_with(&self, expected: &str, verdict: Verdict, explain: impl FnOnce(&str) -> Failure) -> Outcome {
         self.0.evaluated.fetch_add(1, Ordering::Relaxed);
         let (held, seen) = match &verdict {
             Ok(()) => (true, String::new()),
             Err(seen) => (false, seen.clone()),
         };
         self.0.history.record(Event::Assertion { expected: expected.to_owned(), held, seen });
-        verdict.map_err(|seen| self.failure(&format!("expected: {expected}\n    seen: {seen}")))
+        verdict.map_err(|seen| explain(&format!("expected: {expected}\n    seen: {seen}")))
     }
 }
 
@@ -284,8 +304,10 @@ impl Pending<'_> {
                 verdict = self.expectation.evaluate(&state);
             }
             if let Err(seen) = verdict {
-                let offset = until(start, record.at).as_secs_f64();
-                return self.witness.conclude(&description, Err(format!("at +{offset:.1}s: {seen}")));
+                let seen = format!("at +{:.1}s: {seen}", until(start, record.at).as_secs_f64());
+                let at = state.position();
+                let explain = |headline: &str| Failure::new(self.witness.explain_at(at, headline));
+                return self.witness.conclude_with(&description, Err(seen), explain);
             }
         }
         self.witness.conclude(&description, verdict)
@@ -345,6 +367,20 @@ mod tests {
         witness.expect(crate::expect::nodes().none()).now().unwrap();
         let failure = witness.expect(crate::expect::nodes().none()).at_every_instant_since(&mark).unwrap_err();
         assert!(failure.text().contains("seen: at +"), "{failure}");
+    }
+
+    #[test]
+    fn a_failure_at_an_instant_shows_what_happened_around_it() {
+        let (witness, history) = witness();
+        let mark = witness.mark();
+        let step = |text: String| drop(history.record(Event::Step { text }));
+        (0..SHOWN).for_each(|number| step(format!("before {number}.")));
+        see(&history, Change::Applied, "a");
+        (0..SHOWN).for_each(|number| step(format!("after {number}.")));
+        let failure = witness.expect(crate::expect::nodes().none()).at_every_instant_since(&mark).unwrap_err();
+        let shown = |text: &str| failure.text().contains(text);
+        assert!(shown(&format!("before {}.", SHOWN - 1)) && shown("after 0."), "{failure}");
+        assert!(!shown("before 0.") && !shown(&format!("after {}.", SHOWN - 1)), "{failure}");
     }
 
     #[tokio::test]

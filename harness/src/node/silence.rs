@@ -24,6 +24,9 @@ const LEASES: &str = "kube-node-lease";
 /// What the cloud node lifecycle controller taints a node with whose machine is off.
 const SHUTDOWN: &str = "node.cloudprovider.kubernetes.io/shutdown";
 
+/// Who holds the lease of a node whose machine is off.
+const HOLDER: &str = "switched-off-machine";
+
 /// How far ahead of now the lease ends, and so after how long KWOK speaks for the node again at the latest.
 const AHEAD: Duration = Duration::from_secs(60);
 
@@ -58,7 +61,7 @@ async fn hold_lease(cluster: &NodeCluster, clock: &LabClock, node: &str) -> Resu
     }
     loop {
         let seconds = i32::try_from(good_for.as_secs()).unwrap_or(i32::MAX);
-        let lease = json!({ "spec": { "holderIdentity": SWITCHED_OFF, "leaseDurationSeconds": seconds } });
+        let lease = json!({ "spec": { "holderIdentity": HOLDER, "leaseDurationSeconds": seconds } });
         leases.patch(node, &PatchParams::default(), &Patch::Merge(lease)).await?;
         clock.sleep(AHEAD / 2).await;
         good_for += AHEAD / 2;
