@@ -13,9 +13,9 @@ use tokio::process::Command;
 use tokio::time::MissedTickBehavior;
 
 use super::StoreOptions;
-use super::leash::Leash;
 use super::pin::Platform;
 use super::versions::numeric;
+use crate::process::Leash;
 
 /// Found on PATH, and what it says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,7 +11,6 @@ mod error;
 mod finding;
 mod given;
 mod go;
-mod leash;
 mod lock;
 mod machine;
 mod obtain;

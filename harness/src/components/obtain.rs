@@ -13,11 +13,11 @@ use super::build;
 use super::cache::{Cache, Part};
 use super::entry::{Entry, Look, Manifest};
 use super::go::Go;
-use super::leash::Leash;
 use super::lock::Lock;
 use super::machine::{bytes, free_space};
 use super::pin::{Pin, Platform};
 use super::{ComponentError, Source, Stage};
+use crate::process::Leash;
 
 /// A scratch folder that goes when this is dropped, along with whatever runs in it.
 #[derive(Debug)]

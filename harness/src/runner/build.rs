@@ -11,8 +11,10 @@ use super::docs;
 use super::error::RunnerError;
 use super::suites::Suite;
 use super::workspace::{Workspace, variables_of_cargo_run};
+use crate::process::Leash;
 
-/// Builds every suite of the workspace; `said` is told each line that cargo says meanwhile.
+/// Builds every suite of the workspace; `said` is told each line that cargo says meanwhile. cargo and its compilers end
+/// with us, however we end, and when the future is dropped.
 ///
 /// # Errors
 /// When cargo cannot be started or the suites do not compile; then with all that the compiler said.
@@ -20,12 +22,16 @@ pub async fn build(workspace: &Workspace, mut said: impl FnMut(&str)) -> Result<
     let arguments = workspace.build_arguments();
     let mut command = Command::new(&workspace.cargo);
     command.args(&arguments).current_dir(&workspace.root);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
     for name in variables_of_cargo_run() {
         command.env_remove(name);
     }
     let failed = |cause| RunnerError::Cargo { cargo: workspace.cargo.clone(), cause };
+    let mut leash = Leash::new().map_err(failed)?;
     let mut cargo = command.spawn().map_err(failed)?;
+    if let Some(group) = cargo.id() {
+        leash.hold(group).await.map_err(failed)?;
+    }
     let (Some(mut stdout), Some(stderr)) = (cargo.stdout.take(), cargo.stderr.take()) else {
         unreachable!("both were asked for")
     };
@@ -43,6 +49,8 @@ pub async fn build(workspace: &Workspace, mut said: impl FnMut(&str)) -> Result<
     };
     tokio::try_join!(listen, stdout.read_to_string(&mut messages)).map_err(failed)?;
     let status = cargo.wait().await.map_err(failed)?;
+    leash.release().await;
+    leash.finish().await;
     if !status.success() {
         let mut words = vec![workspace.cargo.to_string_lossy().into_owned()];
         words.extend(arguments.iter().map(|argument| argument.to_string_lossy().into_owned()));
@@ -102,5 +110,25 @@ not json
             built_suites(messages),
             [(Suite::new("drift", "/t/deps/drift-01"), PathBuf::from("/c/suites/tests/drift.rs"))]
         );
+    }
+
+    #[tokio::test]
+    async fn a_build_that_is_called_off_leaves_no_compiler() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().to_path_buf();
+        let fifo = root.join("fifo");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        // cargo's first argument is `test`, which a shell takes for the name of a script.
+        std::fs::write(root.join("test"), "(sleep 60; echo lived on) >fifo &\nwait\n").unwrap();
+        let cargo = "/bin/sh".into();
+        let workspace = Workspace { target: root.join("target"), root, cargo, triple: None, profile: "dev".into() };
+        let compiler = tokio::task::spawn_blocking(move || std::fs::File::open(fifo).unwrap());
+        let compiler = tokio::select! {
+            built = build(&workspace, |_| {}) => panic!("{built:?}"),
+            compiler = compiler => compiler.unwrap(),
+        };
+        // The end comes when nobody is left to write.
+        let end = tokio::task::spawn_blocking(move || std::io::read_to_string(compiler));
+        assert_eq!(end.await.unwrap().unwrap(), "");
     }
 }

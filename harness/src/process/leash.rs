@@ -1,6 +1,6 @@
-//! Keeps a build from outliving us. Go starts compilers and linkers of its own, so its whole process group is held on
-//! a leash: a small shell that reads from a pipe whose only writing end is here. However we end, kill -9 included, the
-//! kernel closes that end; the shell then kills the group and removes the scratch folder.
+//! Keeps a build from outliving us. Go and cargo start compilers and linkers of their own, so their whole process group is
+//! held on a leash: a small shell that reads from a pipe whose only writing end is here. However we end, kill -9 included,
+//! the kernel closes that end; the shell then kills the group and removes the scratch folder, where there is one.
 
 use std::io;
 use std::path::Path;
@@ -31,14 +31,19 @@ done
 
 /// Dropping it ends what it holds and removes its folder.
 #[derive(Debug)]
-pub(super) struct Leash {
+pub(crate) struct Leash {
     pipe: ChildStdin,
     shell: Child,
 }
 
 impl Leash {
+    /// A leash that removes nothing.
+    pub(crate) fn new() -> io::Result<Self> {
+        Self::over(Path::new(""))
+    }
+
     /// A leash that will remove `scratch`.
-    pub(super) fn over(scratch: &Path) -> io::Result<Self> {
+    pub(crate) fn over(scratch: &Path) -> io::Result<Self> {
         let mut shell = Command::new("/bin/sh")
             .args(["-c", SCRIPT, "catnap-leash"])
             .arg(scratch)
@@ -55,18 +60,18 @@ impl Leash {
     }
 
     /// This process group is to go with us from now on.
-    pub(super) async fn hold(&mut self, group: u32) -> io::Result<()> {
+    pub(crate) async fn hold(&mut self, group: u32) -> io::Result<()> {
         self.pipe.write_all(format!("{group}\n").as_bytes()).await
     }
 
     /// The group has ended; its number may soon be someone else's.
-    pub(super) async fn release(&mut self) {
+    pub(crate) async fn release(&mut self) {
         // A shell that is gone will not kill anyone.
         let _ = self.pipe.write_all(b"none\n").await;
     }
 
     /// Removes the folder and waits until that is done.
-    pub(super) async fn finish(mut self) {
+    pub(crate) async fn finish(mut self) {
         drop(self.pipe);
         let _ = self.shell.wait().await;
     }
