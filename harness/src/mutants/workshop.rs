@@ -6,6 +6,7 @@ use std::process::Stdio;
 use tokio::process::Command;
 
 use super::mutant::{Module, Mutant, MutantError};
+use crate::process::Leash;
 use crate::runner::Workspace;
 
 /// What came out of building a variant.
@@ -143,7 +144,7 @@ fn go(folder: &Path) -> Command {
     command
 }
 
-/// Runs a command to its end; what it printed.
+/// Runs a command to its end; what it printed. It ends with us, and so does all that it started.
 async fn done(mut command: Command) -> Result<String, MutantError> {
     let words = || {
         let inner = command.as_std();
@@ -152,8 +153,19 @@ async fn done(mut command: Command) -> Result<String, MutantError> {
     };
     let words = words();
     let failed = |said: String| MutantError::Command { command: words.clone(), said };
-    let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await;
-    let output = output.map_err(|error| failed(error.to_string()))?;
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
+    let ended = async {
+        let mut leash = Leash::new()?;
+        let child = command.spawn()?;
+        if let Some(group) = child.id() {
+            leash.hold(group).await?;
+        }
+        let output = child.wait_with_output().await?;
+        leash.release().await;
+        leash.finish().await;
+        Ok(output)
+    };
+    let output = ended.await.map_err(|error: std::io::Error| failed(error.to_string()))?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
