@@ -122,19 +122,15 @@ impl Go {
         log: &mut File,
         mut hear: impl FnMut(Heard<'_>),
     ) -> std::io::Result<Outcome> {
-        let mut child = command(&self.path, scratch)
+        let mut command = command(&self.path, scratch);
+        command
             .args(arguments)
             // Go would leave its work folder behind when it is killed.
             .env("GOTMPDIR", scratch.join("tmp"))
-            .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()?;
-        if let Some(group) = child.id() {
-            leash.hold(group).await?;
-        }
+            .stderr(Stdio::piped());
+        let mut child = leash.spawn(&mut command).await?;
         let mut stdout = child.stdout.take().ok_or(std::io::ErrorKind::BrokenPipe)?;
         let mut lines = BufReader::new(child.stderr.take().ok_or(std::io::ErrorKind::BrokenPipe)?).split(b'\n');
         let reading = tokio::spawn(async move {

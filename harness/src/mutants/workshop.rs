@@ -153,14 +153,10 @@ async fn done(mut command: Command) -> Result<String, MutantError> {
     };
     let words = words();
     let failed = |said: String| MutantError::Command { command: words.clone(), said };
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let ended = async {
         let mut leash = Leash::new()?;
-        let child = command.spawn()?;
-        if let Some(group) = child.id() {
-            leash.hold(group).await?;
-        }
-        let output = child.wait_with_output().await?;
+        let output = leash.spawn(&mut command).await?.wait_with_output().await?;
         leash.release().await;
         leash.finish().await;
         Ok(output)

@@ -59,8 +59,16 @@ impl Leash {
         Ok(Self { pipe, shell })
     }
 
-    /// This process group is to go with us from now on.
-    pub(crate) async fn hold(&mut self, group: u32) -> io::Result<()> {
+    /// Starts a command in a process group of its own, which is to go with us from then on.
+    pub(crate) async fn spawn(&mut self, command: &mut Command) -> io::Result<Child> {
+        let child = command.process_group(0).kill_on_drop(true).spawn()?;
+        if let Some(group) = child.id() {
+            self.hold(group).await?;
+        }
+        Ok(child)
+    }
+
+    async fn hold(&mut self, group: u32) -> io::Result<()> {
         self.pipe.write_all(format!("{group}\n").as_bytes()).await
     }
 

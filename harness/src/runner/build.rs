@@ -22,16 +22,13 @@ pub async fn build(workspace: &Workspace, mut said: impl FnMut(&str)) -> Result<
     let arguments = workspace.build_arguments();
     let mut command = Command::new(&workspace.cargo);
     command.args(&arguments).current_dir(&workspace.root);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     for name in variables_of_cargo_run() {
         command.env_remove(name);
     }
     let failed = |cause| RunnerError::Cargo { cargo: workspace.cargo.clone(), cause };
     let mut leash = Leash::new().map_err(failed)?;
-    let mut cargo = command.spawn().map_err(failed)?;
-    if let Some(group) = cargo.id() {
-        leash.hold(group).await.map_err(failed)?;
-    }
+    let mut cargo = leash.spawn(&mut command).await.map_err(failed)?;
     let (Some(mut stdout), Some(stderr)) = (cargo.stdout.take(), cargo.stderr.take()) else {
         unreachable!("both were asked for")
     };
