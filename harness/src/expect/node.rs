@@ -245,10 +245,18 @@ impl NodeClaimSelection {
     }
 
     /// At most so many are on their way out (deleting, or their node tainted `karpenter.sh/disrupted`) at once.
+    ///
+    /// One that is drained and whose machine Azure was told to delete, which the condition `InstanceTerminating` says, is not
+    /// counted: budgets do not count it either (Karpenter's `BuildDisruptionBudgetMapping`), and the next may go.
     pub fn at_most_disrupted(self, number: usize) -> Expectation {
         Expectation::new(format!("{self}: at most {number} disrupted at once"), move |state| {
-            let disrupted: Vec<_> =
-                self.of(state).filter(|claim| is_disrupted(state, claim)).map(|claim| name(claim).to_owned()).collect();
+            let is_gone =
+                |claim: &Value| condition(claim, "InstanceTerminating").is_some_and(|it| it["status"] == "True");
+            let disrupted: Vec<_> = self
+                .of(state)
+                .filter(|claim| is_disrupted(state, claim) && !is_gone(claim))
+                .map(|claim| name(claim).to_owned())
+                .collect();
             if disrupted.len() <= number { Ok(()) } else { Err(format!("disrupted: {}", listed(&disrupted))) }
         })
     }
@@ -434,4 +442,27 @@ fn is_disrupted(state: &State, claim: &Value) -> bool {
             .is_some_and(|taints| taints.iter().any(|taint| taint["key"] == DISRUPTED))
     };
     is_deleting(claim) || tainted()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::expect::state::tests::state_of;
+    use serde_json::json;
+
+    #[test]
+    fn a_claim_whose_machine_is_going_makes_room_for_the_next() {
+        let claim = |name: &str, terminating: &str| {
+            json!({
+                "kind": "NodeClaim",
+                "metadata": { "uid": name, "name": name, "deletionTimestamp": "2026-01-01T00:00:00Z" },
+                "status": { "conditions": [{ "type": "InstanceTerminating", "status": terminating }] },
+            })
+        };
+        let most = |number| node_claims().at_most_disrupted(number);
+        let draining = [claim("a", "False"), claim("b", "Unknown")];
+        assert_eq!(most(1).evaluate(&state_of(&draining)).unwrap_err(), "disrupted: 2: a, b");
+        assert_eq!(most(1).evaluate(&state_of(&[claim("a", "True"), claim("b", "Unknown")])), Ok(()));
+        assert!(most(0).evaluate(&state_of(&[claim("b", "Unknown")])).is_err());
+    }
 }
