@@ -130,7 +130,7 @@ impl Go {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let mut child = leash.spawn(&mut command).await?;
+        let mut child = leash.spawn(&mut command)?;
         let mut stdout = child.stdout.take().ok_or(std::io::ErrorKind::BrokenPipe)?;
         let mut lines = BufReader::new(child.stderr.take().ok_or(std::io::ErrorKind::BrokenPipe)?).split(b'\n');
         let reading = tokio::spawn(async move {
@@ -155,7 +155,7 @@ impl Go {
         }
         let stdout = reading.await.map_err(std::io::Error::other)??;
         let status = child.wait().await?;
-        leash.release().await;
+        leash.release();
         Ok(Outcome { status, stdout, stderr })
     }
 }

@@ -156,8 +156,8 @@ async fn done(mut command: Command) -> Result<String, MutantError> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let ended = async {
         let mut leash = Leash::new()?;
-        let output = leash.spawn(&mut command).await?.wait_with_output().await?;
-        leash.release().await;
+        let output = leash.spawn(&mut command)?.wait_with_output().await?;
+        leash.release();
         leash.finish().await;
         Ok(output)
     };

@@ -1,8 +1,8 @@
 //! The guardian: a small shell process that outlives the harness for a moment, to end what the harness started.
 //!
 //! It holds the reading end of a pipe whose only writing end is in the harness. However the harness ends, the kernel
-//! closes that end; the guardian then kills the process groups it was told of, removes the lab's temporary folder and
-//! ends too. It is in a process group of its own and ignores what a terminal sends, so neither Ctrl-C nor a hang-up
+//! closes that end; the guardian then kills the process groups it was told of, removes the temporary folder that it is
+//! over and ends too. It is in a process group of its own and ignores what a terminal sends, so neither Ctrl-C nor a hang-up
 //! reaches it.
 
 use std::io::Write;
@@ -12,7 +12,8 @@ use std::process::{ChildStdin, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
 /// Reads `start GROUP` and `end GROUP` lines until the pipe closes. A killed process takes a moment to be gone, and
-/// until then may still write into the folder, so both are tried again for up to five seconds.
+/// until then may still write into the folder, so both are tried again, the folder for up to five seconds. In containers
+/// without an init that reaps, the killed never go altogether; after half a second the folder is what counts.
 const SCRIPT: &str = r#"
 trap '' HUP INT QUIT TERM PIPE
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
@@ -30,13 +31,14 @@ while [ $attempt -lt 100 ]; do
     kill -9 "-$group" 2>/dev/null && left=1
   done
   rm -rf "$1" 2>/dev/null
+  [ $attempt -ge 10 ] && left=
   [ -z "$left" ] && [ ! -e "$1" ] && exit 0
   attempt=$((attempt + 1))
   sleep 0.05 2>/dev/null || sleep 1
 done
 "#;
 
-/// A handle on the guardian of one lab.
+/// A handle on a guardian.
 #[derive(Debug)]
 pub(super) struct Guardian {
     pipe: Mutex<Option<ChildStdin>>,

@@ -1,39 +1,18 @@
 //! Keeps a build from outliving us. Go and cargo start compilers and linkers of their own, so their whole process group is
-//! held on a leash: a small shell that reads from a pipe whose only writing end is here. However we end, kill -9 included,
-//! the kernel closes that end; the shell then kills the group and removes the scratch folder, where there is one.
+//! told to a guardian of its own, which ends it when we end and removes the scratch folder, where there is one.
 
 use std::io;
 use std::path::Path;
-use std::process::Stdio;
 
-use tokio::io::AsyncWriteExt;
-use tokio::process::{Child, ChildStdin, Command};
+use tokio::process::{Child, Command};
 
-/// Each line names the group that runs now, or `none`. A killed process takes a moment to be gone and may still write
-/// into the folder until then, hence the repeats. In containers without an init that reaps, the killed never go
-/// altogether; after half a second the folder is what counts.
-const SCRIPT: &str = r#"
-trap '' HUP INT QUIT TERM PIPE
-PATH=/usr/sbin:/usr/bin:/sbin:/bin
-group=none
-while IFS= read -r line; do group=$line; done
-attempt=0
-while [ $attempt -lt 100 ]; do
-  left=
-  if [ "$group" != none ] && kill -9 "-$group" 2>/dev/null; then left=1; fi
-  rm -rf "$1" 2>/dev/null
-  [ $attempt -ge 10 ] && left=
-  [ -z "$left" ] && [ ! -e "$1" ] && exit 0
-  attempt=$((attempt + 1))
-  sleep 0.05 2>/dev/null || sleep 1
-done
-"#;
+use super::guardian::Guardian;
 
-/// Dropping it ends what it holds and removes its folder.
+/// Holds one process group at a time. Dropping it ends what it holds and removes its folder.
 #[derive(Debug)]
 pub(crate) struct Leash {
-    pipe: ChildStdin,
-    shell: Child,
+    guardian: Guardian,
+    held: Option<i32>,
 }
 
 impl Leash {
@@ -44,51 +23,42 @@ impl Leash {
 
     /// A leash that will remove `scratch`.
     pub(crate) fn over(scratch: &Path) -> io::Result<Self> {
-        let mut shell = Command::new("/bin/sh")
-            .args(["-c", SCRIPT, "catnap-leash"])
-            .arg(scratch)
-            .env_clear()
-            .current_dir("/")
-            // Ctrl-C in a terminal goes to our group; the shell must live through it.
-            .process_group(0)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()?;
-        let pipe = shell.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
-        Ok(Self { pipe, shell })
+        Ok(Self { guardian: Guardian::over(scratch)?, held: None })
     }
 
     /// Starts a command in a process group of its own, which is to go with us from then on.
-    pub(crate) async fn spawn(&mut self, command: &mut Command) -> io::Result<Child> {
+    pub(crate) fn spawn(&mut self, command: &mut Command) -> io::Result<Child> {
         let child = command.process_group(0).kill_on_drop(true).spawn()?;
         if let Some(group) = child.id() {
-            self.hold(group).await?;
+            self.hold(group.cast_signed())?;
         }
         Ok(child)
     }
 
-    async fn hold(&mut self, group: u32) -> io::Result<()> {
-        self.pipe.write_all(format!("{group}\n").as_bytes()).await
+    fn hold(&mut self, group: i32) -> io::Result<()> {
+        self.held = Some(group);
+        self.guardian.start(group)
     }
 
     /// The group has ended; its number may soon be someone else's.
-    pub(crate) async fn release(&mut self) {
-        // A shell that is gone will not kill anyone.
-        let _ = self.pipe.write_all(b"none\n").await;
+    pub(crate) fn release(&mut self) {
+        if let Some(group) = self.held.take() {
+            self.guardian.end(group);
+        }
     }
 
-    /// Removes the folder and waits until that is done.
-    pub(crate) async fn finish(mut self) {
-        drop(self.pipe);
-        let _ = self.shell.wait().await;
+    /// Ends what it holds, removes the folder, and waits until that is done.
+    pub(crate) async fn finish(self) {
+        // Only a runtime that ends does not see this through, and then the guardian goes on by itself.
+        let _ = tokio::task::spawn_blocking(move || self.guardian.dismiss()).await;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::io::AsyncReadExt;
+    use std::process::Stdio;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     #[tokio::test]
     async fn what_is_on_the_leash_goes_when_it_is_dropped() {
@@ -103,13 +73,10 @@ mod tests {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let group = child.id().unwrap();
-        leash.hold(group).await.unwrap();
-        let Leash { pipe, mut shell } = leash;
-        drop(pipe);
+        leash.hold(child.id().unwrap().cast_signed()).unwrap();
+        leash.finish().await;
         child.stdout.take().unwrap().read_to_end(&mut Vec::new()).await.unwrap();
         assert!(!child.wait().await.unwrap().success());
-        shell.wait().await.unwrap();
         assert!(!scratch.exists());
     }
 
@@ -119,8 +86,8 @@ mod tests {
         let mut leash = Leash::over(&folder.path().join("scratch")).unwrap();
         let mut child =
             Command::new("/bin/sh").args(["-c", "read line"]).stdin(Stdio::piped()).process_group(0).spawn().unwrap();
-        leash.hold(child.id().unwrap()).await.unwrap();
-        leash.release().await;
+        leash.hold(child.id().unwrap().cast_signed()).unwrap();
+        leash.release();
         leash.finish().await;
         child.stdin.take().unwrap().write_all(b"go\n").await.unwrap();
         assert!(child.wait().await.unwrap().success());

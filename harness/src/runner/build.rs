@@ -28,7 +28,7 @@ pub async fn build(workspace: &Workspace, mut said: impl FnMut(&str)) -> Result<
     }
     let failed = |cause| RunnerError::Cargo { cargo: workspace.cargo.clone(), cause };
     let mut leash = Leash::new().map_err(failed)?;
-    let mut cargo = leash.spawn(&mut command).await.map_err(failed)?;
+    let mut cargo = leash.spawn(&mut command).map_err(failed)?;
     let (Some(mut stdout), Some(stderr)) = (cargo.stdout.take(), cargo.stderr.take()) else {
         unreachable!("both were asked for")
     };
@@ -46,7 +46,7 @@ pub async fn build(workspace: &Workspace, mut said: impl FnMut(&str)) -> Result<
     };
     tokio::try_join!(listen, stdout.read_to_string(&mut messages)).map_err(failed)?;
     let status = cargo.wait().await.map_err(failed)?;
-    leash.release().await;
+    leash.release();
     leash.finish().await;
     if !status.success() {
         let mut words = vec![workspace.cargo.to_string_lossy().into_owned()];
