@@ -98,7 +98,7 @@ impl Mover {
         }
     }
 
-    /// Looks whether the lab is quiet; takes a glance's time.
+    /// Looks whether the lab is quiet; takes a glance's time, or what is left of the calm.
     fn is_quiet(&mut self, clock: &LabClock) -> bool {
         let news = clock.0.news.load(Ordering::Acquire);
         if news != self.news {
@@ -107,7 +107,8 @@ impl Mover {
             self.last_news = Instant::now();
             self.quiet = Duration::ZERO;
         }
-        std::thread::sleep(GLANCE);
+        // A glance before the calm is over would find nothing.
+        std::thread::sleep(CALM.saturating_sub(self.last_news.elapsed()).max(GLANCE));
         if self.last_news.elapsed() < CALM || clock.0.held.load(Ordering::Acquire) > 0 {
             return false;
         }

@@ -1,10 +1,10 @@
 //! Follows the provisioner's log file while it is written and records each line in the history.
 
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tokio::fs::File;
-use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, SeekFrom};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -39,7 +39,7 @@ impl Follower {
 
 async fn run(log: PathBuf, from: u64, history: History, mut until: oneshot::Receiver<()>) {
     let mut reader = LogReader::default();
-    let mut position = from;
+    let mut file = None;
     let mut rest = Vec::new();
     let mut last = false;
     let record = |events: Vec<Event>| {
@@ -48,10 +48,8 @@ async fn run(log: PathBuf, from: u64, history: History, mut until: oneshot::Rece
         }
     };
     loop {
-        if let Ok(fresh) = read_from(&log, position).await {
-            position += fresh.len() as u64;
-            rest.extend_from_slice(&fresh);
-        }
+        // What was read before an error counts; the rest comes with the next look.
+        let _ = read_on(&mut file, &log, from, &mut rest);
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = rest.drain(..=end).collect();
             record(reader.read(&String::from_utf8_lossy(&line)));
@@ -68,12 +66,19 @@ async fn run(log: PathBuf, from: u64, history: History, mut until: oneshot::Rece
     }
 }
 
-async fn read_from(log: &Path, position: u64) -> std::io::Result<Vec<u8>> {
-    let mut file = File::open(log).await?;
-    file.seek(SeekFrom::Start(position)).await?;
-    let mut fresh = Vec::new();
-    file.read_to_end(&mut fresh).await?;
-    Ok(fresh)
+/// Reads what was added since the last time. The file stays open: to open it fifty times a second in each lab costs more
+/// than everything else that an idle lab does in this process. It is a few bytes of a local file, which nobody waits for.
+fn read_on(file: &mut Option<File>, log: &Path, from: u64, rest: &mut Vec<u8>) -> std::io::Result<usize> {
+    let open = || {
+        let mut file = File::open(log)?;
+        file.seek(SeekFrom::Start(from))?;
+        std::io::Result::Ok(file)
+    };
+    let file = match file {
+        Some(file) => file,
+        None => file.insert(open()?),
+    };
+    file.read_to_end(rest)
 }
 
 #[cfg(test)]
