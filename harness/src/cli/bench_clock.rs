@@ -29,7 +29,7 @@ pub struct ClockBenchArgs {
     /// Run suites with either clock as well, and compare their times and verdicts: those that are named, else all
     #[arg(long, value_name = "SUITE", num_args = 0.., value_delimiter = ',')]
     pub suites: Option<Vec<String>>,
-    /// How many scenarios run at once with the real clock, whose labs mostly wait [default: as with the other]
+    /// How many scenarios run at once with the real clock, whose labs mostly wait [default: as `catnap run` does]
     #[arg(long, value_name = "N", requires = "suites", value_parser = clap::value_parser!(u16).range(1..))]
     pub real_jobs: Option<u16>,
     /// Which real parts to use.

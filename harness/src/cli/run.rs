@@ -58,7 +58,7 @@ pub struct RunArgs {
     /// Folder for JUnit files, one for each scenario [default: junit in the artefacts]
     #[arg(long, value_name = "DIR", env = "CATNAP_JUNIT", hide_env_values = true)]
     junit: Option<PathBuf>,
-    /// Scenarios that run at a time [default: as processors and memory allow]
+    /// Scenarios that run at a time [default: as processors and memory allow; more with a real clock]
     #[arg(long, short, value_name = "N", value_parser = jobs)]
     jobs: Option<usize>,
     /// Where everything random comes from [default: drawn, and told]
@@ -225,6 +225,7 @@ async fn prepare(args: RunArgs) -> Result<Option<(Vec<Labelled>, Palette)>> {
     shared.extend(args.patience.map(|patience| format!("--patience {}s", patience.as_secs())));
     shared.extend(args.no_build.then(|| "--no-build".to_owned()));
 
+    let jobs = args.jobs.unwrap_or_else(|| default_jobs(args.clock.unwrap_or_default()));
     let several = combinations.len() > 1;
     let mut folder = Some(folder);
     let above = if several { folder.take().map(Arc::new) } else { None };
@@ -241,14 +242,15 @@ async fn prepare(args: RunArgs) -> Result<Option<(Vec<Labelled>, Palette)>> {
         options.extend(shared.iter().cloned());
         let plan = Plan {
             scenarios: scenarios.clone(),
-            jobs: args.jobs.unwrap_or_else(default_jobs),
+            jobs,
             seed,
             keep: args.keep,
             provisioner: parts.provisioner,
             provisioner_version: parts.provisioner_version,
             kubernetes_version: parts.kubernetes,
-            // Whoever asks for more at a time than the labs would allow means the labs too.
-            labs: args.jobs.filter(|_| std::env::var_os("CATNAP_LABS").is_none()),
+            // Whoever asks for more at a time than the labs would allow means the labs too. Said in any case: a scenario
+            // would count the memory that the others have taken.
+            labs: std::env::var_os("CATNAP_LABS").is_none().then_some(jobs),
             clock: args.clock,
             patience: args.patience,
             timeout: args.timeout,

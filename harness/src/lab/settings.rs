@@ -36,7 +36,7 @@ pub struct Settings {
     pub patience: Duration,
     /// The date and time at which the lab begins; now unless given. Only where the clock can be moved.
     pub begin: Option<Timestamp>,
-    /// Labs that may run on this machine at once. `CATNAP_LABS`, else by its cores and memory.
+    /// Labs that may run on this machine at once. `CATNAP_LABS`, else by its cores, its memory and the clock.
     pub slots: usize,
 }
 
@@ -52,15 +52,15 @@ impl Settings {
                 .map_err(|_| format!("CATNAP_SEED={text}: a seed is a whole number from 0 to {}", u64::MAX))?,
             None => rand::random_range(0..1_000_000_000),
         };
+        let clock = match var("CATNAP_CLOCK") {
+            Some(text) => text.parse().map_err(|error| format!("CATNAP_CLOCK: {error}"))?,
+            None => ClockKind::default(),
+        };
         let slots = match var("CATNAP_LABS") {
             Some(text) => text.parse().ok().filter(|&labs| labs > 0).ok_or_else(|| {
                 format!("CATNAP_LABS={text}: give the number of labs that may run at once, at least 1")
             })?,
-            None => default_jobs(),
-        };
-        let clock = match var("CATNAP_CLOCK") {
-            Some(text) => text.parse().map_err(|error| format!("CATNAP_CLOCK: {error}"))?,
-            None => ClockKind::default(),
+            None => default_jobs(clock),
         };
         let patience = match var("CATNAP_PATIENCE") {
             Some(text) => text

@@ -1,26 +1,34 @@
 //! How many scenarios run at a time.
 
+use crate::clock::ClockKind;
+
 /// What one lab needs: etcd, three Kubernetes components, KWOK and the provisioner.
 const LAB: u64 = 3 * 512 * 1024 * 1024;
 
-/// A lab spends most of its time waiting: two share a processor well.
-const LABS_PER_PROCESSOR: usize = 2;
-
 /// As many scenarios as there are processors for, and memory; at least one.
 #[must_use]
-pub fn default_jobs() -> usize {
+pub fn default_jobs(clock: ClockKind) -> usize {
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let read = |path: &str| std::fs::read_to_string(path).ok();
     let memory = [
         read("/proc/meminfo").and_then(|text| available_memory(&text)),
         free_of_group(read("/sys/fs/cgroup/memory.max"), read("/sys/fs/cgroup/memory.current")),
     ];
-    jobs(processors, memory.into_iter().flatten().min())
+    jobs(labs_per_processor(clock), processors, memory.into_iter().flatten().min())
 }
 
-fn jobs(processors: usize, memory: Option<u64>) -> usize {
+/// Even where time moves on over what it waits for, a lab does not always have something to do: two share a processor
+/// well. In real time it mostly waits.
+fn labs_per_processor(clock: ClockKind) -> usize {
+    match clock {
+        ClockKind::Movable => 2,
+        ClockKind::Real => 8,
+    }
+}
+
+fn jobs(labs_per_processor: usize, processors: usize, memory: Option<u64>) -> usize {
     let labs = memory.map_or(usize::MAX, |bytes| usize::try_from(bytes / LAB).unwrap_or(usize::MAX));
-    (LABS_PER_PROCESSOR * processors).min(labs).max(1)
+    (labs_per_processor * processors).min(labs).max(1)
 }
 
 /// Bytes of memory that can be had without swapping, from `/proc/meminfo`.
@@ -45,11 +53,11 @@ mod tests {
 
     #[test]
     fn processors_and_memory_both_limit() {
-        assert_eq!(jobs(8, None), 16);
-        assert_eq!(jobs(8, Some(7 * GIB)), 4);
-        assert_eq!(jobs(2, Some(64 * GIB)), 4);
-        assert_eq!(jobs(8, Some(GIB)), 1);
-        assert!(default_jobs() >= 1);
+        assert_eq!(jobs(2, 8, None), 16);
+        assert_eq!(jobs(2, 8, Some(7 * GIB)), 4);
+        assert_eq!(jobs(2, 2, Some(64 * GIB)), 4);
+        assert_eq!(jobs(2, 8, Some(GIB)), 1);
+        assert!((1..=default_jobs(ClockKind::Real)).contains(&default_jobs(ClockKind::Movable)));
     }
 
     #[test]
