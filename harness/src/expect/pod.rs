@@ -137,7 +137,8 @@ fn is_ready(pod: &Value) -> bool {
 /// A pod and why it is where it is: `web-1 (Pending: 0/2 nodes are available …)`.
 fn situation(pod: &Value) -> String {
     let phase = if is_deleting(pod) { "Terminating" } else { pod["status"]["phase"].as_str().unwrap_or("?") };
-    let why = condition(pod, "PodScheduled").and_then(|scheduled| scheduled["message"].as_str());
+    let says = |kind: &str| condition(pod, kind).and_then(|condition| condition["message"].as_str());
+    let why = says("PodScheduled").or_else(|| says("Ready"));
     match (why, pod["spec"]["nodeName"].as_str()) {
         (Some(why), _) => format!("{} ({phase}: {why})", name(pod)),
         (None, Some(node)) => format!("{} ({phase} on {node})", name(pod)),

@@ -1,10 +1,12 @@
-//! What the network of fake-arm means for machines: one that cannot reach its API server does not become a node.
+//! What the network of fake-arm means for machines and pods: a machine that cannot reach its API server does not become a
+//! node, and a pod is ready when it reaches what its probe asks for.
 
 use std::sync::{Arc, OnceLock, Weak};
 
 use fake_arm::FakeArm;
 use fake_arm::arm::ResourceId;
 use fake_arm::events::VirtualMachine;
+use fake_arm::net::Place;
 use fake_arm::providers::container_service::ClusterNetwork;
 
 use crate::node::{Boot, BootPlan, BootSwitch};
@@ -24,6 +26,14 @@ impl std::fmt::Debug for Wired {
     }
 }
 
+impl Wired {
+    /// The network of a cluster as it is now; none where there is no such cluster, or no Azure any more.
+    fn network_of(&self, cluster: &str) -> Option<ClusterNetwork> {
+        let (fake, cluster) = (self.network.get()?.upgrade()?, ResourceId::parse(cluster).ok()?);
+        fake.with(|world| ClusterNetwork::of(world, &cluster))
+    }
+}
+
 impl BootPlan for Wired {
     fn boot(&self, machine: &VirtualMachine) -> Boot {
         self.switch.boot(machine)
@@ -33,8 +43,10 @@ impl BootPlan for Wired {
         if let Some(down) = self.switch.obstacle(machine, cluster) {
             return Some(down);
         }
-        let fake = self.network.get()?.upgrade()?;
-        let (cluster, address) = (ResourceId::parse(cluster).ok()?, machine.private_ip?);
-        fake.with(|world| ClusterNetwork::of(world, &cluster))?.bootstrap(address).err()
+        self.network_of(cluster)?.bootstrap(machine.private_ip?).err()
+    }
+
+    fn reaches(&self, cluster: &str, from: Place, to: Place, port: u16) -> Result<(), String> {
+        self.network_of(cluster).map_or(Ok(()), |network| network.reaches(from, to, port))
     }
 }

@@ -1,5 +1,7 @@
 //! Workloads: deployments and pod disruption budgets.
 
+use std::net::IpAddr;
+
 use serde_json::{Value, json};
 
 use super::{Apply, ManifestError};
@@ -98,6 +100,20 @@ impl Deployment {
     /// A further label of its pods, for example for a second disruption budget.
     pub fn pod_label(mut self, key: &str, value: &str) -> Self {
         self.0["spec"]["template"]["metadata"]["labels"][key] = json!(value);
+        self
+    }
+
+    /// Its pods are ready while they get through to this address by TCP; they look every five seconds.
+    pub fn ready_if_it_reaches(mut self, address: IpAddr, port: u16) -> Self {
+        let container = &mut self.pod()["containers"][0];
+        // The image of the others has no tools.
+        container["image"] = json!("mcr.microsoft.com/cbl-mariner/busybox:2.0");
+        container["command"] = json!(["sleep", "infinity"]);
+        container["readinessProbe"] = json!({
+            "exec": { "command": ["nc", "-z", "-w", "1", address.to_string(), port.to_string()] },
+            "periodSeconds": 5,
+            "timeoutSeconds": 2,
+        });
         self
     }
 

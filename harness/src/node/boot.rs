@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use fake_arm::events::VirtualMachine;
+use fake_arm::net::Place;
 
 /// Decides how each machine boots. A fault plan is another implementation.
 pub trait BootPlan: std::fmt::Debug + Send + Sync + 'static {
@@ -16,6 +17,15 @@ pub trait BootPlan: std::fmt::Debug + Send + Sync + 'static {
     fn obstacle(&self, machine: &VirtualMachine, cluster: &str) -> Option<String> {
         let _ = (machine, cluster);
         None
+    }
+
+    /// Whether a TCP connection comes about in the network of a cluster, by the cluster's id, at present.
+    ///
+    /// # Errors
+    /// The rule that keeps it from doing so.
+    fn reaches(&self, cluster: &str, from: Place, to: Place, port: u16) -> Result<(), String> {
+        let _ = (cluster, from, to, port);
+        Ok(())
     }
 }
 

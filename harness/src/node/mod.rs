@@ -1,6 +1,7 @@
 //! A virtual machine becomes a node. fake-arm tells which machines there are; [`NodeRunner`] boots them, lets each
 //! join its cluster the way a kubelet does (custom data, TLS bootstrap, registration under its own identity), and
-//! removes their Nodes when they are deleted. KWOK keeps the Nodes alive and runs their pods.
+//! removes their Nodes when they are deleted. KWOK keeps the Nodes alive and runs their pods; whether pods that probe the
+//! network are ready is decided here.
 
 mod agent_pool;
 mod boot;
@@ -10,6 +11,7 @@ mod custom_data;
 mod join;
 mod kubelet;
 mod machine;
+mod pod_probe;
 mod provider_id;
 mod quantity;
 mod runner;

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use super::boot::BootSettings;
 use super::cluster::NodeCluster;
 use super::join::{JoinError, Joiner, Removal, backoff, complete, remove};
+use super::pod_probe::probe_pods;
 use super::silence::{break_silence, keep_silent};
 use crate::clock::LabClock;
 use crate::history::{BootStage, Event, History};
@@ -52,6 +53,8 @@ impl World {
 struct Machines {
     /// By id in lower case: tells the machine's task what has become of the machine.
     running: HashMap<String, watch::Sender<Power>>,
+    /// By cluster id in lower case: decides whether its pods are ready, until it is dropped.
+    probers: HashMap<String, JoinSet<()>>,
     tasks: JoinSet<()>,
 }
 
@@ -79,13 +82,19 @@ impl NodeRunner {
         Self(Arc::new(Inner { world: world.into(), machines: Mutex::default() }))
     }
 
-    /// Makes a cluster known. Machines that wait for it go on; a cluster of the same id is replaced.
+    /// Makes a cluster known. Machines that wait for it go on; a cluster of the same id is replaced. Must be called within a
+    /// tokio runtime.
     pub fn connect(&self, cluster: NodeCluster) {
         let id = cluster.facts.id.clone();
+        let cluster = Arc::new(cluster);
         self.0.world.clusters.send_modify(|clusters| {
             clusters.retain(|known| !known.facts.id.eq_ignore_ascii_case(&id));
-            clusters.push(Arc::new(cluster));
+            clusters.push(cluster.clone());
         });
+        let World { history, settings, .. } = &*self.0.world;
+        let mut prober = JoinSet::new();
+        prober.spawn(probe_pods(history.clone(), settings.plan.clone(), cluster));
+        self.machines().probers.insert(id.to_lowercase(), prober);
     }
 
     /// Takes note of what a cluster is now.
@@ -100,6 +109,7 @@ impl NodeRunner {
     /// Forgets a cluster that is going away: its machines' Nodes vanish with it and are not removed one by one.
     pub fn disconnect(&self, id: &str) {
         self.0.world.clusters.send_modify(|clusters| clusters.retain(|known| !known.facts.id.eq_ignore_ascii_case(id)));
+        self.machines().probers.remove(&id.to_lowercase());
     }
 
     /// Takes note of a change. Must be called within a tokio runtime.
@@ -142,6 +152,7 @@ impl NodeRunner {
         let mut tasks = {
             let mut machines = self.machines();
             machines.running.clear();
+            machines.probers.clear();
             std::mem::take(&mut machines.tasks)
         };
         tasks.shutdown().await;

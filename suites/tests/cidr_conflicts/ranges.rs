@@ -65,6 +65,42 @@ async fn nobody_checks_the_subnet_of_a_node_class(
     lab.verify(&format!("why: {way_back}"), true, way_back.contains(taken))
 }
 
+/// CIDR-23+: what that means to workloads. Pods run on either side, and those that ask for services are ready wherever their
+/// node lies. One elsewhere that asks for such a node is not: its packets go to whoever its address is taken for.
+#[rstest]
+#[case::free_of_both("10.1.1.0/24", None, true)]
+#[case::in_the_pod_range("10.244.1.0/24", Some("10.244.0.0/16"), false)]
+#[case::in_the_service_range("10.0.10.0/24", Some("10.0.0.0/16"), false)]
+#[tokio::test]
+async fn pods_are_as_ready_as_the_network_lets_them(
+    #[future(awt)] lab: Lab,
+    #[case] prefix: &str,
+    #[case] added: Option<&str>,
+    #[case] found: bool,
+) -> Outcome {
+    let World { vnet, cluster } = world(&lab).await?;
+    if let Some(space) = added {
+        widen(&lab, &vnet, space).await?;
+    }
+    let subnet = vnet.subnet("custom-subnet", prefix).create().await?;
+    pods_in(&cluster, &subnet, 1).await?;
+    cluster.expect(pods("web").all_running()).within(minutes(5)).await?;
+    cluster.expect(nodes().of_pool("p").all_in_subnet(&subnet)).now()?;
+
+    let node = subnet.prefix().hosts().nth(3).unwrap_or(ip("0.0.0.0"));
+    cluster.apply(deployment("asks-dns").on_pool("p").ready_if_it_reaches(ip("10.0.0.10"), 53)).await?;
+    cluster.apply(node_class("q")).await?;
+    cluster.apply(node_pool("q").sizes(&["Standard_D2s_v5"])).await?;
+    cluster.apply(deployment("asks-node").cpu("1").on_pool("q").ready_if_it_reaches(node, 10250)).await?;
+    cluster.expect(pods("asks-dns").all_running()).within(minutes(5)).await?;
+    if found {
+        return cluster.expect(pods("asks-node").all_running()).within(minutes(5)).await;
+    }
+    let unhealthy = events("Unhealthy").about("Pod").named("asks-node").saying(&format!("{node}:10250"));
+    cluster.expect(unhealthy.seen()).within(minutes(5)).await?;
+    cluster.expect(pods("asks-node").running(0)).throughout(minutes(2)).await
+}
+
 /// CIDR-11, CIDR-15+: each subnet that a network can have beside the pods' 10.244.0.0/16: one that is equal, one inside, one
 /// around it, its last addresses, a neighbour below and one above.
 #[rstest]
