@@ -18,7 +18,6 @@ pub fn deployment(name: &str) -> Deployment {
             "template": {
                 "metadata": { "labels": { "app": name } },
                 "spec": {
-                    "terminationGracePeriodSeconds": 0,
                     "containers": [{ "name": "app", "image": "mcr.microsoft.com/oss/kubernetes/pause:3.10" }],
                 },
             },
