@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use serde_json::Value;
 
 use super::expectation::{Expectation, Quantity, listed};
-use super::state::{State, condition, has_label, is_deleting, name};
+use super::state::{State, condition, has_label, is_deleting, is_true, name};
 use crate::azure::Subnet;
 
 /// Taint that karpenter puts on a node that it is about to remove (`karpenter.sh/disrupted:NoSchedule`).
@@ -250,11 +250,9 @@ impl NodeClaimSelection {
     /// counted: budgets do not count it either (Karpenter's `BuildDisruptionBudgetMapping`), and the next may go.
     pub fn at_most_disrupted(self, number: usize) -> Expectation {
         Expectation::new(format!("{self}: at most {number} disrupted at once"), move |state| {
-            let is_gone =
-                |claim: &Value| condition(claim, "InstanceTerminating").is_some_and(|it| it["status"] == "True");
             let disrupted: Vec<_> = self
                 .of(state)
-                .filter(|claim| is_disrupted(state, claim) && !is_gone(claim))
+                .filter(|claim| is_disrupted(state, claim) && !is_true(claim, "InstanceTerminating"))
                 .map(|claim| name(claim).to_owned())
                 .collect();
             if disrupted.len() <= number { Ok(()) } else { Err(format!("disrupted: {}", listed(&disrupted))) }
@@ -305,7 +303,7 @@ impl NodeClaimSelection {
     /// At least so many are Initialized and not on their way out.
     pub fn at_least_in_service(self, number: usize) -> Expectation {
         Expectation::new(format!("{self}: at least {number} in service"), move |state| {
-            let initialized = |claim: &&Value| condition(claim, "Initialized").is_some_and(|c| c["status"] == "True");
+            let initialized = |claim: &&Value| is_true(claim, "Initialized");
             let serving = self.of(state).filter(initialized).filter(|claim| !is_deleting(claim)).count();
             if serving >= number { Ok(()) } else { Err(format!("{serving} initialized and not being deleted")) }
         })
@@ -362,7 +360,7 @@ impl NodeClaimSelection {
         Expectation::new(format!("{self}: none {kind}"), move |state| {
             let those: Vec<_> = self
                 .of(state)
-                .filter(|claim| condition(claim, &kind).is_some_and(|found| found["status"] == "True"))
+                .filter(|claim| is_true(claim, &kind))
                 .map(|claim| {
                     format!(
                         "{} ({})",

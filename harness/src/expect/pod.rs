@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::expectation::{Expectation, Quantity, listed};
 use super::node::NodeSelection;
-use super::state::{State, condition, is_deleting, name};
+use super::state::{State, condition, is_deleting, is_true, name};
 
 /// The pods labelled `app=<app>`.
 #[must_use]
@@ -131,7 +131,7 @@ impl PodSelection {
 }
 
 fn is_ready(pod: &Value) -> bool {
-    pod["status"]["phase"] == "Running" && condition(pod, "Ready").is_some_and(|ready| ready["status"] == "True")
+    pod["status"]["phase"] == "Running" && is_true(pod, "Ready")
 }
 
 /// A pod and why it is where it is: `web-1 (Pending: 0/2 nodes are available …)`.
