@@ -7,6 +7,7 @@ use miette::{Result, miette};
 
 use super::Interrupts;
 use super::parts::{PartsArgs, prepare_components};
+use crate::expect::is_true;
 use crate::lab::{Cluster, Lab, NodeProvisioning};
 use crate::manifest::{deployment, node_class, node_pool};
 use crate::report::ProgressWriter;
@@ -154,9 +155,6 @@ async fn show(cluster: &Cluster) {
 
 fn node_line(node: &serde_json::Value) -> String {
     let label = |key: &str| node["metadata"]["labels"][key].as_str().unwrap_or("-").to_owned();
-    let ready = node["status"]["conditions"]
-        .as_array()
-        .is_some_and(|all| all.iter().any(|one| one["type"] == "Ready" && one["status"] == "True"));
     let pool = match label("karpenter.sh/nodepool").as_str() {
         "-" => format!("fixed {}", label("kubernetes.azure.com/agentpool")),
         pool => format!("pool {pool}"),
@@ -164,7 +162,7 @@ fn node_line(node: &serde_json::Value) -> String {
     format!(
         "{:<40} {:<9} {:<18} {pool}",
         node["metadata"]["name"].as_str().unwrap_or("?"),
-        if ready { "Ready" } else { "NotReady" },
+        if is_true(node, "Ready") { "Ready" } else { "NotReady" },
         label("node.kubernetes.io/instance-type"),
     )
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::expectation::{Expectation, listed};
 use super::node::NodeClaimSelection;
-use super::state::{condition, name};
+use super::state::{condition, name, true_condition};
 
 impl NodeClaimSelection {
     /// At least one exists, and each is Drifted for this reason: `NodeClassDrift`, `NodePoolDrifted`, …
@@ -49,7 +49,7 @@ impl NodeClaimSelection {
 
 /// The reason for which a node claim is Drifted, where it is.
 fn drift(claim: &Value) -> Option<&str> {
-    condition(claim, "Drifted").filter(|found| found["status"] == "True")?["reason"].as_str()
+    true_condition(claim, "Drifted")?["reason"].as_str()
 }
 
 #[cfg(test)]

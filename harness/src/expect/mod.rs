@@ -30,4 +30,5 @@ pub use request::{RequestSelection, all_requests, requests, token_requests};
 pub use resource::{ResourceSelection, disks, nics, vms};
 pub use right::{RightSelection, rights_of};
 pub use state::State;
+pub(crate) use state::is_true;
 pub use waiting::{Mark, Pending, Witness};

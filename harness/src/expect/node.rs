@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use serde_json::Value;
 
 use super::expectation::{Expectation, Quantity, listed};
-use super::state::{State, condition, has_label, is_deleting, is_true, name};
+use super::state::{State, condition, has_label, is_deleting, is_true, name, true_condition};
 use crate::azure::Subnet;
 
 /// Taint that karpenter puts on a node that it is about to remove (`karpenter.sh/disrupted:NoSchedule`).
@@ -331,9 +331,7 @@ impl NodeClaimSelection {
         let description = format!("{self}: none Consolidatable before {}s after the last pod event", wait.as_secs());
         Expectation::new(description, move |state| {
             for claim in self.of(state) {
-                let Some(found) = condition(claim, "Consolidatable").filter(|found| found["status"] == "True") else {
-                    continue;
-                };
+                let Some(found) = true_condition(claim, "Consolidatable") else { continue };
                 let moment = |value: &Value| value.as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok());
                 let initialized =
                     condition(claim, "Initialized").and_then(|found| moment(&found["lastTransitionTime"]));

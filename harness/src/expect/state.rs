@@ -118,9 +118,14 @@ pub(crate) fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a Value> 
     object["status"]["conditions"].as_array()?.iter().find(|condition| condition["type"] == kind)
 }
 
+/// The status condition of this type of a Kubernetes object, where it is True.
+pub(super) fn true_condition<'a>(object: &'a Value, kind: &str) -> Option<&'a Value> {
+    condition(object, kind).filter(|found| found["status"] == "True")
+}
+
 /// Whether a Kubernetes object has this status condition and it is True.
-pub(super) fn is_true(object: &Value, kind: &str) -> bool {
-    condition(object, kind).is_some_and(|found| found["status"] == "True")
+pub(crate) fn is_true(object: &Value, kind: &str) -> bool {
+    true_condition(object, kind).is_some()
 }
 
 /// `metadata.name`.

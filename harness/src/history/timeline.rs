@@ -8,7 +8,7 @@ use fake_arm::events::{ArmEvent, LedgerEntry, VmEvent};
 use serde_json::Value;
 
 use super::event::{Change, Event, Record};
-use crate::expect::readable;
+use crate::expect::{is_true, readable};
 
 /// One line for each record that tells something new: steps, assertions, requests that change Azure or fail, machines
 /// booting, changes of nodes, node claims, pods, node pools and node classes, events, and the provisioner's warnings.
@@ -205,12 +205,6 @@ fn source(kind: &str) -> &'static str {
         "Event" => "event",
         _ => "object",
     }
-}
-
-fn is_true(object: &Value, condition: &str) -> bool {
-    object["status"]["conditions"]
-        .as_array()
-        .is_some_and(|all| all.iter().any(|one| one["type"] == condition && one["status"] == "True"))
 }
 
 fn deleting(object: &Value) -> &'static str {
