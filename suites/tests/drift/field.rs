@@ -99,8 +99,11 @@ async fn a_change_in_the_template_replaces_the_nodes(#[future(awt)] lab: Lab, #[
     cluster.expect(node_claims().of_pool("p").kept(&before)).throughout(minutes(1)).await?;
     cluster.apply(changed(steady("p"))).await?;
     if let Template::StartupTaint = field {
-        cluster.expect(nodes().of_pool("p").any_tainted(KEY)).within(minutes(3)).await?;
-        cluster.expect(node_claims().of_pool("p").all_with_condition("Initialized", "True").not()).now()?;
+        // The provisioner puts the taint on a node that registers without it.
+        let claims = node_claims().of_pool("p");
+        let registered = claims.clone().count(2).and(claims.clone().all_with_condition("Registered", "True"));
+        cluster.expect(registered.and(nodes().of_pool("p").any_tainted(KEY))).within(minutes(3)).await?;
+        cluster.expect(claims.all_with_condition("Initialized", "True").not()).now()?;
         let new = cluster.nodes_of_pool("p").into_iter().find(|name| !old.contains(name)).unwrap_or_default();
         without_taint(&cluster, &new).await?;
     }
@@ -187,9 +190,12 @@ async fn a_size_that_is_withdrawn_is_replaced(#[future(awt)] lab: Lab) -> Outcom
 
     cluster.expect(node_claims().of_pool("p").none_with_condition("Drifted")).throughout(minutes(50)).await?;
     cluster.expect(node_claims().of_pool("p").all_drifted("InstanceTypeNotFound")).within(minutes(30)).await?;
-    cluster.apply(pool()).await?;
-    replaced(&cluster, "p", &before, &mark).await?;
-    cluster.expect(nodes().of_pool("p").all_of_size(&[D2])).now()
+    lab.known_fault("drift-of-a-missing-size-is-forgotten", &["1.6.3"], async {
+        cluster.apply(pool()).await?;
+        replaced(&cluster, "p", &before, &mark).await?;
+        cluster.expect(nodes().of_pool("p").all_of_size(&[D2])).now()
+    })
+    .await
 }
 
 /// What a field of a node class does to the machines, and where that shows.
