@@ -37,3 +37,10 @@ pub fn refuses_managed_networks(lab: &Lab) -> bool {
 pub fn gives_up_launches(lab: &Lab) -> bool {
     lab.has_provisioner_since("1.7.0", "a launch that is refused is given up after five minutes")
 }
+
+/// From 1.7 on a pod with two pod disruption budgets keeps its node, since Kubernetes evicts no such pod. Older versions look
+/// at each budget alone, choose the node and make its replacement, and then wait for an eviction that never succeeds.
+#[must_use]
+pub fn sees_that_two_budgets_forbid_eviction(lab: &Lab) -> bool {
+    lab.has_provisioner_since("1.7.0", "a pod with two pod disruption budgets keeps its node")
+}

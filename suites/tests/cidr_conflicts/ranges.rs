@@ -6,6 +6,7 @@ use catnap::net::Place;
 use catnap::prelude::*;
 use rstest::rstest;
 use serde_json::json;
+use suites::versions::subnet_is_ready;
 
 use super::{NETWORK, World, pods_in, told, widen, world};
 
@@ -43,7 +44,7 @@ async fn nobody_checks_the_subnet_of_a_node_class(
     pods_in(&cluster, &subnet, 1).await?;
 
     cluster.expect(pods("web").all_running()).within(minutes(5)).await?;
-    cluster.expect(node_class("p").condition("SubnetsReady").is_true().and(node_class("p").ready())).now()?;
+    cluster.expect(subnet_is_ready(&lab, "p").and(node_class("p").ready())).now()?;
     cluster.expect(nodes().of_pool("p").all_in_subnet(&subnet)).now()?;
 
     let network = lab.network(&cluster)?;

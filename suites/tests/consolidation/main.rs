@@ -16,6 +16,7 @@ use catnap::prelude::*;
 use rstest::rstest;
 use serde_json::json;
 use suites::cluster_with;
+use suites::versions::sees_that_two_budgets_forbid_eviction;
 
 /// Ten seconds to the next look, fifteen until it is validated, and some to act.
 const A_WHOLE_ROUND: Duration = seconds(32);
@@ -311,6 +312,9 @@ async fn a_protected_node_is_kept(
     #[case] reason: &str,
 ) -> Outcome {
     const KEY: &str = "karpenter.sh/do-not-disrupt";
+    if matches!(protection, Protection::TwoBudgets) && !sees_that_two_budgets_forbid_eviction(&lab) {
+        return Ok(());
+    }
     let cluster = cluster_with(&lab, node_pool("p").sizes(&[D2, D8])).await?;
     cluster.apply(deployment("filler").cpu("5").on_pool("p")).await?;
     cluster.expect(pods("filler").all_running()).within(minutes(5)).await?;
