@@ -1,6 +1,8 @@
 //! What older versions of the provisioner do not do yet, so that scenarios about it have nothing to say of them. Each asks
 //! here, and is skipped with the reason. What a version does wrong is no matter of age and stands in `FINDINGS.md`.
 
+use std::time::Duration;
+
 use catnap::prelude::*;
 
 /// From 1.6 on a node class has the condition `SubnetsReady`, and is not Ready while its subnet is missing or elsewhere.
@@ -36,6 +38,12 @@ pub fn refuses_managed_networks(lab: &Lab) -> bool {
 #[must_use]
 pub fn gives_up_launches(lab: &Lab) -> bool {
     lab.has_provisioner_since("1.7.0", "a launch that is refused is given up after five minutes")
+}
+
+/// How long a launch that Azure refuses is tried: see [`gives_up_launches`].
+#[must_use]
+pub fn time_for_launches(lab: &Lab) -> Duration {
+    if lab.provisioner_is_since("1.7.0") { minutes(5) } else { minutes(15) }
 }
 
 /// From 1.7 on a pod with two pod disruption budgets keeps its node, since Kubernetes evicts no such pod. Older versions look

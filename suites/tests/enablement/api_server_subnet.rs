@@ -3,6 +3,7 @@
 use catnap::prelude::*;
 use rstest::rstest;
 use serde_json::json;
+use suites::versions::time_for_launches;
 
 use super::custom_network::{Network, network};
 use super::{CONTAINER_SERVICE, D2, verify_refused};
@@ -134,8 +135,8 @@ async fn nothing_else_lives_in_the_subnet(#[future(awt)] lab: Lab) -> Outcome {
     lab.verify("addresses in use", used, addresses_in_use(&network.api_server).await?)?;
 
     cluster.apply(node_class("p").vnet_subnet_id(network.nodes.id())).await?;
-    // The claim that cannot be launched is given up after five minutes, before 1.7 after a quarter of an hour.
-    cluster.expect(pods("web").all_running()).within(minutes(20)).await?;
+    // The claim that cannot be launched is given up first.
+    cluster.expect(pods("web").all_running()).within(time_for_launches(&lab) + minutes(7)).await?;
     cluster.expect(nodes().of_pool("p").all_in_subnet(&network.nodes)).now()
 }
 
