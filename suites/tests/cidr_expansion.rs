@@ -81,7 +81,7 @@ async fn a_pod_range_grows_once_the_feature_is_registered(#[future(awt)] lab: La
     lab.verify("podCidrs", json!(["10.244.0.0/16"]), profile["podCidrs"].clone())?;
     let kept = || pods("web").kept(&pod).and(pods("web").all_running()).and(nodes().count(2));
     cluster.expect(kept()).throughout(minutes(5)).await?;
-    cluster.expect(kept().and(nodes().all_ready())).at_every_instant_since(&mark)?;
+    cluster.expect(kept().and(nodes().all_ready_as_ever())).at_every_instant_since(&mark)?;
     lab.verify("the addresses of pods and nodes", numbers, addresses(&cluster))
 }
 

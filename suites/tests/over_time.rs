@@ -354,5 +354,5 @@ async fn tokens_are_renewed_over_two_days(#[future(awt)] lab: Lab) -> Outcome {
     cluster.scale("web", 2).await?;
     cluster.expect(nodes().of_pool("p").count(2)).within(minutes(5)).await?;
     cluster.expect(pods("web").all_running()).within(minutes(5)).await?;
-    cluster.expect(nodes().all_ready()).at_every_instant_since(&mark)
+    cluster.expect(nodes().all_ready_as_ever()).at_every_instant_since(&mark)
 }

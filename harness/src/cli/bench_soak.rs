@@ -82,8 +82,8 @@ async fn soak(args: &SoakArgs, settings: Settings, begin: Timestamp) -> std::res
         first = first.or(own.filter(|_| day > 0).map(|bytes| (day, bytes)));
         last = own.map(|bytes| (day, bytes));
     }
-    cluster.expect(nodes().all_ready()).at_every_instant_since(&mark).map_err(told)?;
-    println!("no node was ever not ready, no machine, interface or disk was left");
+    cluster.expect(nodes().all_ready_as_ever()).at_every_instant_since(&mark).map_err(told)?;
+    println!("no node stopped being ready, no machine, interface or disk was left");
     if let (Some((from, before)), Some((to, after))) = (first, last)
         && to > from
     {

@@ -86,6 +86,21 @@ impl NodeSelection {
         })
     }
 
+    /// At least one exists, and none has stopped being Ready: each is, or waits for its network since it was made, which
+    /// the condition's time of change says (`lastTransitionTime`, no later than `creationTimestamp`).
+    pub fn all_ready_as_ever(self) -> Expectation {
+        self.each("as ready as ever", |_, node| {
+            let Some(ready) = condition(node, "Ready") else { return Ok(()) };
+            let moment = |value: &Value| value.as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok());
+            let since = moment(&ready["lastTransitionTime"]);
+            if ready["status"] == "True" || since <= moment(&node["metadata"]["creationTimestamp"]) {
+                return Ok(());
+            }
+            let status = ready["status"].as_str().unwrap_or("?");
+            Err(format!("Ready is {status} since {}", ready["lastTransitionTime"].as_str().unwrap_or("?")))
+        })
+    }
+
     /// So many have a block of addresses for their pods (`spec.podCIDR`), each one of its own and all of them out of this
     /// range, written as 10.244.0.0/16; the others have none.
     ///
@@ -460,5 +475,24 @@ mod tests {
         assert_eq!(most(1).evaluate(&state_of(&draining)).unwrap_err(), "disrupted: 2: a, b");
         assert_eq!(most(1).evaluate(&state_of(&[claim("a", "True"), claim("b", "Unknown")])), Ok(()));
         assert!(most(0).evaluate(&state_of(&[claim("b", "Unknown")])).is_err());
+    }
+
+    #[test]
+    fn a_node_that_waits_for_its_network_has_not_stopped_being_ready() {
+        let node = |name: &str, status: &str, since: &str| {
+            let ready = json!({ "type": "Ready", "status": status, "lastTransitionTime": since });
+            json!({
+                "kind": "Node",
+                "metadata": { "uid": name, "name": name, "creationTimestamp": "2026-01-01T00:00:10Z" },
+                "status": { "conditions": [ready] },
+            })
+        };
+        let told = |objects: &[Value]| nodes().all_ready_as_ever().evaluate(&state_of(objects));
+        let new = node("new", "False", "2026-01-01T00:00:09Z");
+        let ready = node("ready", "True", "2026-01-01T00:00:15Z");
+        assert_eq!(told(&[new.clone(), ready]), Ok(()));
+        let silent = node("silent", "Unknown", "2026-01-01T00:07:00Z");
+        assert_eq!(told(&[new, silent]).unwrap_err(), "silent Ready is Unknown since 2026-01-01T00:07:00Z");
+        assert!(told(&[]).is_err());
     }
 }

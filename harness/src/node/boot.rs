@@ -90,10 +90,19 @@ struct Switched {
     down: BTreeSet<String>,
 }
 
+/// Time from a node's registration until its network is up and it is Ready; on AKS it is some seconds as well, until the
+/// network plugin has written its configuration.
+///
+/// The provisioner takes its taint `karpenter.sh/unregistered` off within that time, so that `node.kubernetes.io/not-ready`
+/// is the last one to go, and the one who lifts it is the one who evicts. Were it the other way round, the scheduler might
+/// bind a pod before the taint eviction controller has seen the node without its NoExecute taint, and the pod that was
+/// just bound would be evicted again.
+const NETWORK_AFTER: Duration = Duration::from_secs(5);
+
 impl Default for Switched {
-    /// As [`BootSettings::default`].
+    /// Kubelets run 200 ms after the start, nodes are Ready [some seconds](NETWORK_AFTER) after they register.
     fn default() -> Self {
-        let boot = Boot { kubelet_after: Some(Duration::from_millis(200)), network_after: Some(Duration::ZERO) };
+        let boot = Boot { kubelet_after: Some(Duration::from_millis(200)), network_after: Some(NETWORK_AFTER) };
         Self { boot, down: BTreeSet::new() }
     }
 }
