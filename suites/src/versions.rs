@@ -52,3 +52,19 @@ pub fn time_for_launches(lab: &Lab) -> Duration {
 pub fn sees_that_two_budgets_forbid_eviction(lab: &Lab) -> bool {
     lab.has_provisioner_since("1.7.0", "a pod with two pod disruption budgets keeps its node")
 }
+
+/// From 1.7 on the provisioner knows `NODE_OSDISK_DISKENCRYPTIONSET_ID`.
+#[must_use]
+pub fn knows_disk_encryption_sets(lab: &Lab) -> bool {
+    lab.has_provisioner_since("1.7.0", "NODE_OSDISK_DISKENCRYPTIONSET_ID")
+}
+
+/// Somebody is told that no size is left to choose from, for any node pool: from 1.7 on each pod that waits for it, before
+/// that the node pool `pool` alone.
+pub fn told_that_no_size_is_left(lab: &Lab, pod: &str, pool: &str) -> Expectation {
+    if lab.provisioner_is_since("1.7.0") {
+        events("FailedScheduling").about("Pod").named(pod).saying("Failed to schedule pod").seen()
+    } else {
+        events("NoCompatibleInstanceTypes").about("NodePool").named(pool).seen()
+    }
+}

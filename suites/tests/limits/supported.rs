@@ -3,6 +3,7 @@
 use catnap::prelude::*;
 use rstest::rstest;
 use serde_json::json;
+use suites::versions::knows_disk_encryption_sets;
 
 use super::{D2, provisions};
 
@@ -48,6 +49,9 @@ async fn the_kubelet_configuration_of_a_node_class_reaches_its_nodes(#[future(aw
 #[rstest]
 #[tokio::test]
 async fn a_provisioner_that_is_told_of_a_disk_encryption_set_uses_it(#[future(awt)] lab: Lab) -> Outcome {
+    if !knows_disk_encryption_sets(&lab) {
+        return Ok(());
+    }
     // In the node resource group, where the provisioner may read it.
     let group = format!("MC_{}_my-aks-cluster_{}", lab.azure().resource_group_name(), lab.azure().location());
     let keys = lab.azure().in_group(&group).id("Microsoft.Compute/diskEncryptionSets/keys");

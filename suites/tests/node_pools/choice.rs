@@ -2,6 +2,7 @@
 
 use catnap::prelude::*;
 use rstest::rstest;
+use suites::versions::told_that_no_size_is_left;
 
 use super::offer::{Machine, requires};
 use super::*;
@@ -76,9 +77,8 @@ async fn a_pool_of_one_size_has_no_other(#[future(awt)] lab: Lab) -> Outcome {
 
     lab.region().has_no_room_for(size, ShortageKind::SkuNotAvailable);
     cluster.apply(deployment("second").cpu("3").on_pool("p")).await?;
-    // Its size, remembered as not available, is no choice any more: no node claim is made, and the pod is told.
-    let why = events("FailedScheduling").about("Pod").named("second").saying(NOT_SCHEDULED);
-    cluster.expect(why.seen()).within(minutes(10)).await?;
+    // Its size, remembered as not available, is no choice any more: no node claim is made, and that is told.
+    cluster.expect(told_that_no_size_is_left(&lab, "second", "p")).within(minutes(10)).await?;
     cluster.expect(pods("second").pending(1)).throughout(LONG_ENOUGH).await?;
 
     // For 23 hours the size is not tried.
