@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use catnap::expect::RequestSelection;
 use catnap::prelude::*;
 
 /// From 1.6 on a node class has the condition `SubnetsReady`, and is not Ready while its subnet is missing or elsewhere.
@@ -20,6 +21,11 @@ pub fn subnet_is_ready(lab: &Lab, class: &str) -> Expectation {
     }
 }
 
+/// These reads of a subnet were made, where the version [looks at it](looks_at_subnets); older ones make none.
+pub fn made_where_subnets_are_looked_at(lab: &Lab, reads: RequestSelection) -> Expectation {
+    if lab.provisioner_is_since("1.6.0") { reads.any() } else { reads.none() }
+}
+
 /// From 1.7 on a subnet that cannot be read makes `SubnetsReady` False, with Azure's answer. 1.6 leaves the condition as it
 /// is, so that a node class stays Ready when the right to read is taken away, and says nothing where there never was one.
 #[must_use]
@@ -31,6 +37,42 @@ pub fn tells_of_unreadable_subnets(lab: &Lab) -> bool {
 #[must_use]
 pub fn refuses_managed_networks(lab: &Lab) -> bool {
     lab.has_provisioner_since("1.7.0", "a custom subnet in a network that AKS manages is refused")
+}
+
+/// From 1.6 on an empty node that has drifted goes before the others. Older versions leave it to consolidation, and where
+/// that is turned off it stays.
+#[must_use]
+pub fn takes_empty_nodes_that_drifted(lab: &Lab) -> bool {
+    lab.has_provisioner_since("1.6.0", "an empty node that has drifted is removed without consolidation")
+}
+
+/// From 1.6 on tags of a node class are put on what is there. Before, they were a field like any other, and replaced the
+/// nodes.
+#[must_use]
+pub fn puts_tags_in_place(lab: &Lab) -> bool {
+    lab.has_provisioner_since("1.6.0", "tags of a node class are put on what is there")
+}
+
+/// How old a node is when its size is first looked for among those that Azure sells: an hour from 1.6 on, nothing before.
+#[must_use]
+pub fn age_at_which_sizes_are_looked_for(lab: &Lab) -> Duration {
+    if lab.provisioner_is_since("1.6.0") { hours(1) } else { Duration::ZERO }
+}
+
+/// From 1.6 on the prices that are part of the program, which it goes by without Azure's price list, are those of the
+/// catalog. Older versions carry older ones, by which another size may be the cheapest.
+#[must_use]
+pub fn has_the_prices_of_the_catalog(lab: &Lab) -> bool {
+    lab.has_provisioner_since("1.6.0", "the prices of the catalog")
+}
+
+/// What a node's label tells of the room for an ephemeral OS disk, in GB. Before 1.6 it has a fraction, left out here.
+#[must_use]
+pub fn whole_gigabytes(lab: &Lab, label: String) -> String {
+    match label.split_once('.') {
+        Some((whole, _)) if !lab.provisioner_is_since("1.6.0") => whole.to_owned(),
+        _ => label,
+    }
 }
 
 /// From 1.7 on a launch that Azure refuses is given up after five minutes. Older versions try until the time for

@@ -9,7 +9,7 @@ const POOL: &str = "\
 apiVersion: karpenter.azure.com/v1beta1
 kind: AKSNodeClass
 metadata: { name: p }
-spec: { imageFamily: Ubuntu }
+spec: { osDiskSizeGB: 128 }
 ---
 apiVersion: karpenter.sh/v1
 kind: ${KIND}

@@ -398,8 +398,11 @@ impl EmbeddedEngine {
 
     async fn apply_default_node_pools(&self, control_plane: &ControlPlane) -> Result<(), EngineError> {
         let client = control_plane.client(Identity::Admin).await.map_err(|error| failed("admin client", &error))?;
-        let pools =
-            Manifests::named("aks-default-node-pools.yaml").map_err(|error| failed("default node pools", &error))?;
+        let version: ProvisionerVersion =
+            self.provisioner_version().parse().map_err(|error| failed("provisioner's version", &error))?;
+        let pools = Manifests::named("aks-default-node-pools.yaml")
+            .map_err(|error| failed("default node pools", &error))?
+            .with("IMAGE_FAMILY", version.image_family());
         let cluster = Cluster::new(client, self.witness.clone(), self.history.clone(), serde_json::Value::Null);
         cluster.apply(pools).await.map_err(|error| failed("default node pools", &error))
     }

@@ -71,6 +71,9 @@ pub(super) struct Traits {
     pub(super) sdk_logging: bool,
     /// It panics on a `CLUSTER_ENDPOINT` whose host is shorter than this.
     pub(super) shortest_endpoint_host: usize,
+    /// `spec.imageFamily` of AKS's own node classes. Up to 1.5 the custom resource definition has no `Ubuntu`, which
+    /// leaves the choice of the release to the provisioner.
+    pub(super) image_family: &'static str,
 }
 
 const fn version(major: u32, minor: u32, patch: u32) -> ProvisionerVersion {
@@ -85,6 +88,7 @@ const TABLE: &[Traits] = &[
         identity_prefixes: &["ARM_"],
         sdk_logging: false,
         shortest_endpoint_host: 33,
+        image_family: "Ubuntu2204",
     },
     Traits {
         since: version(1, 6, 0),
@@ -93,6 +97,7 @@ const TABLE: &[Traits] = &[
         identity_prefixes: &["ARM_"],
         sdk_logging: false,
         shortest_endpoint_host: 33,
+        image_family: "Ubuntu",
     },
     Traits {
         since: version(1, 7, 0),
@@ -101,6 +106,7 @@ const TABLE: &[Traits] = &[
         identity_prefixes: &["AZURE_", "ARM_"],
         sdk_logging: true,
         shortest_endpoint_host: 33,
+        image_family: "Ubuntu",
     },
 ];
 
@@ -114,6 +120,12 @@ impl ProvisionerVersion {
     #[must_use]
     pub fn arm_route(self) -> ArmRoute {
         self.traits().arm
+    }
+
+    /// `spec.imageFamily` of the node classes that AKS makes for this version.
+    #[must_use]
+    pub fn image_family(self) -> &'static str {
+        self.traits().image_family
     }
 }
 
@@ -133,6 +145,7 @@ mod tests {
     fn each_version_has_the_row_it_was_read_from() {
         let row = |text: &str| text.parse::<ProvisionerVersion>().expect("version").traits();
         assert_eq!(row("1.5.1").arm, ArmRoute::Proxy);
+        assert_eq!((row("1.5.1").image_family, row("1.6.3").image_family), ("Ubuntu2204", "Ubuntu"));
         assert_eq!(row("1.6.3").identity_prefixes, ["ARM_"]);
         assert_eq!(row("1.7.1").since, version(1, 7, 0));
         assert_eq!(row("2.0.0").since, version(1, 7, 0));

@@ -3,6 +3,7 @@
 use catnap::prelude::*;
 use rstest::rstest;
 use serde_json::{Value, json};
+use suites::versions::{age_at_which_sizes_are_looked_for, puts_tags_in_place};
 
 use super::{A_WHOLE_ROUND, D2, cluster_with, full_nodes, replaced, steady};
 
@@ -13,6 +14,9 @@ const KEY: &str = "example.com/drift";
 #[rstest]
 #[tokio::test]
 async fn tags_are_put_on_what_is_there(#[future(awt)] lab: Lab) -> Outcome {
+    if !puts_tags_in_place(&lab) {
+        return Ok(());
+    }
     let cluster = cluster_with(&lab, steady("p")).await?;
     let before = full_nodes(&cluster, "p", 1).await?;
     let mark = cluster.mark();
@@ -188,7 +192,8 @@ async fn a_size_that_is_withdrawn_is_replaced(#[future(awt)] lab: Lab) -> Outcom
     lab.region().withdraw_size(F2);
     lab.restart_provisioner(&cluster).await?;
 
-    cluster.expect(node_claims().of_pool("p").none_with_condition("Drifted")).throughout(minutes(50)).await?;
+    let waits = age_at_which_sizes_are_looked_for(&lab).saturating_sub(minutes(10));
+    cluster.expect(node_claims().of_pool("p").none_with_condition("Drifted")).throughout(waits).await?;
     cluster.expect(node_claims().of_pool("p").all_drifted("InstanceTypeNotFound")).within(minutes(30)).await?;
     lab.known_fault("drift-of-a-missing-size-is-forgotten", &["1.6.3"], async {
         cluster.apply(pool()).await?;

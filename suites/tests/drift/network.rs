@@ -3,6 +3,7 @@
 use catnap::prelude::*;
 use rstest::rstest;
 use serde_json::json;
+use suites::versions::made_where_subnets_are_looked_at;
 
 use super::{A_WHOLE_ROUND, CustomVnet, custom_vnet, full_nodes, replaced, steady};
 
@@ -42,7 +43,7 @@ async fn a_subnet_that_changes_in_azure_drifts_nothing(#[future(awt)] lab: Lab) 
     cluster.expect(node_claims().of_pool("p").kept(&before)).throughout(A_WHOLE_ROUND).await?;
     cluster.expect(node_claims().none_with_condition("Drifted")).at_every_instant_since(&mark)?;
     let read = requests(SUBNET_READ).about(custom_subnet.id()).since(&mark).by(cluster.identity());
-    cluster.expect(read.answered(200).any()).now()?;
+    cluster.expect(made_where_subnets_are_looked_at(&lab, read.answered(200))).now()?;
 
     // The control: the id itself.
     cluster.apply(node_class("p").vnet_subnet_id(custom_subnet2.id())).await?;

@@ -23,7 +23,7 @@ use catnap::preflight::{IN_THE_NODE_RESOURCE_GROUP, ON_THE_SUBNET};
 use catnap::prelude::*;
 use rstest::rstest;
 use serde_json::json;
-use suites::versions::tells_of_unreadable_subnets;
+use suites::versions::{made_where_subnets_are_looked_at, tells_of_unreadable_subnets};
 
 const SUBNET_READ: &str = "Microsoft.Network/virtualNetworks/subnets/read";
 const SUBNET_JOIN: &str = "Microsoft.Network/virtualNetworks/subnets/join/action";
@@ -238,7 +238,8 @@ async fn rights_on_the_subnet_suffice(#[future(awt)] lab: Lab, #[case] approach:
     cluster.expect(vms().none().and(nics().none()).and(disks().none())).within(minutes(1)).await?;
 
     cluster.expect(rights_of(&network.identity).suffice()).now()?;
-    cluster.expect(requests(SUBNET_READ).by(&network.identity).any()).now()?;
+    let read = requests(SUBNET_READ).by(&network.identity);
+    cluster.expect(made_where_subnets_are_looked_at(&lab, read)).now()?;
     cluster.expect(requests(VNET_READ).by(&network.identity).none()).now()
 }
 

@@ -2,6 +2,7 @@
 
 use catnap::prelude::*;
 use rstest::rstest;
+use suites::versions::made_where_subnets_are_looked_at;
 
 use super::{Approach, SERVICE_CIDR, SUBNET_READ, VNET_READ, network, pool_with_workload, redefine, serves};
 
@@ -47,7 +48,8 @@ async fn with_node_subnet_networking_the_network_is_not_read(#[future(awt)] lab:
 
     pool_with_workload(&cluster, "default", node_class("default")).await?;
     serves(&cluster, "default", &network.cluster_subnet).await?;
-    cluster.expect(requests(SUBNET_READ).by(&network.identity).any()).now()?;
+    let read = requests(SUBNET_READ).by(&network.identity);
+    cluster.expect(made_where_subnets_are_looked_at(&lab, read)).now()?;
     cluster.expect(requests(VNET_READ).by(&network.identity).none()).now()?;
     cluster.expect(rights_of(&network.identity).suffice()).now()
 }

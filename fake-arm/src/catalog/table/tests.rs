@@ -124,7 +124,7 @@ fn galleries_have_dated_versions_of_every_definition() {
         assert_eq!(json["properties"]["publishedDate"], "2025-09-16T08:12:41Z");
     }
     let linux = catalog.gallery("AKSAzureLinux-f7c7cda5-1c9a-4bdc-a222-9614c968580b").expect("gallery");
-    for name in ["V2gen2", "V2", "V2gen2arm64", "V3gen2", "V3"] {
+    for name in ["V2gen2", "V2", "V2gen2arm64", "V3gen2", "V3", "V3gen2arm64"] {
         assert!(linux.image(name).is_some(), "{name}");
     }
 }
