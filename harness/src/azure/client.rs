@@ -165,8 +165,7 @@ impl ArmClient {
 
     /// Lets so much cluster time go by before the next look at something that has no operation to follow.
     pub(super) async fn pause(&self, pause: Duration) {
-        let _waiting = self.clock.waiting();
-        self.clock.sleep(pause).await;
+        self.clock.pass(pause).await;
     }
 
     /// Creates or replaces a resource out of a text that is sent as it is, and waits until it is there: what Azure CLI
@@ -201,9 +200,8 @@ impl ArmClient {
     async fn finish(&self, method: &str, id: &str, operation: &str, mut pause: Duration) -> Result<(), ArmError> {
         let url = parse(operation, method, id)?;
         let begun = self.clock.now();
-        let _waiting = self.clock.waiting();
         loop {
-            self.clock.sleep(pause).await;
+            self.clock.pass(pause).await;
             let answer = self.send(Method::GET, &url, id, None).await?;
             let status = answer.body["status"].as_str().unwrap_or_default().to_owned();
             match status.as_str() {

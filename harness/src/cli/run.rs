@@ -168,8 +168,8 @@ fn side_by_side(tallies: &[(String, Tally)], palette: Palette) -> String {
     let mut text = String::from("\n");
     for (label, tally) in tallies {
         let mut said = format!("{} passed, {} failed, {} skipped", tally.passed, tally.failed, tally.skipped);
-        if tally.known_faults > 0 {
-            said += &format!(", {} known faults", tally.known_faults);
+        if let Some(faults) = tally.told_known_faults() {
+            said += &format!(", {faults}");
         }
         if tally.could_not_run > 0 {
             said += &format!(", {} could not run", tally.could_not_run);

@@ -49,7 +49,7 @@ impl fmt::Display for ClockKind {
 
 /// The time of one lab: of its processes, its fake Azure, its machines, its history. Clones share it.
 ///
-/// Time only moves on. It moves by itself while somebody [waits](Self::waiting) and the lab is quiet: no process of it
+/// Time only moves on. It moves by itself while somebody [waits](Self::waiting_until) and the lab is quiet: no process of it
 /// runs or wants to run, nothing was recorded for a moment. The first moves are small and each is followed by real time
 /// until the lab is quiet again, so that what happens in between happens in its order; nothing that waits in the lab's
 /// time is jumped over. Nobody moves a clock that is [real](Self::real).
@@ -147,25 +147,38 @@ impl LabClock {
         }
     }
 
-    /// Lets time move on while the result lives and the lab is quiet.
+    /// Lets time move on up to `end` while the result lives and the lab is quiet. Whoever waits until then and looks at what
+    /// happens meanwhile is not always asleep, and time must not take the chance to move over the end.
     #[must_use = "time moves on as long as this lives"]
-    pub fn waiting(&self) -> Waiting {
-        let number = self.waits().ask(own_thread());
+    pub fn waiting_until(&self, end: Timestamp) -> Waiting {
+        let mut waits = self.waits();
+        let end = waits.add(end);
+        let number = waits.ask(own_thread());
         self.0.asked.notify_all();
-        Waiting { clock: self.clone(), number }
+        Waiting { clock: self.clone(), number, end }
     }
 
     /// Lets this much time go by: moved where nothing happens, real where something does. Returns when all that was due
     /// meanwhile has had its turn.
     pub async fn advance(&self, by: Duration) {
-        let _waiting = self.waiting();
-        self.sleep(by).await;
-        self.settle().await;
+        self.advance_to(after(self.now(), by)).await;
     }
 
     /// Lets time go by until a moment, as [`advance`](Self::advance) does.
     pub async fn advance_to(&self, moment: Timestamp) {
-        self.advance(duration(self.now(), moment)).await;
+        self.pass_until(moment).await;
+        self.settle().await;
+    }
+
+    /// Waits until a moment of the lab's time, and lets time be moved for it.
+    pub(crate) async fn pass_until(&self, moment: Timestamp) {
+        let _waiting = self.waiting_until(moment);
+        self.until(moment).await;
+    }
+
+    /// Waits for this long in the lab's time, and lets time be moved for it.
+    pub(crate) async fn pass(&self, duration: Duration) {
+        self.pass_until(after(self.now(), duration)).await;
     }
 
     /// Waits until the lab is quiet, so that what is due at this moment has happened; at most five seconds of real time,
@@ -175,8 +188,7 @@ impl LabClock {
             return;
         }
         // Nobody is to move time while this waits.
-        let _now = Moment { clock: self.clone(), number: self.waits().add(self.now()) };
-        let _waiting = self.waiting();
+        let _waiting = self.waiting_until(self.now());
         let mut settled = self.0.settled.subscribe();
         let begun = *settled.borrow_and_update();
         // One that began before this may not have seen everything.
@@ -223,16 +235,20 @@ impl Clock for LabClock {
     }
 }
 
-/// Time moves on while this lives. See [`LabClock::waiting`].
+/// Time moves on while this lives. See [`LabClock::waiting_until`].
 #[derive(Debug)]
 pub struct Waiting {
     clock: LabClock,
     number: u64,
+    /// The moment that time is not moved over.
+    end: u64,
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.clock.waits().satisfied(self.number);
+        let mut waits = self.clock.waits();
+        waits.satisfied(self.number);
+        waits.over(self.end);
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use super::lab_clock::after;
 use super::{Household, LabClock};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -89,9 +90,22 @@ async fn time_stands_unless_somebody_asks() {
     // A sleeper alone does not ask.
     assert!(tokio::time::timeout(Duration::from_millis(100), clock.sleep(HOUR)).await.is_err());
     assert_eq!(clock.moved(), moved);
-    drop(clock.waiting());
+    drop(clock.waiting_until(after(clock.now(), HOUR)));
     assert!(tokio::time::timeout(HOUR, clock.advance(HOUR)).await.is_ok());
     assert!(clock.moved() > moved);
+}
+
+#[tokio::test]
+async fn time_is_not_moved_over_the_end_of_a_wait_by_whose_end_nobody_sleeps() {
+    let Some((clock, _)) = clock() else { return };
+    // Nothing has happened for long, so moves are as long as they get.
+    clock.advance(HOUR).await;
+    let moved = clock.moved();
+    let waiting = clock.waiting_until(after(clock.now(), Duration::from_secs(30)));
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    drop(waiting);
+    let moved = clock.moved() - moved;
+    assert!(moved > Duration::from_secs(20) && moved <= Duration::from_secs(30), "{moved:?}");
 }
 
 #[tokio::test]
@@ -107,7 +121,7 @@ async fn held_time_is_not_moved() {
 #[tokio::test]
 async fn after_news_time_is_real_for_a_moment() {
     let Some((clock, _)) = clock() else { return };
-    let _waiting = clock.waiting();
+    let _waiting = clock.waiting_until(after(clock.now(), HOUR));
     let wall = Instant::now();
     let moved = clock.moved();
     while wall.elapsed() < Duration::from_millis(200) {

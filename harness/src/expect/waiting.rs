@@ -218,7 +218,7 @@ impl Pending<'_> {
         let history = &self.witness.0.history;
         let deadline = after(history.now(), patience);
         let mut changes = history.changes();
-        let _waiting = history.clock().waiting();
+        let _waiting = history.clock().waiting_until(deadline);
         let mut last_look = false;
         loop {
             changes.borrow_and_update();
@@ -258,7 +258,7 @@ impl Pending<'_> {
         let deadline = after(history.now(), duration);
         let mut changes = history.changes();
         let mut verdict = self.expectation.evaluate(&self.witness.state());
-        let _waiting = history.clock().waiting();
+        let _waiting = history.clock().waiting_until(deadline);
         let mut last_look = false;
         loop {
             changes.borrow_and_update();

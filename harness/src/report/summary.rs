@@ -50,6 +50,16 @@ impl Tally {
             _ => 0,
         }
     }
+
+    /// `1 known fault`, `2 known faults`; none where there is none.
+    #[must_use]
+    pub fn told_known_faults(&self) -> Option<String> {
+        match self.known_faults {
+            0 => None,
+            1 => Some("1 known fault".to_owned()),
+            many => Some(format!("{many} known faults")),
+        }
+    }
 }
 
 /// All that is told at the end of a run.
@@ -104,9 +114,8 @@ impl Summary<'_> {
         if tally.could_not_run > 0 {
             let _ = writeln!(text, "{}", palette.bad(&format!("{} could not run", tally.could_not_run)));
         }
-        if tally.known_faults > 0 {
-            let faults = if tally.known_faults == 1 { "known fault" } else { "known faults" };
-            let _ = writeln!(text, "{}", palette.caution(&format!("{} {faults}", tally.known_faults)));
+        if let Some(faults) = tally.told_known_faults() {
+            let _ = writeln!(text, "{}", palette.caution(&faults));
         }
         let closing = format!("{} passed, {} failed, {} skipped", tally.passed, tally.failed, tally.skipped);
         let complete = self.not_started == 0 && tally.exit_code() == 0;
