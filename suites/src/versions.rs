@@ -103,9 +103,9 @@ pub fn knows_disk_encryption_sets(lab: &Lab) -> bool {
 
 /// Somebody is told that no size is left to choose from, for any node pool: from 1.7 on each pod that waits for it, before
 /// that the node pool `pool` alone.
-pub fn told_that_no_size_is_left(lab: &Lab, pod: &str, pool: &str) -> Expectation {
+pub fn told_that_no_size_is_left(lab: &Lab, pod_is_told: Expectation, pool: &str) -> Expectation {
     if lab.provisioner_is_since("1.7.0") {
-        events("FailedScheduling").about("Pod").named(pod).saying("Failed to schedule pod").seen()
+        pod_is_told
     } else {
         events("NoCompatibleInstanceTypes").about("NodePool").named(pool).seen()
     }

@@ -135,7 +135,7 @@ impl LabClock {
 
     /// Waits until a moment of the lab's time. Time is not moved for it, but not over it either.
     pub async fn until(&self, moment: Timestamp) {
-        let _known = Moment { clock: self.clone(), number: self.waits().add(moment) };
+        let _known = self.moment(moment);
         let mut moves = self.0.moves.subscribe();
         loop {
             moves.borrow_and_update();
@@ -151,11 +151,10 @@ impl LabClock {
     /// happens meanwhile is not always asleep, and time must not take the chance to move over the end.
     #[must_use = "time moves on as long as this lives"]
     pub fn waiting_until(&self, end: Timestamp) -> Waiting {
-        let mut waits = self.waits();
-        let end = waits.add(end);
-        let number = waits.ask(own_thread());
+        let end = self.moment(end);
+        let number = self.waits().ask(own_thread());
         self.0.asked.notify_all();
-        Waiting { clock: self.clone(), number, end }
+        Waiting { clock: self.clone(), number, _end: end }
     }
 
     /// Lets this much time go by: moved where nothing happens, real where something does. Returns when all that was due
@@ -215,6 +214,11 @@ impl LabClock {
         mover::start(Arc::downgrade(&self.0), household)
     }
 
+    /// Time is not moved over a moment while the result lives.
+    fn moment(&self, at: Timestamp) -> Moment {
+        Moment { clock: self.clone(), number: self.waits().add(at) }
+    }
+
     pub(super) fn waits(&self) -> MutexGuard<'_, Waits> {
         self.0.waits.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -240,15 +244,13 @@ impl Clock for LabClock {
 pub struct Waiting {
     clock: LabClock,
     number: u64,
-    /// The moment that time is not moved over.
-    end: u64,
+    /// Time is not moved over it; given up after the wait.
+    _end: Moment,
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        let mut waits = self.clock.waits();
-        waits.satisfied(self.number);
-        waits.over(self.end);
+        self.clock.waits().satisfied(self.number);
     }
 }
 

@@ -91,7 +91,6 @@ impl NodeSelection {
     pub fn all_ready_as_ever(self) -> Expectation {
         self.each("as ready as ever", |_, node| {
             let Some(ready) = condition(node, "Ready") else { return Ok(()) };
-            let moment = |value: &Value| value.as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok());
             let since = moment(&ready["lastTransitionTime"]);
             if ready["status"] == "True" || since <= moment(&node["metadata"]["creationTimestamp"]) {
                 return Ok(());
@@ -347,7 +346,6 @@ impl NodeClaimSelection {
         Expectation::new(description, move |state| {
             for claim in self.of(state) {
                 let Some(found) = true_condition(claim, "Consolidatable") else { continue };
-                let moment = |value: &Value| value.as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok());
                 let initialized =
                     condition(claim, "Initialized").and_then(|found| moment(&found["lastTransitionTime"]));
                 let event = moment(&claim["status"]["lastPodEventTime"]).or(initialized);
@@ -453,6 +451,11 @@ fn is_disrupted(state: &State, claim: &Value) -> bool {
             .is_some_and(|taints| taints.iter().any(|taint| taint["key"] == DISRUPTED))
     };
     is_deleting(claim) || tainted()
+}
+
+/// A time as Kubernetes writes it.
+fn moment(value: &Value) -> Option<jiff::Timestamp> {
+    value.as_str()?.parse().ok()
 }
 
 #[cfg(test)]

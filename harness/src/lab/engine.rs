@@ -364,7 +364,8 @@ impl EmbeddedEngine {
     ) -> Result<(), EngineError> {
         let knobs = self.knobs.lock().clone();
         let binaries = self.programs_of(&facts.kubernetes_version, &self.provisioner_version()).await?;
-        let version = binaries.versions.provisioner.parse().map_err(|error| failed("provisioner", &error))?;
+        let version: ProvisionerVersion =
+            binaries.versions.provisioner.parse().map_err(|error| failed("provisioner", &error))?;
         let mut settings = ProvisionerSettings::new(&binaries.karpenter, version);
         settings.environment = knobs.environment;
         settings.arguments = knobs.flags;
@@ -391,15 +392,17 @@ impl EmbeddedEngine {
             running.provisioner = Some(provisioner);
         }
         if facts.default_node_pools {
-            self.apply_default_node_pools(control_plane).await?;
+            self.apply_default_node_pools(control_plane, version).await?;
         }
         Ok(())
     }
 
-    async fn apply_default_node_pools(&self, control_plane: &ControlPlane) -> Result<(), EngineError> {
+    async fn apply_default_node_pools(
+        &self,
+        control_plane: &ControlPlane,
+        version: ProvisionerVersion,
+    ) -> Result<(), EngineError> {
         let client = control_plane.client(Identity::Admin).await.map_err(|error| failed("admin client", &error))?;
-        let version: ProvisionerVersion =
-            self.provisioner_version().parse().map_err(|error| failed("provisioner's version", &error))?;
         let pools = Manifests::named("aks-default-node-pools.yaml")
             .map_err(|error| failed("default node pools", &error))?
             .with("IMAGE_FAMILY", version.image_family());

@@ -54,9 +54,9 @@ impl Registration<'_> {
     ///
     /// Where the network is there already it is Ready from its first moment, without the NotReady status that a real
     /// kubelet reports for some seconds; the `node.kubernetes.io/not-ready` taint that the API server puts on each new
-    /// Node is there until the node lifecycle controller lifts it, as ever. The address is there at once, too, which in AKS is
-    /// added a moment later by the cloud node manager. Its Lease is KWOK's: if anyone else made it, KWOK would leave
-    /// the node alone until it ran out.
+    /// Node is there until the node lifecycle controller lifts it, as ever. The address is there at once, too, which in
+    /// AKS is added a moment later by the cloud node manager. Its Lease is KWOK's: if anyone else made it, KWOK would
+    /// leave the node alone until it ran out.
     #[must_use]
     pub(super) fn node(&self) -> Node {
         let machine = self.machine;

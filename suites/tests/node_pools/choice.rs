@@ -81,7 +81,8 @@ async fn a_pool_of_one_size_has_no_other(#[future(awt)] lab: Lab) -> Outcome {
     lab.region().has_no_room_for(size, ShortageKind::SkuNotAvailable);
     cluster.apply(deployment("second").cpu("3").on_pool("p")).await?;
     // Its size, remembered as not available, is no choice any more: no node claim is made, and that is told.
-    cluster.expect(told_that_no_size_is_left(&lab, "second", "p")).within(minutes(10)).await?;
+    let pod_is_told = events("FailedScheduling").about("Pod").named("second").saying(NOT_SCHEDULED).seen();
+    cluster.expect(told_that_no_size_is_left(&lab, pod_is_told, "p")).within(minutes(10)).await?;
     cluster.expect(pods("second").pending(1)).throughout(LONG_ENOUGH).await?;
 
     // For 23 hours the size is not tried.
@@ -137,8 +138,8 @@ async fn azure_linux_runs_on_either_architecture(#[future(awt)] lab: Lab) -> Out
         cluster.apply(node_class(arch).spec("imageFamily", "AzureLinux".into())).await?;
         cluster.apply(deployment(arch).cpu("1500m").on_pool(arch)).await?;
         cluster.expect(pods(arch).all_running()).within(minutes(10)).await?;
-        let reference = "/properties/storageProfile/imageReference/communityGalleryImageId";
-        cluster.expect(vms().of_pool(arch).all_holding(reference, &format!("/images/{image}/"))).now()
+        let (definition, _) = Machine::of_pool(&lab, &cluster, arch)?.image();
+        lab.verify(&format!("the image of {arch}"), image, definition.as_str())
     };
     runs("amd64", "V3gen2").await?;
 
