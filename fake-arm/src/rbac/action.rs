@@ -28,7 +28,7 @@ enum Shape {
 enum Piece {
     Text(String),
     Star,
-    /// `/*/`: one slash, or two with anything between.
+    /// `/*/`: one slash, or two with anything between. `/*/*/` is there for the same texts.
     Gap,
 }
 
@@ -78,8 +78,12 @@ fn pieces(folded: &str) -> Vec<Piece> {
         if !text.is_empty() {
             pieces.push(Piece::Text(text.to_owned()));
         }
-        pieces.push(if gap { Piece::Gap } else { Piece::Star });
         rest = &rest[star + if gap { 2 } else { 1 }..];
+        pieces.push(if gap { Piece::Gap } else { Piece::Star });
+        if gap {
+            // The slash that closes one gap may open the next, and each of them may be there for nothing at all.
+            rest = rest.trim_start_matches("*/");
+        }
     }
     if !rest.is_empty() {
         pieces.push(Piece::Text(rest.to_owned()));
@@ -166,6 +170,10 @@ pub(super) mod tests {
         assert!(matches(pattern, "Microsoft.ManagedIdentity/userAssignedIdentities/x/assign/action"));
         assert!(!matches(pattern, "Microsoft.ManagedIdentity/userAssignedIdentitiesassign/action"));
         assert!(matches("Microsoft.Authorization/*/Write", "Microsoft.Authorization/roleAssignments/write"));
+        for action in ["a/b", "a/x/b", "a/x/y/b"] {
+            assert!(matches("a/*/*/b", action), "{action}");
+        }
+        assert!(!matches("a/*/*/b", "ab"));
     }
 
     proptest! {
