@@ -1,5 +1,9 @@
 //! The embedded target's clusters: what fake-arm asks for when a managed cluster is created, changed or deleted.
 
+mod knobs;
+mod nap_state;
+mod provisioner;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,79 +14,23 @@ use async_trait::async_trait;
 use fake_arm::FakeArm;
 use fake_arm::engine::{ClusterAccess, ClusterEngine, EngineError, ManagedCluster, NapState};
 use fake_arm::events::ArmEvent;
-use k8s_openapi::api::core::v1::Node;
-use kube::api::{Api, DynamicObject, ListParams};
-use kube::core::{ApiResource, GroupVersionKind};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use url::Url;
 use uuid::Uuid;
 
-use super::cluster::Cluster;
+use self::nap_state::nap_state;
+use self::provisioner::told;
 use super::wiring::{Network, Wired};
 use crate::cluster::embedded::{BootstrapToken, ControlPlane, ControlPlaneSpec, Heartbeat, Identity};
 use crate::components::{Binaries, Program, Source, Store, Versions};
 use crate::expect::Witness;
 use crate::history::{Event, History};
-use crate::manifest::Manifests;
-use crate::node::{BootSettings, BootSwitch, NodeCluster, NodeRunner, Quantity};
+use crate::node::{BootSettings, BootSwitch, NodeCluster, NodeRunner};
 use crate::process::{ChildSpec, Processes};
-use crate::provisioner::{Provisioner, ProvisionerSettings, ProvisionerVersion, ProvisionerWorld};
+use crate::provisioner::Provisioner;
 
-/// What the provisioner is started with besides what its managed cluster says. Clones share the knobs.
-#[derive(Debug, Clone, Default)]
-pub struct ProvisionerKnobs(Arc<Mutex<Knobs>>);
-
-#[derive(Debug, Clone, Default)]
-struct Knobs {
-    environment: BTreeMap<String, Option<String>>,
-    flags: Vec<String>,
-    panics: Vec<String>,
-    no_provisioner: Option<String>,
-    version: Option<String>,
-}
-
-impl ProvisionerKnobs {
-    /// Sets an environment variable, also one that the managed cluster would set.
-    pub fn env(&self, name: &str, value: &str) -> &Self {
-        self.lock().environment.insert(name.to_owned(), Some(value.to_owned()));
-        self
-    }
-
-    /// Adds a command line flag with its value.
-    pub fn flag(&self, name: &str, value: &str) -> &Self {
-        self.lock().flags.push(format!("{name}={value}"));
-        self
-    }
-
-    /// It may panic with a message that holds this text, which otherwise fails a scenario.
-    pub fn may_panic(&self, text: &str) -> &Self {
-        self.lock().panics.push(text.to_owned());
-        self
-    }
-
-    /// Another version of the provisioner from here on: the next cluster has it with its custom resources, and one that is
-    /// there gets both with [`Lab::restart_provisioner`](super::Lab::restart_provisioner).
-    /// [`Lab::has_provisioner`](super::Lab::has_provisioner) says whether it is at hand.
-    pub fn version(&self, version: &str) -> &Self {
-        self.lock().version = Some(version.to_owned());
-        self
-    }
-
-    /// A panic with this message is one that the scenario wants to see.
-    pub(super) fn expects_panic(&self, message: &str) -> bool {
-        self.lock().panics.iter().any(|text| message.contains(text))
-    }
-
-    /// Why what was given as the provisioner is none that can be run here, if so: then nothing can be said of it.
-    pub(super) fn no_provisioner(&self) -> Option<String> {
-        self.lock().no_provisioner.clone()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Knobs> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+pub use knobs::ProvisionerKnobs;
 
 /// Clusters made of child processes on this machine.
 #[derive(Debug)]
@@ -271,11 +219,6 @@ impl EmbeddedEngine {
         Ok(access)
     }
 
-    /// The version of the provisioner that clusters get now.
-    fn provisioner_version(&self) -> String {
-        self.knobs.lock().version.clone().unwrap_or_else(|| self.binaries.versions.provisioner.clone())
-    }
-
     /// The programs of a cluster with these versions of Kubernetes and the provisioner, where they need not be built: that
     /// would take minutes in the middle of a scenario.
     async fn programs_of(&self, kubernetes: &str, provisioner: &str) -> Result<Binaries, EngineError> {
@@ -355,117 +298,11 @@ impl EmbeddedEngine {
         control_plane
     }
 
-    /// Starts the provisioner under the identity of the managed cluster, as AKS does, and applies the node pools of AKS
-    /// where they are asked for.
-    async fn start_provisioner(
-        &self,
-        control_plane: &Arc<ControlPlane>,
-        facts: ManagedCluster,
-    ) -> Result<(), EngineError> {
-        let knobs = self.knobs.lock().clone();
-        let binaries = self.programs_of(&facts.kubernetes_version, &self.provisioner_version()).await?;
-        let version: ProvisionerVersion =
-            binaries.versions.provisioner.parse().map_err(|error| failed("provisioner", &error))?;
-        let mut settings = ProvisionerSettings::new(&binaries.karpenter, version);
-        settings.environment = knobs.environment;
-        settings.arguments = knobs.flags;
-        let api_server = control_plane.url().parse().map_err(|error| failed("API server's URL", &error))?;
-        let world = ProvisionerWorld {
-            arm_endpoint: self.azure.endpoint.clone(),
-            arm_ca: self.azure.ca.clone(),
-            identity_endpoint: self.azure.identity_endpoint.clone(),
-            identity_header: (self.azure.identity_header)(facts.cluster_identity.object_id),
-            api_server,
-            api_server_ca: control_plane.ca_pem().to_owned(),
-            kubeconfig: control_plane.kubeconfig_path(Identity::Provisioner),
-            bootstrap_token: control_plane.bootstrap_token().to_string(),
-            cluster: facts.clone(),
-        };
-        let provisioner = Provisioner::start(&self.processes, world, settings).await.map_err(|error| {
-            if error.is_no_provisioner() {
-                self.knobs.lock().no_provisioner = Some(error.to_string());
-            }
-            failed("provisioner", &error)
-        })?;
-        self.watch_provisioner(&provisioner);
-        if let Some(running) = self.lock().get_mut(&facts.id.to_lowercase()) {
-            running.provisioner = Some(provisioner);
-        }
-        if facts.default_node_pools {
-            self.apply_default_node_pools(control_plane, version).await?;
-        }
-        Ok(())
-    }
-
-    async fn apply_default_node_pools(
-        &self,
-        control_plane: &ControlPlane,
-        version: ProvisionerVersion,
-    ) -> Result<(), EngineError> {
-        let client = control_plane.client(Identity::Admin).await.map_err(|error| failed("admin client", &error))?;
-        let pools = Manifests::named("aks-default-node-pools.yaml")
-            .map_err(|error| failed("default node pools", &error))?
-            .with("IMAGE_FAMILY", version.image_family());
-        let cluster = Cluster::new(client, self.witness.clone(), self.history.clone(), serde_json::Value::Null);
-        cluster.apply(pools).await.map_err(|error| failed("default node pools", &error))
-    }
-
     /// A lab whose control plane dies is broken; whoever waits in it learns so at once.
     fn watch_control_plane(&self, control_plane: &Arc<ControlPlane>) {
         let (witness, control_plane) = (self.witness.clone(), control_plane.clone());
         tokio::spawn(async move {
             witness.give_up(control_plane.died().await.to_string());
-        });
-    }
-
-    /// Kills the provisioner of a cluster, as a machine that loses power would. Whether one was running.
-    pub(super) async fn kill_provisioner(&self, cluster: &str) -> bool {
-        match self.provisioner_of(cluster) {
-            Some(provisioner) => provisioner.kill().await.is_some(),
-            None => false,
-        }
-    }
-
-    /// Starts the provisioner of a cluster again, with what the knobs say now; one that runs is stopped first. Where they
-    /// say another version, that one's custom resources take the place of those that are there.
-    pub(super) async fn restart_provisioner(&self, cluster: &str) -> Result<(), String> {
-        let known =
-            self.lock().get(&cluster.to_lowercase()).map(|it| (it.control_plane.clone(), it.provisioner.clone()));
-        let (control_plane, Some(provisioner)) = known.ok_or_else(|| format!("there is no cluster {cluster}"))? else {
-            return Err(format!("the cluster {cluster} has no provisioner"));
-        };
-        let mut settings = provisioner.settings().await;
-        let knobs = self.knobs.lock().clone();
-        (settings.environment, settings.arguments) = (knobs.environment, knobs.flags);
-        let version: ProvisionerVersion =
-            self.provisioner_version().parse().map_err(|error| crate::causes::told(&error))?;
-        if version != settings.version {
-            let binaries = self.programs_of(control_plane.kubernetes_version(), &self.provisioner_version()).await;
-            let binaries = binaries.map_err(|error| error.message)?;
-            provisioner.stop().await;
-            let replaced = control_plane.replace_custom_resources(&binaries.crds).await;
-            replaced.map_err(|error| crate::causes::told(&error))?;
-            (settings.program, settings.version) = (binaries.karpenter, version);
-        }
-        provisioner.restart_as(settings).await.map_err(|error| crate::causes::told(&error))?;
-        self.watch_provisioner(&provisioner);
-        Ok(())
-    }
-
-    fn provisioner_of(&self, cluster: &str) -> Option<Provisioner> {
-        self.lock().get(&cluster.to_lowercase()).and_then(|running| running.provisioner.clone())
-    }
-
-    fn watch_provisioner(&self, provisioner: &Provisioner) {
-        let (witness, provisioner) = (self.witness.clone(), provisioner.clone());
-        tokio::spawn(async move {
-            let Some(child) = provisioner.child().await else { return };
-            drop(provisioner);
-            let exit = child.exited().await;
-            if !child.was_stopped() {
-                witness
-                    .give_up(format!("the provisioner ended by itself: {exit}; its log is {}", child.log().display()));
-            }
         });
     }
 }
@@ -537,69 +374,8 @@ impl ClusterEngine for EmbeddedEngine {
     }
 }
 
-/// The nodes that node auto-provisioning made, by their label, and the node pools that may still make some.
-async fn nap_state(client: kube::Client) -> Result<NapState, kube::Error> {
-    let nodes: Api<Node> = Api::all(client.clone());
-    let nodes = nodes.list_metadata(&ListParams::default().labels("karpenter.sh/nodepool")).await?;
-    let kind = GroupVersionKind::gvk("karpenter.sh", "v1", "NodePool");
-    let pools: Api<DynamicObject> = Api::all_with(client, &ApiResource::from_gvk_with_plural(&kind, "nodepools"));
-    let pools = match pools.list(&ListParams::default()).await {
-        Ok(list) => list.items,
-        // A cluster that never had node auto-provisioning does not know the kind.
-        Err(kube::Error::Api(status)) if status.code == 404 => Vec::new(),
-        Err(error) => return Err(error),
-    };
-    let unlimited = pools.iter().filter(|pool| !is_zero(&pool.data["spec"]["limits"]["cpu"]));
-    Ok(NapState {
-        nodes: nodes.items.iter().map(kube::ResourceExt::name_any).collect(),
-        unlimited_node_pools: unlimited.map(kube::ResourceExt::name_any).collect(),
-    })
-}
-
-/// A quantity of nothing, however it is written: `0`, `"0"`, `"0m"`, `"0.0"`.
-fn is_zero(quantity: &serde_json::Value) -> bool {
-    match quantity {
-        serde_json::Value::Number(number) => number.as_f64() == Some(0.0),
-        serde_json::Value::String(text) => {
-            text.parse::<Quantity>().is_ok_and(|quantity| quantity == Quantity::units(0))
-        }
-        _ => false,
-    }
-}
-
-/// What a provisioner is told of its cluster when it starts and what a change of the cluster can change: the key and the
-/// name for its machines, where they go, and who it is.
-fn told(cluster: &ManagedCluster) -> [&str; 5] {
-    let ManagedCluster { ssh_public_key, admin_username, subnet_id, cluster_identity, kubelet_identity, .. } = cluster;
-    [ssh_public_key, admin_username, subnet_id, &cluster_identity.resource_id, &kubelet_identity.resource_id]
-}
-
 /// AKS's code for a control plane that does not come up, with the cause and the remedy that the error names.
 fn failed(what: &str, error: &(dyn std::error::Error + 'static)) -> EngineError {
     let message = format!("the {what} of the managed cluster could not be brought up: {}", crate::causes::told(error));
     EngineError { code: "CreateControlPlaneError".into(), message }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn a_new_key_is_told_to_the_provisioner_and_a_tag_is_not() {
-        let before = crate::provisioner::trial_cluster();
-        let tags = [("updated".to_owned(), "yes".to_owned())].into();
-        assert_eq!(told(&before), told(&ManagedCluster { tags, ..before.clone() }));
-        assert_ne!(told(&before), told(&ManagedCluster { ssh_public_key: "ssh-rsa B".into(), ..before.clone() }));
-    }
-
-    #[test]
-    fn zero_is_zero_in_every_spelling() {
-        for zero in [json!(0), json!("0"), json!("0m"), json!("0.0")] {
-            assert!(is_zero(&zero), "{zero}");
-        }
-        for more in [json!(null), json!(1), json!("1m"), json!("1000"), json!("nonsense")] {
-            assert!(!is_zero(&more), "{more}");
-        }
-    }
 }
