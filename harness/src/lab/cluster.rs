@@ -13,6 +13,7 @@ use kube::discovery::{Scope, pinned_kind};
 use serde_json::{Value, json};
 
 use super::cluster_error::ClusterError;
+use super::watch::{NotSeen, Sight};
 use crate::azure::PrincipalId;
 use crate::expect::{Expectation, Mark, Pending, State, Witness};
 use crate::history::{Event, History};
@@ -22,6 +23,9 @@ use crate::node::CustomData;
 /// Field manager of everything that scenarios apply.
 const MANAGER: &str = "catnap";
 
+/// How long the watch may take to show what was written, in real time; it takes milliseconds.
+const SHOWN_WITHIN: Duration = Duration::from_secs(30);
+
 /// A managed cluster: where scenarios apply manifests and state expectations. Clones speak to the same cluster.
 #[derive(Clone)]
 pub struct Cluster {
@@ -29,6 +33,8 @@ pub struct Cluster {
     witness: Witness,
     history: History,
     resource: Value,
+    /// None where nobody watches yet.
+    sight: Option<Sight>,
 }
 
 impl std::fmt::Debug for Cluster {
@@ -39,7 +45,17 @@ impl std::fmt::Debug for Cluster {
 
 impl Cluster {
     pub(super) fn new(client: kube::Client, witness: Witness, history: History, resource: Value) -> Self {
-        Self { client, witness, history, resource }
+        Self { client, witness, history, resource, sight: None }
+    }
+
+    /// The same, where what is written is there for whoever judges next.
+    pub(super) fn seen_by(self, sight: Option<Sight>) -> Self {
+        Self { sight, ..self }
+    }
+
+    /// How far its watches see.
+    pub(super) fn sight(&self) -> Option<Sight> {
+        self.sight.clone()
     }
 
     /// ARM id.
@@ -177,7 +193,8 @@ impl Cluster {
             let api = self.api(&api_version, &kind, &name).await?;
             let failed = |error| ClusterError::from_kube("create", &kind, &name, error);
             let dynamic = serde_json::from_value(object).map_err(|error| failed(kube::Error::SerdeError(error)))?;
-            api.create(&PostParams::default(), &dynamic).await.map_err(failed)?;
+            let created = api.create(&PostParams::default(), &dynamic).await.map_err(failed)?;
+            self.until_seen("create", &kind, &name, &created).await?;
         }
         Ok(())
     }
@@ -279,10 +296,16 @@ impl Cluster {
     pub async fn delete(&self, api_version: &str, kind: &str, name: &str) -> Result<(), ClusterError> {
         self.step(format!("delete {kind} {name}"));
         let api = self.api(api_version, kind, name).await?;
-        api.delete(name, &DeleteParams::default())
-            .await
-            .map(|_| ())
-            .map_err(|error| ClusterError::from_kube("delete", kind, name, error))
+        let deleted = api.delete(name, &DeleteParams::default()).await;
+        let deleted = deleted.map_err(|error| ClusterError::from_kube("delete", kind, name, error))?;
+        // One that goes later is answered as it is now, one that is gone with what it was.
+        if let Some(going) = deleted.as_ref().left() {
+            return self.until_seen("delete", kind, name, going).await;
+        }
+        let gone = deleted.right().and_then(|status| status.details);
+        let (Some(sight), Some(gone)) = (&self.sight, gone) else { return Ok(()) };
+        let lost = sight.loses(kind, &gone.uid, SHOWN_WITHIN).await;
+        lost.map_err(|NotSeen| ClusterError::not_seen("delete", kind, name, SHOWN_WITHIN))
     }
 
     /// Reads an object from the API server.
@@ -316,19 +339,30 @@ impl Cluster {
                 source: kube::Error::SerdeError(error),
             })?;
         dynamic.types = Some(TypeMeta { api_version: api_version.clone(), kind: kind.clone() });
-        api.patch(&name, &parameters, &Patch::Apply(&dynamic))
-            .await
-            .map(|_| ())
-            .map_err(|error| ClusterError::of_write("apply", &api_version, &kind, &name, error))
+        let applied = api.patch(&name, &parameters, &Patch::Apply(&dynamic)).await;
+        let applied = applied.map_err(|error| ClusterError::of_write("apply", &api_version, &kind, &name, error))?;
+        self.until_seen("apply", &kind, &name, &applied).await
     }
 
     async fn merge(&self, api_version: &str, kind: &str, name: &str, patch: &Value) -> Result<(), ClusterError> {
         let api = self.api(api_version, kind, name).await?;
         let parameters = PatchParams { field_validation: Some(ValidationDirective::Strict), ..PatchParams::default() };
-        api.patch(name, &parameters, &Patch::Merge(patch))
-            .await
-            .map(|_| ())
-            .map_err(|error| ClusterError::of_write("patch", api_version, kind, name, error))
+        let patched = api.patch(name, &parameters, &Patch::Merge(patch)).await;
+        let patched = patched.map_err(|error| ClusterError::of_write("patch", api_version, kind, name, error))?;
+        self.until_seen("patch", kind, name, &patched).await
+    }
+
+    /// Waits until the watch has shown what was written.
+    async fn until_seen(
+        &self,
+        verb: &'static str,
+        kind: &str,
+        name: &str,
+        written: &DynamicObject,
+    ) -> Result<(), ClusterError> {
+        let (Some(sight), Some(version)) = (&self.sight, &written.metadata.resource_version) else { return Ok(()) };
+        let reached = sight.reaches(kind, version, SHOWN_WITHIN).await;
+        reached.map_err(|NotSeen| ClusterError::not_seen(verb, kind, name, SHOWN_WITHIN))
     }
 
     async fn api(&self, api_version: &str, kind: &str, name: &str) -> Result<Api<DynamicObject>, ClusterError> {

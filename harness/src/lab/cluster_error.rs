@@ -1,5 +1,7 @@
 //! Why a managed cluster did not do what a scenario asked: each error names object, kind, place and remedy.
 
+use std::time::Duration;
+
 use crate::manifest::ManifestError;
 
 /// Why the cluster did not do what a scenario asked.
@@ -56,6 +58,21 @@ pub enum ClusterError {
         /// Kubernetes' message.
         message: String,
     },
+    /// The API server took it, and the watch has not shown it.
+    #[error(
+        "the API server let us {verb} {kind} {name}, but the watch of {kind}s has not shown it within {within:?}: what \
+         follows would be judged by how things were before"
+    )]
+    NotSeen {
+        /// `apply`, `delete`, …
+        verb: &'static str,
+        /// Kind.
+        kind: String,
+        /// Name.
+        name: String,
+        /// How long it was waited for, in real time.
+        within: Duration,
+    },
     /// The API server did not answer.
     #[error("cannot {verb} {kind} {name}: {source}")]
     Client {
@@ -87,12 +104,18 @@ impl ClusterError {
                 Self::UnknownKind { name, .. }
                 | Self::UnknownField { name, .. }
                 | Self::Refused { name, .. }
+                | Self::NotSeen { name, .. }
                 | Self::Client { name, .. } => *name += &format!(" ({place})"),
                 // It names its place already.
                 Self::Manifest(_) => {}
             }
         }
         self
+    }
+
+    /// The API server took a write that the watch has not shown.
+    pub(super) fn not_seen(verb: &'static str, kind: &str, name: &str, within: Duration) -> Self {
+        Self::NotSeen { verb, kind: kind.to_owned(), name: name.to_owned(), within }
     }
 
     /// What became of a write: a field that the kind does not have is told in other words than the API server's.

@@ -204,7 +204,9 @@ impl Lab {
     /// # Errors
     /// What Azure answers, and why its credentials cannot be used.
     pub async fn with_user_credentials(&self, cluster: &Cluster) -> Result<Cluster, CreateError> {
-        managed_cluster::open(self, cluster.resource().clone(), managed_cluster::Credential::User).await
+        let credential = managed_cluster::Credential::User;
+        let opened = managed_cluster::open(self, cluster.resource().clone(), credential).await?;
+        Ok(opened.seen_by(cluster.sight()))
     }
 
     /// Kubernetes version of this lab, without `v`.
@@ -436,9 +438,11 @@ impl Lab {
             })
             .await
             .map_err(|error| error.to_string())??;
+        let sight = watches.sight();
         self.watches.lock().unwrap_or_else(PoisonError::into_inner).push(watches);
         let client = kube::Client::try_from(config).map_err(|error| error.to_string())?;
-        Ok(Cluster::new(client, self.witness.clone(), self.history.clone(), resource))
+        let cluster = Cluster::new(client, self.witness.clone(), self.history.clone(), resource);
+        Ok(cluster.seen_by(Some(sight)))
     }
 
     /// Another handle of a cluster that is watched already.

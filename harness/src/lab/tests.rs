@@ -1,6 +1,9 @@
 //! What a lab makes of a scenario's end.
 
+use serde_json::json;
+
 use super::{Lab, Settings};
+use crate::manifest::deployment;
 use crate::report::ProgressWriter;
 
 async fn lab() -> Lab {
@@ -43,4 +46,21 @@ async fn a_failed_scenario_leaves_a_history_that_can_be_read() {
     let assertion = records.into_iter().find(|record| record["event"] == "assertion").unwrap();
     assert_eq!(assertion["held"].as_bool(), Some(false));
     std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[tokio::test]
+async fn a_scenario_reads_what_it_wrote() {
+    let lab = lab().await;
+    let cluster = lab.managed_cluster().create().await.unwrap();
+    cluster.apply(deployment("web")).await.unwrap();
+    for replicas in [3, 1, 4, 1, 5, 9, 2, 6] {
+        cluster.scale("web", replicas).await.unwrap();
+        let state = cluster.state();
+        let seen = state.object("Deployment", "web").map(|object| object["spec"]["replicas"].clone());
+        lab.verify("replicas", Some(json!(replicas)), seen).unwrap();
+    }
+    // Twice the same changes nothing, so that no change is to be waited for.
+    cluster.scale("web", 6).await.unwrap();
+    cluster.delete("apps/v1", "Deployment", "web").await.unwrap();
+    lab.verify("the deployment is gone", true, cluster.state().object("Deployment", "web").is_none()).unwrap();
 }

@@ -1,6 +1,6 @@
 //! Watches the cluster and records what is seen.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use futures::{Stream, StreamExt};
 use kube::api::{Api, DynamicObject, ListParams, WatchEvent, WatchParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::Value;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::history::{Change, Event, History, Unseen};
@@ -36,20 +37,76 @@ const RETRY: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub(super) struct Watches {
     _tasks: JoinSet<()>,
+    sight: Sight,
 }
+
+/// How far the watches of a cluster see. Who has written something waits until they have seen it: what is judged next would
+/// otherwise be judged by how things were before. Clones share what is seen.
+#[derive(Debug, Clone)]
+pub(super) struct Sight(Arc<HashMap<&'static str, watch::Receiver<Seen>>>);
+
+/// What is seen of one kind.
+#[derive(Debug, Default)]
+struct Seen {
+    /// The version of the last change. Those of one API server ascend.
+    version: u64,
+    /// What exists.
+    uids: HashSet<String>,
+}
+
+impl Sight {
+    /// Waits until a state of an object that the API server answered is seen, or a later one.
+    ///
+    /// # Errors
+    /// When it still is not after `patience`, in real time.
+    pub(super) async fn reaches(&self, kind: &str, version: &str, patience: Duration) -> Result<(), NotSeen> {
+        // A version that is no number says nothing of what came before it.
+        let Ok(version) = version.parse::<u64>() else { return Ok(()) };
+        self.wait_for(kind, patience, |seen| seen.version >= version).await
+    }
+
+    /// Waits until an object is seen to be gone.
+    ///
+    /// # Errors
+    /// As [`reaches`](Self::reaches).
+    pub(super) async fn loses(&self, kind: &str, uid: &str, patience: Duration) -> Result<(), NotSeen> {
+        self.wait_for(kind, patience, |seen| !seen.uids.contains(uid)).await
+    }
+
+    async fn wait_for(&self, kind: &str, patience: Duration, is_so: impl FnMut(&Seen) -> bool) -> Result<(), NotSeen> {
+        // Nothing is judged by the other kinds.
+        let Some(mut seen) = self.0.get(kind).cloned() else { return Ok(()) };
+        match tokio::time::timeout(patience, seen.wait_for(is_so)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(NotSeen),
+        }
+    }
+}
+
+/// The watch has not shown in time what the API server had answered.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct NotSeen;
 
 impl Watches {
     /// Starts watching; must be called in the runtime that shall do it.
     #[must_use]
     pub(super) fn start(client: &kube::Client, history: &History) -> Self {
         let mut tasks = JoinSet::new();
+        let mut sight = HashMap::new();
         for (group, version, kind, plural) in WATCHED {
             let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural);
             let api = Api::all_with(client.clone(), &resource);
             let unseen = history.unseen(kind);
-            tasks.spawn(Watch { api, kind, history: history.clone(), known: HashMap::new() }.go_on(unseen));
+            let (sees, seen) = watch::channel(Seen::default());
+            sight.insert(kind, seen);
+            tasks.spawn(Watch { api, kind, history: history.clone(), known: HashMap::new(), sees }.go_on(unseen));
         }
-        Self { _tasks: tasks }
+        Self { _tasks: tasks, sight: Sight(Arc::new(sight)) }
+    }
+
+    /// How far they see.
+    pub(super) fn sight(&self) -> Sight {
+        self.sight.clone()
     }
 }
 
@@ -62,6 +119,8 @@ struct Watch {
     history: History,
     /// What is known to exist, so that a list after a broken watch tells what has gone meanwhile.
     known: HashMap<String, Arc<Value>>,
+    /// Told after each change is recorded.
+    sees: watch::Sender<Seen>,
 }
 
 impl Watch {
@@ -105,6 +164,8 @@ impl Watch {
             }
         }
         self.known = listed;
+        self.sees.send_modify(|seen| seen.uids = self.known.keys().cloned().collect());
+        self.saw(&version);
         Ok(version)
     }
 
@@ -141,6 +202,9 @@ impl Watch {
                     let (uid, object) = plain(object, self.kind);
                     self.record(Change::Deleted, &object);
                     self.known.remove(&uid);
+                    self.sees.send_modify(|seen| {
+                        seen.uids.remove(&uid);
+                    });
                     version
                 }
                 WatchEvent::Bookmark(bookmark) => bookmark.metadata.resource_version,
@@ -149,6 +213,7 @@ impl Watch {
                     return Ok(None);
                 }
             };
+            self.saw(&version);
         }
     }
 
@@ -161,10 +226,20 @@ impl Watch {
             }
             _ => {
                 self.record(Change::Applied, &object);
+                self.sees.send_modify(|seen| {
+                    seen.uids.insert(uid.clone());
+                });
                 self.known.insert(uid, object);
             }
         }
         version
+    }
+
+    /// All up to this version is recorded.
+    fn saw(&self, version: &str) {
+        if let Ok(version) = version.parse() {
+            self.sees.send_modify(|seen| seen.version = version);
+        }
     }
 
     fn record(&self, change: Change, object: &Arc<Value>) {
@@ -235,5 +310,24 @@ mod tests {
         let event = |message: &str, count: u32| json!({ "kind": "Event", "message": message, "count": count, "lastTimestamp": count.to_string() });
         assert!(is_sign_of_life(&event("blocked", 1), &event("blocked", 2)));
         assert!(!is_sign_of_life(&event("blocked", 1), &event("removed", 2)));
+    }
+
+    #[tokio::test]
+    async fn what_was_written_is_waited_for() {
+        let moment = Duration::from_millis(20);
+        let (sees, seen) = watch::channel(Seen { version: 7, uids: ["u".to_owned()].into() });
+        let sight = Sight(Arc::new([("Pod", seen)].into()));
+        assert_eq!(sight.reaches("Pod", "7", moment).await, Ok(()));
+        assert_eq!(sight.reaches("Pod", "8", moment).await, Err(NotSeen));
+        assert_eq!(sight.reaches("Secret", "8", moment).await, Ok(()), "nobody watches those");
+        assert_eq!(sight.loses("Pod", "u", moment).await, Err(NotSeen));
+
+        let (waiting, ()) = tokio::join!(
+            async { (sight.reaches("Pod", "9", Duration::MAX).await, sight.loses("Pod", "u", Duration::MAX).await) },
+            async {
+                sees.send_replace(Seen { version: 10, uids: HashSet::new() });
+            },
+        );
+        assert_eq!(waiting, (Ok(()), Ok(())));
     }
 }
