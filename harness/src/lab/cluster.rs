@@ -13,7 +13,7 @@ use kube::discovery::{Scope, pinned_kind};
 use serde_json::{Value, json};
 
 use super::cluster_error::ClusterError;
-use super::watch::{NotSeen, Sight};
+use super::watch::Sight;
 use crate::azure::PrincipalId;
 use crate::expect::{Expectation, Mark, Pending, State, Witness};
 use crate::history::{Event, History};
@@ -303,9 +303,13 @@ impl Cluster {
             return self.until_seen("delete", kind, name, going).await;
         }
         let gone = deleted.right().and_then(|status| status.details);
-        let (Some(sight), Some(gone)) = (&self.sight, gone) else { return Ok(()) };
-        let lost = sight.loses(kind, &gone.uid, SHOWN_WITHIN).await;
-        lost.map_err(|NotSeen| ClusterError::not_seen("delete", kind, name, SHOWN_WITHIN))
+        let (Some(_), Some(gone)) = (&self.sight, gone) else { return Ok(()) };
+        let is_gone = || self.state().objects(kind).all(|object| object["metadata"]["uid"] != gone.uid.as_str());
+        let lost = async {
+            let mut changes = self.changes();
+            while !is_gone() && changes.changed().await.is_ok() {}
+        };
+        self.shown("delete", kind, name, lost).await
     }
 
     /// Reads an object from the API server.
@@ -361,8 +365,23 @@ impl Cluster {
         written: &DynamicObject,
     ) -> Result<(), ClusterError> {
         let (Some(sight), Some(version)) = (&self.sight, &written.metadata.resource_version) else { return Ok(()) };
-        let reached = sight.reaches(kind, version, SHOWN_WITHIN).await;
-        reached.map_err(|NotSeen| ClusterError::not_seen(verb, kind, name, SHOWN_WITHIN))
+        self.shown(verb, kind, name, sight.reaches(kind, version)).await
+    }
+
+    /// Gives the watch time to show what was written.
+    async fn shown(
+        &self,
+        verb: &'static str,
+        kind: &str,
+        name: &str,
+        shown: impl Future<Output = ()>,
+    ) -> Result<(), ClusterError> {
+        tokio::time::timeout(SHOWN_WITHIN, shown).await.map_err(|_| ClusterError::NotSeen {
+            verb,
+            kind: kind.to_owned(),
+            name: name.to_owned(),
+            within: SHOWN_WITHIN,
+        })
     }
 
     async fn api(&self, api_version: &str, kind: &str, name: &str) -> Result<Api<DynamicObject>, ClusterError> {

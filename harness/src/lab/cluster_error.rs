@@ -113,11 +113,6 @@ impl ClusterError {
         self
     }
 
-    /// The API server took a write that the watch has not shown.
-    pub(super) fn not_seen(verb: &'static str, kind: &str, name: &str, within: Duration) -> Self {
-        Self::NotSeen { verb, kind: kind.to_owned(), name: name.to_owned(), within }
-    }
-
     /// What became of a write: a field that the kind does not have is told in other words than the API server's.
     pub(super) fn of_write(verb: &'static str, api_version: &str, kind: &str, name: &str, error: kube::Error) -> Self {
         match error {

@@ -1,6 +1,6 @@
 //! Watches the cluster and records what is seen.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,52 +40,23 @@ pub(super) struct Watches {
     sight: Sight,
 }
 
-/// How far the watches of a cluster see. Who has written something waits until they have seen it: what is judged next would
-/// otherwise be judged by how things were before. Clones share what is seen.
+/// How far the watches of a cluster see: the version of the last change of each kind that is recorded. Clones share it.
 #[derive(Debug, Clone)]
-pub(super) struct Sight(Arc<HashMap<&'static str, watch::Receiver<Seen>>>);
-
-/// What is seen of one kind.
-#[derive(Debug, Default)]
-struct Seen {
-    /// The version of the last change. Those of one API server ascend.
-    version: u64,
-    /// What exists.
-    uids: HashSet<String>,
-}
+pub(super) struct Sight(Arc<HashMap<&'static str, watch::Receiver<u64>>>);
 
 impl Sight {
-    /// Waits until a state of an object that the API server answered is seen, or a later one.
-    ///
-    /// # Errors
-    /// When it still is not after `patience`, in real time.
-    pub(super) async fn reaches(&self, kind: &str, version: &str, patience: Duration) -> Result<(), NotSeen> {
-        // A version that is no number says nothing of what came before it.
-        let Ok(version) = version.parse::<u64>() else { return Ok(()) };
-        self.wait_for(kind, patience, |seen| seen.version >= version).await
-    }
-
-    /// Waits until an object is seen to be gone.
-    ///
-    /// # Errors
-    /// As [`reaches`](Self::reaches).
-    pub(super) async fn loses(&self, kind: &str, uid: &str, patience: Duration) -> Result<(), NotSeen> {
-        self.wait_for(kind, patience, |seen| !seen.uids.contains(uid)).await
-    }
-
-    async fn wait_for(&self, kind: &str, patience: Duration, is_so: impl FnMut(&Seen) -> bool) -> Result<(), NotSeen> {
-        // Nothing is judged by the other kinds.
-        let Some(mut seen) = self.0.get(kind).cloned() else { return Ok(()) };
-        match tokio::time::timeout(patience, seen.wait_for(is_so)).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(NotSeen),
+    /// Waits until a state of an object that the API server answered is recorded, or a later one. Who has written something
+    /// does so: what is judged next would otherwise be judged by how things were before.
+    pub(super) async fn reaches(&self, kind: &str, version: &str) {
+        // Nothing is judged by the other kinds. The versions of one API server ascend; one that is no number says nothing of
+        // what came before it.
+        let (Some(mut seen), Ok(version)) = (self.0.get(kind).cloned(), version.parse::<u64>()) else { return };
+        if seen.wait_for(|seen| *seen >= version).await.is_err() {
+            // The watch is over, and will never show it.
+            std::future::pending::<()>().await;
         }
     }
 }
-
-/// The watch has not shown in time what the API server had answered.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct NotSeen;
 
 impl Watches {
     /// Starts watching; must be called in the runtime that shall do it.
@@ -97,7 +68,7 @@ impl Watches {
             let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural);
             let api = Api::all_with(client.clone(), &resource);
             let unseen = history.unseen(kind);
-            let (sees, seen) = watch::channel(Seen::default());
+            let (sees, seen) = watch::channel(0);
             sight.insert(kind, seen);
             tasks.spawn(Watch { api, kind, history: history.clone(), known: HashMap::new(), sees }.go_on(unseen));
         }
@@ -120,7 +91,7 @@ struct Watch {
     /// What is known to exist, so that a list after a broken watch tells what has gone meanwhile.
     known: HashMap<String, Arc<Value>>,
     /// Told after each change is recorded.
-    sees: watch::Sender<Seen>,
+    sees: watch::Sender<u64>,
 }
 
 impl Watch {
@@ -164,7 +135,6 @@ impl Watch {
             }
         }
         self.known = listed;
-        self.sees.send_modify(|seen| seen.uids = self.known.keys().cloned().collect());
         self.saw(&version);
         Ok(version)
     }
@@ -202,9 +172,6 @@ impl Watch {
                     let (uid, object) = plain(object, self.kind);
                     self.record(Change::Deleted, &object);
                     self.known.remove(&uid);
-                    self.sees.send_modify(|seen| {
-                        seen.uids.remove(&uid);
-                    });
                     version
                 }
                 WatchEvent::Bookmark(bookmark) => bookmark.metadata.resource_version,
@@ -226,9 +193,6 @@ impl Watch {
             }
             _ => {
                 self.record(Change::Applied, &object);
-                self.sees.send_modify(|seen| {
-                    seen.uids.insert(uid.clone());
-                });
                 self.known.insert(uid, object);
             }
         }
@@ -238,7 +202,7 @@ impl Watch {
     /// All up to this version is recorded.
     fn saw(&self, version: &str) {
         if let Ok(version) = version.parse() {
-            self.sees.send_modify(|seen| seen.version = version);
+            self.sees.send_replace(version);
         }
     }
 
@@ -285,6 +249,7 @@ fn plain(object: DynamicObject, kind: &str) -> (String, Arc<Value>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures::FutureExt;
     use serde_json::json;
 
     #[test]
@@ -314,20 +279,15 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_written_is_waited_for() {
-        let moment = Duration::from_millis(20);
-        let (sees, seen) = watch::channel(Seen { version: 7, uids: ["u".to_owned()].into() });
+        let (sees, seen) = watch::channel(7);
         let sight = Sight(Arc::new([("Pod", seen)].into()));
-        assert_eq!(sight.reaches("Pod", "7", moment).await, Ok(()));
-        assert_eq!(sight.reaches("Pod", "8", moment).await, Err(NotSeen));
-        assert_eq!(sight.reaches("Secret", "8", moment).await, Ok(()), "nobody watches those");
-        assert_eq!(sight.loses("Pod", "u", moment).await, Err(NotSeen));
+        let is_seen = |kind, version| sight.reaches(kind, version).now_or_never().is_some();
+        assert!(is_seen("Pod", "7"));
+        assert!(!is_seen("Pod", "8"));
+        assert!(is_seen("Secret", "8"), "nobody watches those");
 
-        let (waiting, ()) = tokio::join!(
-            async { (sight.reaches("Pod", "9", Duration::MAX).await, sight.loses("Pod", "u", Duration::MAX).await) },
-            async {
-                sees.send_replace(Seen { version: 10, uids: HashSet::new() });
-            },
-        );
-        assert_eq!(waiting, (Ok(()), Ok(())));
+        tokio::join!(sight.reaches("Pod", "9"), async { sees.send_replace(10) });
+        drop(sees);
+        assert!(!is_seen("Pod", "11"), "a watch that is over shows nothing more");
     }
 }
