@@ -75,6 +75,14 @@ pub fn whole_gigabytes(lab: &Lab, label: String) -> String {
     }
 }
 
+/// From 1.6 on the replacement of a node is there before the node's pods are taken for pods without one. Older versions do it
+/// the other way round: a provisioner that looks in between makes a second node for them, and without consolidation both
+/// stay. It is a matter of milliseconds, and so no known fault that a run could expect.
+#[must_use]
+pub fn makes_each_replacement_once(lab: &Lab) -> bool {
+    lab.provisioner_is_since("1.6.0")
+}
+
 /// From 1.7 on a launch that Azure refuses is given up after five minutes. Older versions try until the time for
 /// registration is over, a quarter of an hour.
 #[must_use]

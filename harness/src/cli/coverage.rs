@@ -1,28 +1,33 @@
 //! `catnap coverage`: which statements of the documents are proven by which scenarios.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
 
 use clap::Args;
 use miette::{IntoDiagnostic, Result, miette};
+use serde::Serialize;
 
+use super::parts::PartsArgs;
 use super::run::find_suites;
 use crate::coverage::{Claims, Coverage, Row, last_results};
-use crate::report::Palette;
+use crate::report::{Facts, Palette};
 use crate::runner::{Workspace, list};
 
 const EXAMPLES: &str = "\
 A FILTER is the name of a suite (drift), the id of a claim (DRIFT-01) or the beginning of one (DRIFT).
 
-Each claim is printed with the scenarios that name it and what they came to when `catnap run` ran them last, or with the
-reason why it has none. A scenario names its claims at the beginning of its doc comment; reasons stand in
-suites/uncovered.yaml, the claims themselves in suites/claims.yaml.
+Each claim is printed with the scenarios that name it and what they came to when `catnap run` ran them last with these real
+parts (those that it takes without options, unless others are named), or with the reason why it has none. A scenario names
+its claims at the beginning of its doc comment; reasons stand in suites/uncovered.yaml, the claims themselves in
+suites/claims.yaml.
 
 Examples:
   catnap coverage                              all claims, by suite
   catnap coverage drift                        those of one suite
   catnap coverage --uncovered                  those without a scenario, with the reasons
+  catnap coverage --provisioner-version 1.6.3  what scenarios came to with another provisioner
   catnap coverage --json > coverage.json       for programs
 
 Exit status:
@@ -52,10 +57,22 @@ pub(super) struct CoverageArgs {
     /// Folder whose runs say what scenarios came to [default: that in which `catnap run` keeps its runs]
     #[arg(long, value_name = "DIR")]
     artefacts: Option<PathBuf>,
+    #[command(flatten)]
+    parts: PartsArgs,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Known<'a> {
+    /// The real parts of the runs that say what scenarios came to.
+    parts: BTreeMap<&'a str, &'a str>,
+    #[serde(flatten)]
+    coverage: &'a Coverage,
 }
 
 /// Does what `catnap coverage` asks for.
 pub(super) async fn coverage(args: CoverageArgs) -> Result<u8> {
+    let parts = args.parts.checked()?;
     let claims = Claims::of_this_build().into_diagnostic()?;
     let workspace = Workspace::locate();
     let suites = find_suites(&workspace, args.suites.as_deref(), args.no_build).await?;
@@ -64,7 +81,12 @@ pub(super) async fn coverage(args: CoverageArgs) -> Result<u8> {
         .artefacts
         .unwrap_or_else(|| workspace.map_or_else(|_| PathBuf::from("artefacts"), |found| found.target.join("catnap")));
     let named = scenarios.iter().map(|scenario| (scenario.id.to_string(), scenario.doc.as_deref()));
-    let mut coverage = Coverage::of(&claims, named, &last_results(&runs));
+    let with = told(&parts.facts());
+    let last = last_results(&runs, &parts.facts());
+    if last.is_empty() {
+        eprintln!("note: no scenario was run with {with} yet, by what is kept in {}", runs.display());
+    }
+    let mut coverage = Coverage::of(&claims, named, &last);
     let code = u8::from(!coverage.problems.is_empty());
 
     let asked = |row: &Row| {
@@ -80,16 +102,24 @@ pub(super) async fn coverage(args: CoverageArgs) -> Result<u8> {
         ));
     }
     let text = if args.json {
-        format!("{}\n", serde_json::to_string_pretty(&coverage).into_diagnostic()?)
+        let parts = parts.facts();
+        let known = Known { parts: parts.iter().collect(), coverage: &coverage };
+        format!("{}\n", serde_json::to_string_pretty(&known).into_diagnostic()?)
     } else {
-        render(&coverage, args.uncovered, Palette::of(&std::io::stdout()))
+        render(&coverage, &with, args.uncovered, Palette::of(&std::io::stdout()))
     };
     // The one who reads may have gone.
     let _ = std::io::stdout().write_all(text.as_bytes());
     Ok(code)
 }
 
-fn render(coverage: &Coverage, uncovered: bool, palette: Palette) -> String {
+/// `karpenter-azure 1.7.1 and kubernetes 1.34.4`.
+fn told(parts: &Facts) -> String {
+    let parts: Vec<_> = parts.iter().map(|(name, value)| format!("{name} {value}")).collect();
+    parts.join(" and ")
+}
+
+fn render(coverage: &Coverage, with: &str, uncovered: bool, palette: Palette) -> String {
     let mut text = String::new();
     let mut suite = "";
     for row in &coverage.rows {
@@ -123,7 +153,7 @@ fn render(coverage: &Coverage, uncovered: bool, palette: Palette) -> String {
         let percent = |part: usize| (part * 100).checked_div(all).unwrap_or(0);
         let _ = writeln!(
             text,
-            "\n{} claims, {all} of them to be tested: {covered} with a scenario ({} %), {proven} with one that passed last ({} %)",
+            "\n{} claims, {all} of them to be tested: {covered} with a scenario ({} %), {proven} with one that passed last with {with} ({} %)",
             coverage.rows.len(),
             percent(covered),
             percent(proven),

@@ -75,7 +75,8 @@ impl MatrixArgs {
         // None is the default version.
         let choices = |given: &[String]| -> Vec<Option<String>> {
             let mut seen = BTreeSet::new();
-            let given: Vec<_> = given.iter().filter(|version| seen.insert(*version)).cloned().map(Some).collect();
+            let once = given.iter().filter(|version| seen.insert(version.trim_start_matches('v')));
+            let given: Vec<_> = once.cloned().map(Some).collect();
             if given.is_empty() { vec![None] } else { given }
         };
         let mut all = Vec::new();
@@ -126,14 +127,7 @@ impl PartsArgs {
     /// The versions that these choose.
     #[must_use]
     pub fn versions(&self) -> Versions {
-        let mut versions = Versions::default();
-        if let Some(version) = &self.kubernetes {
-            versions.kubernetes.clone_from(version);
-        }
-        if let Some(version) = &self.provisioner_version {
-            versions.provisioner.clone_from(version);
-        }
-        versions
+        Versions::chosen(self.kubernetes.as_deref(), self.provisioner_version.as_deref())
     }
 
     /// Settings of a lab that is no scenario's, with these parts.
@@ -148,6 +142,19 @@ impl PartsArgs {
         settings.versions = self.versions();
         settings.provisioner.clone_from(&self.provisioner);
         Ok(settings)
+    }
+
+    /// What reports say of them: versions, or the path of a provisioner of one's own.
+    #[must_use]
+    pub fn facts(&self) -> Facts {
+        let versions = self.versions();
+        let mut facts = Facts::default();
+        facts.set("kubernetes", versions.kubernetes);
+        match &self.provisioner {
+            Some(path) => facts.set("karpenter-azure", path.to_string_lossy()),
+            None => facts.set("karpenter-azure", versions.provisioner),
+        }
+        facts
     }
 
     /// The options that choose these parts again.
@@ -176,14 +183,8 @@ pub async fn prepare_components(parts: &PartsArgs) -> Result<Facts> {
     }
     let store = Store::open(options).map_err(trouble)?;
     let display = FetchDisplay::new();
-    let binaries = store.resolve(&parts.versions(), |progress| display.report(progress)).await.map_err(trouble)?;
-    let mut facts = Facts::default();
-    facts.set("kubernetes", &binaries.versions.kubernetes);
-    match &parts.provisioner {
-        Some(path) => facts.set("karpenter-azure", path.to_string_lossy()),
-        None => facts.set("karpenter-azure", &binaries.versions.provisioner),
-    }
-    Ok(facts)
+    store.resolve(&parts.versions(), |progress| display.report(progress)).await.map_err(trouble)?;
+    Ok(parts.facts())
 }
 
 /// A component's error as the command tells it.
@@ -200,7 +201,7 @@ mod tests {
         let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<Vec<_>>();
         let matrix = MatrixArgs {
             provisioner: None,
-            provisioner_version: texts(&["1.6.3", "1.7.1", "1.6.3"]),
+            provisioner_version: texts(&["1.6.3", "1.7.1", "v1.6.3"]),
             kubernetes: texts(&["1.33.13", "1.34.4"]),
         };
         let labels: Vec<_> = matrix.combinations().unwrap().iter().map(PartsArgs::label).collect();
@@ -214,6 +215,14 @@ mod tests {
             ]
         );
         assert_eq!(MatrixArgs::default().combinations().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_version_may_be_the_name_of_its_tag() {
+        let version = Some("v1.6.3".to_owned());
+        let parts = PartsArgs { provisioner_version: version, ..PartsArgs::default() };
+        let facts = parts.facts();
+        assert!(facts.iter().eq([("kubernetes", "1.34.4"), ("karpenter-azure", "1.6.3")]));
     }
 
     fn error(path: &str) -> String {

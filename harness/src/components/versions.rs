@@ -30,6 +30,19 @@ impl Default for Versions {
 }
 
 impl Versions {
+    /// These of Kubernetes and of the provisioner, the default where none is given. A leading `v` is left out: tags of both
+    /// projects have one, and people copy them.
+    #[must_use]
+    pub fn chosen(kubernetes: Option<&str>, provisioner: Option<&str>) -> Self {
+        let mut versions = Self::default();
+        for (chosen, version) in [(kubernetes, &mut versions.kubernetes), (provisioner, &mut versions.provisioner)] {
+            if let Some(chosen) = chosen {
+                chosen.strip_prefix('v').unwrap_or(chosen).clone_into(version);
+            }
+        }
+        versions
+    }
+
     /// The version of one component.
     #[must_use]
     pub fn of(&self, component: Component) -> &str {

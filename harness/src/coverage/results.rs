@@ -8,7 +8,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::report::{ScenarioReport, Verdict};
+use crate::report::{Facts, ScenarioReport, Verdict};
 
 /// Name of the file in a run's folder.
 const FILE: &str = "results.jsonl";
@@ -45,17 +45,20 @@ pub fn record_result(run: &Path, report: &ScenarioReport) -> std::io::Result<()>
     OpenOptions::new().create(true).append(true).open(run.join(FILE))?.write_all(line.as_bytes())
 }
 
-/// The last result of each scenario in the runs whose folders lie in `above`. Lines that cannot be read are passed over:
-/// a run may be under way.
+/// The last result of each scenario with these facts (the parts it ran with) in the runs whose folders lie in `above`. Lines
+/// that cannot be read are passed over: a run may be under way.
 #[must_use]
-pub fn last_results(above: &Path) -> BTreeMap<String, LastResult> {
+pub fn last_results(above: &Path, facts: &Facts) -> BTreeMap<String, LastResult> {
+    let with_these = |result: &LastResult| {
+        facts.iter().all(|(name, value)| result.facts.get(name).is_some_and(|known| known == value))
+    };
     let mut last: BTreeMap<String, LastResult> = BTreeMap::new();
     for run in std::fs::read_dir(above).into_iter().flatten().flatten() {
         // The link to the latest run would only say again what that one says.
         if run.file_type().is_ok_and(|kind| kind.is_symlink()) {
             continue;
         }
-        for result in results_in(&run.path()) {
+        for result in results_in(&run.path()).into_iter().filter(with_these) {
             if last.get(&result.scenario).is_none_or(|known| known.started <= result.started) {
                 last.insert(result.scenario.clone(), result);
             }
@@ -83,32 +86,43 @@ fn word(verdict: &Verdict) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{Facts, ScenarioId};
+    use crate::report::ScenarioId;
     use std::time::Duration;
 
+    fn provisioner(version: &str) -> Facts {
+        let mut facts = Facts::default();
+        facts.set("karpenter-azure", version);
+        facts
+    }
+
     #[test]
-    fn the_latest_word_on_a_scenario_counts_whatever_the_folders_are_called() {
+    fn the_latest_word_on_a_scenario_with_these_parts_counts_whatever_the_folders_are_called() {
         let above = tempfile::tempdir().unwrap();
-        let report = |second: i64, verdict| ScenarioReport {
+        let report = |second: i64, version, verdict| ScenarioReport {
             id: ScenarioId::new("drift", "a"),
             verdict,
             started: Timestamp::from_second(second).unwrap(),
             took: Duration::ZERO,
-            facts: Facts::default(),
+            facts: provisioner(version),
             attachments: Vec::new(),
             output: String::new(),
             repeat: String::new(),
         };
-        for (run, second, verdict) in [
-            ("b", 1, Verdict::Passed { assertions: 1 }),
-            ("a", 2, Verdict::Failed { message: "no node\nmore".into(), body: String::new() }),
+        for (run, second, version, verdict) in [
+            ("b", 1, "1.7.1", Verdict::Passed { assertions: 1 }),
+            ("a", 2, "1.7.1", Verdict::Failed { message: "no node\nmore".into(), body: String::new() }),
+            ("c", 3, "1.6.3", Verdict::Skipped { reason: "too old".into() }),
         ] {
             std::fs::create_dir(above.path().join(run)).unwrap();
-            record_result(&above.path().join(run), &report(second, verdict)).unwrap();
+            record_result(&above.path().join(run), &report(second, version, verdict)).unwrap();
         }
         std::fs::write(above.path().join("b/results.jsonl.tmp"), "half a li").unwrap();
-        let last = last_results(above.path());
-        let word = last.get("drift::a").map(|last| (last.result.as_str(), last.message.as_str()));
-        assert_eq!(word, Some(("failed", "no node")));
+        let word = |version| {
+            let last = last_results(above.path(), &provisioner(version));
+            last.get("drift::a").map(|last| (last.result.clone(), last.message.clone()))
+        };
+        assert_eq!(word("1.7.1"), Some(("failed".into(), "no node".into())));
+        assert_eq!(word("1.6.3"), Some(("skipped".into(), "too old".into())));
+        assert_eq!(word("1.5.1"), None);
     }
 }

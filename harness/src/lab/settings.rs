@@ -70,13 +70,8 @@ impl Settings {
                 .ok_or_else(|| format!("CATNAP_PATIENCE={text}: give a time such as 90s, 5m or 1h30m"))?,
             None => PATIENCE,
         };
-        let mut versions = Versions::default();
-        if let Some(version) = var("CATNAP_KUBERNETES_VERSION") {
-            versions.kubernetes = version;
-        }
-        if let Some(version) = var("CATNAP_PROVISIONER_VERSION") {
-            versions.provisioner = version;
-        }
+        let (kubernetes, provisioner) = (var("CATNAP_KUBERNETES_VERSION"), var("CATNAP_PROVISIONER_VERSION"));
+        let versions = Versions::chosen(kubernetes.as_deref(), provisioner.as_deref());
         Ok(Self {
             scenario: var("CATNAP_SCENARIO").unwrap_or_else(running_test),
             seed,

@@ -26,7 +26,7 @@ async fn a_budget_bounds_how_many_drifted_nodes_go_at_once(#[future(awt)] lab: L
 
     cluster.apply(changed_class()).await?;
 
-    replaced(&cluster, "p", &before, &mark).await?;
+    replaced(&lab, &cluster, "p", &before, &mark).await?;
     cluster.expect(node_claims().none_with_condition("Drifted")).now()?;
     cluster.expect(node_claims().of_pool("p").at_most_disrupted(1)).at_every_instant_since(&mark)
 }
@@ -42,7 +42,7 @@ async fn a_pod_disruption_budget_holds_while_drifted_nodes_go(#[future(awt)] lab
 
     cluster.apply(changed_class()).await?;
 
-    replaced(&cluster, "p", &before, &mark).await?;
+    replaced(&lab, &cluster, "p", &before, &mark).await?;
     cluster.expect(pods("web-p").at_least_running(2)).at_every_instant_since(&mark)
 }
 
@@ -63,7 +63,7 @@ async fn the_replacement_is_in_service_before_the_old_node_goes(#[future(awt)] l
     cluster.expect(ordered).within(minutes(1)).await?;
     let serving = pods("web-p").kept(&pod).and(pods("web-p").running(1));
     cluster.expect(serving.and(nodes().named(&node).all_ready())).throughout(seconds(90)).await?;
-    replaced(&cluster, "p", &before, &mark).await
+    replaced(&lab, &cluster, "p", &before, &mark).await
 }
 
 /// What keeps a drifted node with this pod on it from being replaced.
@@ -111,7 +111,7 @@ async fn a_protected_node_is_not_replaced(
         Protection::DoNotDisruptPod => cluster.annotate("v1", "Pod", &pod, DO_NOT_DISRUPT, None).await?,
         Protection::DoNotDisruptNode => cluster.annotate("v1", "Node", &node, DO_NOT_DISRUPT, None).await?,
     }
-    replaced(&cluster, "p", &before, &mark).await
+    replaced(&lab, &cluster, "p", &before, &mark).await
 }
 
 /// DRIFT-22+: a budget of zero blocks drift, and the node pool says so; raised, the node is replaced.
@@ -129,7 +129,7 @@ async fn a_budget_of_zero_blocks_drift(#[future(awt)] lab: Lab) -> Outcome {
     cluster.expect(node_claims().of_pool("p").kept(&before)).throughout(minutes(2)).await?;
     let mark = cluster.mark();
     cluster.apply(steady("p").budgets([Budget::nodes("1")])).await?;
-    replaced(&cluster, "p", &before, &mark).await
+    replaced(&lab, &cluster, "p", &before, &mark).await
 }
 
 /// DRIFT-22+: a budget of zero for `Drifted` blocks drift and nothing else: of two drifted nodes the one that becomes
@@ -176,7 +176,7 @@ async fn a_budget_with_a_schedule_blocks_drift_in_its_window(
     let closing: jiff::Timestamp = "2026-03-02T08:59:00Z".parse()?;
     let rest = std::time::Duration::try_from(closing.duration_since(lab.clock().now()))?;
     cluster.expect(node_claims().of_pool("p").kept(&before)).throughout(rest).await?;
-    replaced(&cluster, "p", &before, &mark).await
+    replaced(&lab, &cluster, "p", &before, &mark).await
 }
 
 /// DRIFT-23+: with a `terminationGracePeriod` nothing holds a drifted node for longer than that: its drain begins in
@@ -291,7 +291,7 @@ async fn a_drifted_node_is_replaced_at_the_pools_limit(#[future(awt)] lab: Lab) 
 
     cluster.apply(changed_class()).await?;
 
-    replaced(&cluster, "p", &before, &mark).await?;
+    replaced(&lab, &cluster, "p", &before, &mark).await?;
     cluster.expect(node_claims().of_pool("p").at_most(2)).at_every_instant_since(&mark)?;
     let used = cluster.get("karpenter.sh/v1", "NodePool", "p").await?["spec"]["limits"]["cpu"].clone();
     lab.verify("the limit", json!("2"), used)

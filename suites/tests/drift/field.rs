@@ -32,7 +32,7 @@ async fn tags_are_put_on_what_is_there(#[future(awt)] lab: Lab) -> Outcome {
 
     // The control: any other field of the class.
     cluster.apply(node_class("p").spec("tags", json!({ "team": "web" })).max_pods(100)).await?;
-    replaced(&cluster, "p", &before, &mark).await
+    replaced(&lab, &cluster, "p", &before, &mark).await
 }
 
 /// DRIFT-29+: what a node pool says about itself and not about its nodes drifts nothing: limits, weight, budgets,
@@ -62,7 +62,7 @@ async fn behaviour_of_a_node_pool_is_no_drift(#[future(awt)] lab: Lab) -> Outcom
 
     // The control: a label of its nodes.
     cluster.apply(pool.label(KEY, "1")).await?;
-    replaced(&cluster, "p", &before, &mark).await
+    replaced(&lab, &cluster, "p", &before, &mark).await
 }
 
 /// A field of the template of a node pool.
@@ -111,7 +111,7 @@ async fn a_change_in_the_template_replaces_the_nodes(#[future(awt)] lab: Lab, #[
         let new = cluster.nodes_of_pool("p").into_iter().find(|name| !old.contains(name)).unwrap_or_default();
         without_taint(&cluster, &new).await?;
     }
-    replaced(&cluster, "p", &before, &mark).await?;
+    replaced(&lab, &cluster, "p", &before, &mark).await?;
     let all = nodes().of_pool("p");
     match field {
         Template::Label => cluster.expect(all.all_labelled(KEY, "1")).now(),
@@ -197,7 +197,7 @@ async fn a_size_that_is_withdrawn_is_replaced(#[future(awt)] lab: Lab) -> Outcom
     cluster.expect(node_claims().of_pool("p").all_drifted("InstanceTypeNotFound")).within(minutes(30)).await?;
     lab.known_fault("drift-of-a-missing-size-is-forgotten", &["1.6.3"], async {
         cluster.apply(pool()).await?;
-        replaced(&cluster, "p", &before, &mark).await?;
+        replaced(&lab, &cluster, "p", &before, &mark).await?;
         cluster.expect(nodes().of_pool("p").all_of_size(&[D2])).now()
     })
     .await
@@ -261,6 +261,6 @@ async fn a_change_of_the_node_class_replaces_the_nodes(
 
     cluster.expect(node_claims().of_pool("p").all_drifted("NodeClassDrift")).within(minutes(1)).await?;
     cluster.apply(steady("p")).await?;
-    replaced(&cluster, "p", &before, &mark).await?;
+    replaced(&lab, &cluster, "p", &before, &mark).await?;
     cluster.expect(shows()).now()
 }

@@ -72,7 +72,7 @@ async fn a_killed_provisioner_finishes_what_it_began(#[future(awt)] lab: Lab, #[
     lab.clock().advance(minutes(2)).await;
     lab.restart_provisioner(&cluster).await?;
 
-    replaced(&cluster, "p", &before, &mark).await?;
+    replaced(&lab, &cluster, "p", &before, &mark).await?;
     cluster.expect(nodes().any_tainted(DISRUPTED).not()).now()?;
     cluster.expect(node_claims().of_pool("p").at_most(2).and(vms().at_most(2))).at_every_instant_since(&mark)
 }
@@ -93,7 +93,7 @@ async fn a_restart_of_the_provisioner_drifts_nothing(#[future(awt)] lab: Lab) ->
 
     lab.restart_provisioner(&cluster).await?;
 
-    nothing_drifts(&cluster, &before, &mark).await
+    nothing_drifts(&lab, &cluster, &before, &mark).await
 }
 
 /// DRIFT-40+: an upgrade of the provisioner, its custom resources included, drifts nothing either: nodes that an older
@@ -114,16 +114,16 @@ async fn an_upgrade_of_the_provisioner_drifts_nothing(#[future(awt)] lab: Lab, #
     lab.provisioner().version(NEWEST);
     lab.restart_provisioner(&cluster).await?;
 
-    nothing_drifts(&cluster, &before, &mark).await
+    nothing_drifts(&lab, &cluster, &before, &mark).await
 }
 
 /// The two nodes of `before` stay for half an hour, undrifted; then, as the control that the provisioner is at work, a
 /// change of their class replaces them.
-async fn nothing_drifts(cluster: &Cluster, before: &[String], since: &Mark) -> Outcome {
+async fn nothing_drifts(lab: &Lab, cluster: &Cluster, before: &[String], since: &Mark) -> Outcome {
     cluster.expect(node_claims().of_pool("p").kept(before)).throughout(minutes(30)).await?;
     cluster.expect(node_claims().none_with_condition("Drifted")).at_every_instant_since(since)?;
     cluster.expect(vms().count(2)).at_every_instant_since(since)?;
 
     cluster.apply(node_class("p").max_pods(100)).await?;
-    replaced(cluster, "p", before, since).await
+    replaced(lab, cluster, "p", before, since).await
 }

@@ -68,7 +68,7 @@ async fn another_default_subnet_moves_the_nodes_without_one(#[future(awt)] lab: 
 
     cluster.expect(node_claims().of_pool("p").all_drifted("SubnetDrift")).within(minutes(6)).await?;
     cluster.apply(steady("p")).await?;
-    replaced(&cluster, "p", &before, &mark).await?;
+    replaced(&lab, &cluster, "p", &before, &mark).await?;
     cluster.expect(nodes().of_pool("p").all_in_subnet(&custom_subnet)).now()?;
     cluster.expect(node_claims().of_pool("q").kept(&named)).at_every_instant_since(&mark)?;
     cluster.expect(nodes().of_pool("q").all_in_subnet(&cluster_subnet)).now()
@@ -108,7 +108,7 @@ async fn a_moved_interface_is_subnet_drift(#[future(awt)] lab: Lab) -> Outcome {
 
     cluster.expect(node_claims().all_drifted("SubnetDrift")).within(minutes(6)).await?;
     cluster.apply(steady("p")).await?;
-    replaced(&cluster, "p", &before, &mark).await?;
+    replaced(&lab, &cluster, "p", &before, &mark).await?;
     cluster.expect(nodes().of_pool("p").all_in_subnet(&custom_subnet)).now()
 }
 

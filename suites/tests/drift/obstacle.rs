@@ -102,7 +102,7 @@ async fn nodes_do_not_move_to_a_subnet(
             azure.role("Network Contributor").on(&custom_subnet2).to(&identity).assign().await?;
         }
     }
-    replaced(&cluster, "p", &before, &mark).await?;
+    replaced(&lab, &cluster, "p", &before, &mark).await?;
     cluster.expect(nodes().of_pool("p").all_in_subnet(&custom_subnet2)).now()
 }
 
@@ -158,7 +158,7 @@ async fn a_replacement_that_never_becomes_ready_leaves_the_old_node(#[future(awt
     lab.machines().ready_after(Some(std::time::Duration::ZERO));
     let broken = cluster.nodes_of_pool("p").into_iter().find(|name| *name != node).unwrap_or_default();
     cluster.delete("v1", "Node", &broken).await?;
-    replaced(&cluster, "p", &before, &mark).await
+    replaced(&lab, &cluster, "p", &before, &mark).await
 }
 
 /// DRIFT-15+: with another node pool that can take them, the pods of nodes whose own class has become useless move there.

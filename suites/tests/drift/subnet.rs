@@ -57,7 +57,7 @@ async fn nodes_move_to_the_new_subnet_and_the_old_one_is_free(#[future(awt)] lab
 
     cluster.apply(node_class("p").vnet_subnet_id(custom_subnet2.id())).await?;
 
-    replaced(&cluster, "p", &before, &mark).await?;
+    replaced(&lab, &cluster, "p", &before, &mark).await?;
     cluster.expect(nodes().of_pool("p").all_in_subnet(&custom_subnet2)).now()?;
     cluster.expect(node_claims().none_with_condition("Drifted")).now()?;
     // The address of an interface that went with its machine is held for three minutes.
@@ -96,7 +96,7 @@ async fn any_change_of_the_id_replaces_the_nodes(
 
     cluster.expect(node_claims().of_pool("p").all_drifted("NodeClassDrift")).within(minutes(1)).await?;
     cluster.apply(steady("p")).await?;
-    replaced(&cluster, "p", &before, &mark).await?;
+    replaced(&lab, &cluster, "p", &before, &mark).await?;
     let expected = if expected == "cluster-subnet" { &cluster_subnet } else { &custom_subnet };
     cluster.expect(nodes().of_pool("p").all_in_subnet(expected)).now()
 }

@@ -36,6 +36,9 @@ async fn the_cheapest_size_that_holds_the_pod_is_taken(#[future(awt)] lab: Lab, 
 #[rstest]
 #[tokio::test]
 async fn a_mixed_load_costs_no_more_than_a_machine_for_each_pod(#[future(awt)] lab: Lab) -> Outcome {
+    if !has_the_prices_of_the_catalog(&lab) {
+        return Ok(());
+    }
     let pool = any_size("p").requirement(ARCH, "In", &["amd64"]).consolidate_after("0s");
     let cluster = cluster_with(&lab, &[("p", pool)]).await?;
     let load = [("small", 6, 0.5, 1.0), ("middle", 3, 1.5, 6.0), ("lean", 1, 3.0, 2.0), ("fat", 1, 0.5, 24.0)];

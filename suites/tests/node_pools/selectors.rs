@@ -169,6 +169,34 @@ async fn an_ephemeral_disk_that_fits_by_its_number_alone_is_not_asked_for(#[futu
     .await
 }
 
+/// NP-24: an OS disk that is too large for the cache of a size, and fits on its temporary disk, is put there by name or is not
+/// ephemeral, since Azure takes the cache where no place is named. 1.5.1 goes by the larger of the two and names none.
+#[rstest]
+#[tokio::test]
+async fn an_os_disk_too_large_for_the_cache_is_not_put_there(#[future(awt)] lab: Lab) -> Outcome {
+    let size = "Standard_B16ms";
+    let disks = lab.region().catalog().size(lab.region().name(), size);
+    let fits = disks.map(|size| (size.cached_disk_bytes >> 30 < 128, size.temp_disk_mib >> 10 >= 128));
+    lab.verify(
+        &format!("a {size} has room for 128 GiB not in its cache, on its temporary disk"),
+        Some((true, true)),
+        fits,
+    )?;
+    let pool = any_size("p").requirement(SKU_NAME, "In", &[size]);
+    let cluster = cluster_with(&lab, &[("p", pool)]).await?;
+    cluster.apply(deployment("web").cpu("5").on_pool("p")).await?;
+
+    lab.known_fault("ephemeral-disk-without-a-place", &["1.5.1"], async {
+        cluster.expect(pods("web").all_running()).within(minutes(10)).await?;
+        let machine = Machine::of_pool(&lab, &cluster, "p")?;
+        let settings = &machine.vm["properties"]["storageProfile"]["osDisk"]["diffDiskSettings"];
+        let place = settings["placement"].as_str();
+        let right = settings.is_null() || place == Some("ResourceDisk");
+        lab.verify(&format!("an OS disk with the settings {settings} is where it fits"), true, right)
+    })
+    .await
+}
+
 /// NP-14, NP-26, NP-43: where no size meets a requirement no machine is made, and an event says why. `Standard_A1_v2`,
 /// an example of the document, has one vCPU and 2 GiB: too small for a node, and never offered.
 #[rstest]
