@@ -3,7 +3,9 @@
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use crate::components::{Component, ComponentError, FetchDisplay, Selection, Source, Store, StoreOptions, Versions};
+use crate::components::{
+    Component, ComponentError, FetchDisplay, Selection, Source, Store, StoreOptions, Versions, number,
+};
 
 /// Fetch, list and remove the real parts that labs are made of
 #[derive(Debug, Clone, Args)]
@@ -167,9 +169,7 @@ fn clean(arguments: &CleanArgs) -> Result<(), ComponentError> {
 
 fn selection(text: &str) -> Result<Selection, String> {
     match text.split_once('@') {
-        Some((name, version)) => {
-            Ok(Selection::Version(name.parse()?, version.strip_prefix('v').unwrap_or(version).to_owned()))
-        }
+        Some((name, version)) => Ok(Selection::Version(name.parse()?, number(version).to_owned())),
         None => text.parse().map(Selection::Component),
     }
 }

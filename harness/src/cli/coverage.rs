@@ -72,7 +72,7 @@ struct Known<'a> {
 
 /// Does what `catnap coverage` asks for.
 pub(super) async fn coverage(args: CoverageArgs) -> Result<u8> {
-    let parts = args.parts.checked()?;
+    let parts = args.parts.checked()?.facts();
     let claims = Claims::of_this_build().into_diagnostic()?;
     let workspace = Workspace::locate();
     let suites = find_suites(&workspace, args.suites.as_deref(), args.no_build).await?;
@@ -81,8 +81,8 @@ pub(super) async fn coverage(args: CoverageArgs) -> Result<u8> {
         .artefacts
         .unwrap_or_else(|| workspace.map_or_else(|_| PathBuf::from("artefacts"), |found| found.target.join("catnap")));
     let named = scenarios.iter().map(|scenario| (scenario.id.to_string(), scenario.doc.as_deref()));
-    let with = told(&parts.facts());
-    let last = last_results(&runs, &parts.facts());
+    let with = told(&parts);
+    let last = last_results(&runs, &parts);
     if last.is_empty() {
         eprintln!("note: no scenario was run with {with} yet, by what is kept in {}", runs.display());
     }
@@ -102,7 +102,6 @@ pub(super) async fn coverage(args: CoverageArgs) -> Result<u8> {
         ));
     }
     let text = if args.json {
-        let parts = parts.facts();
         let known = Known { parts: parts.iter().collect(), coverage: &coverage };
         format!("{}\n", serde_json::to_string_pretty(&known).into_diagnostic()?)
     } else {

@@ -7,7 +7,7 @@ use clap::Args;
 use miette::{Result, miette};
 
 use crate::clock::ClockKind;
-use crate::components::{ComponentError, FetchDisplay, Store, StoreOptions, Versions};
+use crate::components::{ComponentError, FetchDisplay, Store, StoreOptions, Versions, number};
 use crate::lab::Settings;
 use crate::report::Facts;
 use crate::runner::is_executable;
@@ -75,7 +75,7 @@ impl MatrixArgs {
         // None is the default version.
         let choices = |given: &[String]| -> Vec<Option<String>> {
             let mut seen = BTreeSet::new();
-            let once = given.iter().filter(|version| seen.insert(version.trim_start_matches('v')));
+            let once = given.iter().filter(|version| seen.insert(number(version)));
             let given: Vec<_> = once.cloned().map(Some).collect();
             if given.is_empty() { vec![None] } else { given }
         };

@@ -33,3 +33,4 @@ pub use machine::Machine;
 pub use progress::{Progress, Stage};
 pub use store::{Binaries, Selection, Source, Store};
 pub use versions::Versions;
+pub(crate) use versions::number;

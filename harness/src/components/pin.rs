@@ -4,7 +4,7 @@
 use include_dir::{Dir, include_dir};
 use ring::digest::{Context, SHA256};
 
-use super::versions::numeric;
+use super::versions::{number, numeric};
 use super::{Component, ComponentError};
 
 static WRAPPERS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/components");
@@ -69,7 +69,7 @@ impl Pin {
 
     /// The pin of a version, with or without a leading `v`.
     pub(super) fn find(component: Component, version: &str) -> Result<Self, ComponentError> {
-        let wanted = version.strip_prefix('v').unwrap_or(version);
+        let wanted = number(version);
         let pins = Self::all(component);
         pins.iter().find(|pin| pin.version == wanted).copied().ok_or_else(|| ComponentError::UnknownVersion {
             component,

@@ -30,14 +30,13 @@ impl Default for Versions {
 }
 
 impl Versions {
-    /// These of Kubernetes and of the provisioner, the default where none is given. A leading `v` is left out: tags of both
-    /// projects have one, and people copy them.
+    /// These of Kubernetes and of the provisioner, the default where none is given, without a leading `v`.
     #[must_use]
     pub fn chosen(kubernetes: Option<&str>, provisioner: Option<&str>) -> Self {
         let mut versions = Self::default();
         for (chosen, version) in [(kubernetes, &mut versions.kubernetes), (provisioner, &mut versions.provisioner)] {
             if let Some(chosen) = chosen {
-                chosen.strip_prefix('v').unwrap_or(chosen).clone_into(version);
+                number(chosen).clone_into(version);
             }
         }
         versions
@@ -53,6 +52,11 @@ impl Versions {
             Component::Kwok => &self.kwok,
         }
     }
+}
+
+/// A version without a leading `v`: tags of the projects have one, and people copy them.
+pub(crate) fn number(version: &str) -> &str {
+    version.strip_prefix('v').unwrap_or(version)
 }
 
 /// Sorts `1.9.0` before `1.10.0`, which text does not.
