@@ -1,6 +1,7 @@
 //! What a run tells and how it is told: the lines that a scenario's process sends up while it works, the verdict, the
 //! terminal, JUnit. Whoever shows something reads [`RunEvent`]s; nothing here starts or judges anything.
 
+mod cost;
 pub mod environment;
 mod event;
 pub mod junit;
@@ -13,6 +14,7 @@ mod repeat;
 mod scenario;
 mod summary;
 
+pub use cost::{Costs, Seconds};
 pub use environment::{EnvironmentError, ScenarioEnvironment};
 pub use event::{Display, RunEvent};
 pub use live::Live;
