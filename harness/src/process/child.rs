@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use super::clock::{ClockError, TimePage, set_clock, wake};
 use super::guardian::Guardian;
 use super::launch::Gated;
+use super::meter::cpu_time_of;
 use super::{PortLease, tail};
 use crate::history::{Event, History};
 
@@ -84,6 +85,8 @@ struct State {
     /// Its end was asked for.
     asked: bool,
     ports: Vec<PortLease>,
+    /// CPU time that it had used when it ended.
+    used: Option<Duration>,
 }
 
 impl Child {
@@ -102,7 +105,7 @@ impl Child {
             log,
             grace,
             history,
-            state: Mutex::new(State { ours: true, asked: false, ports }),
+            state: Mutex::new(State { ours: true, asked: false, ports, used: None }),
             gone: Condvar::new(),
             exit: watch::Sender::new(None),
             clock,
@@ -158,6 +161,8 @@ impl Child {
         // What it may have started goes with it; until it is reaped the group's number is certainly its own.
         let _ = killpg(self.0.group, Signal::SIGKILL);
         guardian.end(self.0.group.as_raw());
+        // Nobody tells it any more once it is reaped.
+        state.used = cpu_time_of(self.pid());
         let exit = process.wait().map_or(Exit::Status(-1), Exit::from);
         state.ours = false;
         state.ports.clear();
@@ -250,6 +255,15 @@ impl Child {
     #[must_use]
     pub fn memory(&self) -> Option<u64> {
         memory_of(&self.pid().to_string())
+    }
+
+    /// The CPU time, user and system, that it has used so far, or had used when it ended, where the system tells. What it
+    /// started counts for itself.
+    #[must_use]
+    pub fn cpu_time(&self) -> Option<Duration> {
+        // The lock keeps it from being reaped meanwhile, so the number cannot be a stranger's.
+        let state = self.lock();
+        if state.ours { cpu_time_of(self.pid()) } else { state.used }
     }
 
     pub(super) fn kill_now(&self) {

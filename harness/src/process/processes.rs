@@ -1,6 +1,6 @@
 //! All child processes of one lab.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::PermissionsExt;
@@ -13,7 +13,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use super::child::About;
 use super::guardian::Guardian;
 use super::scratch::{self, Scratch};
-use super::{Child, ChildSpec, ProcessError, launch, namespace};
+use super::{Child, ChildSpec, Meter, ProcessError, launch, namespace};
 use crate::history::{Event, History};
 
 /// Lines of a log that an error shows.
@@ -56,6 +56,21 @@ struct Family {
     children: Vec<Child>,
     folders: HashMap<String, u32>,
     stopping: bool,
+    /// CPU time, by name, of those that ended and are not among the children any more.
+    past: BTreeMap<String, Duration>,
+    /// Processes that work for the lab and are no children, by name.
+    others: Vec<(String, Meter)>,
+}
+
+impl Family {
+    /// Forgets the children that ended, except for what they used.
+    fn forget_ended(&mut self) {
+        for child in self.children.extract_if(.., |child| child.exit().is_some()) {
+            if let Some(used) = child.cpu_time() {
+                *self.past.entry(child.name().to_owned()).or_default() += used;
+            }
+        }
+    }
 }
 
 impl Processes {
@@ -199,7 +214,7 @@ impl Processes {
             clock,
         };
         let child = Child::watch(gated, about, self.0.history.clone(), self.0.guardian.clone()).map_err(failed)?;
-        family.children.retain(|child| child.exit().is_none());
+        family.forget_ended();
         family.children.push(child.clone());
         Ok(child)
     }
@@ -208,6 +223,26 @@ impl Processes {
     #[must_use]
     pub fn running(&self) -> Vec<Child> {
         self.family().children.iter().filter(|child| child.exit().is_none()).cloned().collect()
+    }
+
+    /// From now on what a process uses that works for the lab without being its child counts as the lab's, under this name.
+    /// Such a process may be there before the lab and after it.
+    pub fn count(&self, name: &str, meter: Meter) {
+        self.family().others.push((name.to_owned(), meter));
+    }
+
+    /// The CPU time, user and system, that was used so far, by name: by the processes that run, by those that ended, and by
+    /// those that are [counted](Self::count) without being children. One whose time the system does not tell is not there.
+    #[must_use]
+    pub fn cpu_time(&self) -> BTreeMap<String, Duration> {
+        let family = self.family();
+        let mut all = family.past.clone();
+        let children = family.children.iter().filter_map(|child| Some((child.name(), child.cpu_time()?)));
+        let others = family.others.iter().map(|(name, meter)| (name.as_str(), meter.used()));
+        for (name, used) in children.chain(others) {
+            *all.entry(name.to_owned()).or_default() += used;
+        }
+        all
     }
 
     /// Asks all to end, the last started first, each with its grace. What is started later still ends with the lab.

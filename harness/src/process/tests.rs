@@ -192,6 +192,66 @@ async fn two_processes_of_one_name_have_logs_of_their_own_and_a_restart_goes_on_
     assert_eq!(again.log(), first.log());
 }
 
+/// Works until it has used a tenth of a second of CPU time, as its own clock says: two digits behind the point.
+#[cfg(target_os = "linux")]
+const WORK: &str = "until read -r stat </proc/self/stat; set -- ${stat##*) }; [ $((${12} + ${13})) -ge 10 ]; do \
+                    i=0; while [ $i -lt 2000 ]; do i=$((i+1)); done; done";
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_children_used_is_known_while_they_run_and_after_their_end() {
+    let (_folder, processes) = lab();
+    let flag = processes.scratch().join("worked");
+    let worked = Probe::custom({
+        let flag = flag.clone();
+        move || {
+            let there = flag.exists();
+            async move { there.then_some(()).ok_or_else(|| "it works".to_owned()) }
+        }
+    });
+    let enough = Duration::from_millis(100);
+    let spec = shell("worker", &format!("{WORK}; touch {}; exec sleep 1000", flag.display())).ready(worked);
+    let first = processes.start(spec).await.unwrap();
+    let running = first.cpu_time().unwrap();
+    assert!(running >= enough, "{running:?}");
+    first.kill().await;
+    let ended = first.cpu_time().unwrap();
+    assert!(ended >= running, "{ended:?} after {running:?}");
+    assert_eq!(processes.cpu_time(), [("worker".to_owned(), ended)].into());
+
+    // With the next start the first is forgotten, and what it used is not.
+    let again = processes.start(shell("worker", WORK)).await.unwrap();
+    again.exited().await;
+    let idle = processes.start(shell("idle", "exec sleep 1000")).await.unwrap();
+    let sum = ended + again.cpu_time().unwrap();
+    assert!(sum >= 2 * enough, "{sum:?}");
+    let all = processes.cpu_time();
+    assert_eq!(all.get("worker"), Some(&sum));
+    assert!(all["idle"] < enough, "{all:?}");
+    drop(idle);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_is_counted_without_being_a_child_adds_up_with_the_children() {
+    let (_folder, processes) = lab();
+    let script = format!("read -r line; {WORK}; echo done; read -r line");
+    let mut other = Command::new("/bin/sh");
+    let mut other = other.args(["-c", &script]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    processes.count("worker", Meter::of(i32::try_from(other.id()).unwrap()).unwrap());
+    let child = processes.start(shell("worker", WORK)).await.unwrap();
+    child.exited().await;
+    let of_child = child.cpu_time().unwrap();
+    assert!(processes.cpu_time()["worker"] < of_child * 2, "the other has done nothing yet");
+
+    other.stdin.as_mut().unwrap().write_all(b"go\n").unwrap();
+    std::io::Read::read_exact(other.stdout.as_mut().unwrap(), &mut [0; 5]).unwrap();
+    let of_both = processes.cpu_time()["worker"];
+    assert!(of_both >= of_child + Duration::from_millis(50), "{of_both:?} with {of_child:?} of the child");
+    drop(other.stdin.take());
+    other.wait().unwrap();
+}
+
 #[tokio::test]
 async fn a_process_finds_a_service_account_where_a_pod_has_it() {
     if let Err(refused) = probe_namespaces() {
