@@ -104,6 +104,7 @@ mod tests {
             started: Timestamp::from_second(second).unwrap(),
             took: Duration::ZERO,
             facts: provisioner(version),
+            costs: None,
             attachments: Vec::new(),
             output: String::new(),
             repeat: String::new(),

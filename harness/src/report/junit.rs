@@ -3,6 +3,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use chrono::{DateTime, FixedOffset, Utc};
 use jiff::Timestamp;
@@ -72,7 +73,8 @@ fn attachment_root() -> PathBuf {
 /// The text of the scenario's file.
 fn render(report: &ScenarioReport, hostname: &str, root: &Path) -> String {
     let started = stamp(report.started);
-    let properties = report.facts.iter().map(|(name, value)| Property::new(clean(name), clean(value)));
+    let known = known(report);
+    let properties = known.iter().map(|(name, value)| Property::new(clean(name), clean(value)));
 
     let mut case = TestCase::new(shortened(report.id.name(), LONGEST_NAME), status(&report.verdict));
     case.set_classname(report.id.suite());
@@ -83,7 +85,7 @@ fn render(report: &ScenarioReport, hostname: &str, root: &Path) -> String {
         case.set_assertions(assertions);
     }
     case.add_properties(properties.clone());
-    case.set_system_out(clean(&system_out(report, root)));
+    case.set_system_out(clean(&system_out(report, &known, root)));
 
     let mut suite = TestSuite::new(report.id.suite());
     suite.set_timestamp(started);
@@ -128,10 +130,24 @@ fn status(verdict: &Verdict) -> TestCaseStatus {
     }
 }
 
-/// Facts first, then attachments, then what it printed. Text of a scenario is never in the way of the tags.
-fn system_out(report: &ScenarioReport, root: &Path) -> String {
+/// What is known of how the scenario ran, by name: its facts, then what it cost, in seconds. CPU time of all processes is
+/// `core-seconds`, that of one is `core-seconds.etcd`.
+fn known(report: &ScenarioReport) -> Vec<(String, String)> {
+    let mut known: Vec<_> = report.facts.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    if let Some(costs) = &report.costs {
+        let seconds = |time: Duration| format!("{:.3}", time.as_secs_f64());
+        known.push(("core-seconds".to_owned(), seconds(costs.total())));
+        let processes = costs.processes().into_iter();
+        known.extend(processes.map(|(process, used)| (format!("core-seconds.{process}"), seconds(used))));
+        known.push(("cluster-seconds".to_owned(), seconds(costs.cluster_time())));
+    }
+    known
+}
+
+/// What is known first, then attachments, then what it printed. Text of a scenario is never in the way of the tags.
+fn system_out(report: &ScenarioReport, known: &[(String, String)], root: &Path) -> String {
     let mut text = String::new();
-    for (name, value) in report.facts.iter() {
+    for (name, value) in known {
         text.push_str(&format!("{name}: {}\n", one_line(value)));
     }
     if !matches!(report.verdict, Verdict::Passed { .. }) && !report.repeat.is_empty() {
@@ -173,9 +189,8 @@ fn shortened(text: &str, longest: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::Facts;
+    use crate::report::{Costs, Facts};
     use proptest::prelude::*;
-    use std::time::Duration;
 
     fn report(verdict: Verdict) -> ScenarioReport {
         let mut facts = Facts::default();
@@ -188,6 +203,7 @@ mod tests {
             started: "2026-11-21T06:33:00.25Z".parse().unwrap(),
             took: Duration::from_millis(12_340),
             facts,
+            costs: None,
             attachments: vec![
                 "/checkout/target/catnap/run/custom_vnet.fallback.case_1_default/history.jsonl".into(),
                 "/elsewhere/karpenter.log".into(),
@@ -203,7 +219,12 @@ mod tests {
 
     #[test]
     fn a_scenario_that_passed() {
-        insta::assert_snapshot!(rendered(Verdict::Passed { assertions: 4 }));
+        let mut report = report(Verdict::Passed { assertions: 4 });
+        let mut costs = Costs::over(Duration::from_secs(900));
+        costs.add("etcd", Duration::from_millis(1250));
+        costs.add("kube-apiserver", Duration::from_millis(4100));
+        report.costs = Some(costs);
+        insta::assert_snapshot!(render(&report, "agent-1", Path::new("/checkout")));
     }
 
     #[test]

@@ -72,7 +72,7 @@ impl Live {
         match line {
             Line::Step { text } => running.step = text.lines().next().unwrap_or_default().to_owned(),
             Line::Counts { nodes, pods, .. } => running.counts = Some((*nodes, *pods)),
-            Line::Fact { .. } | Line::Attachment { .. } | Line::Verdict { .. } => return,
+            Line::Fact { .. } | Line::Attachment { .. } | Line::Costs(_) | Line::Verdict { .. } => return,
         }
         let running = &self.running[id];
         running.bar.set_message(self.message(id, running));

@@ -91,6 +91,7 @@ mod tests {
             started: jiff::Timestamp::UNIX_EPOCH,
             took: Duration::from_millis(12_300),
             facts: Facts::default(),
+            costs: None,
             attachments: Vec::new(),
             output: String::new(),
             repeat: String::new(),

@@ -9,6 +9,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::cost::Costs;
 use super::environment;
 use super::junit;
 use super::repeat::repeat_command;
@@ -44,6 +45,8 @@ pub enum Line {
         /// Where it is.
         path: PathBuf,
     },
+    /// What it cost. The last word counts.
+    Costs(Costs),
     /// What became of it. The last word counts.
     Verdict {
         /// The verdict.
@@ -71,7 +74,15 @@ struct Alone {
     directory: PathBuf,
     started: Timestamp,
     clock: Instant,
-    told: Mutex<(Facts, Vec<PathBuf>)>,
+    told: Mutex<Told>,
+}
+
+/// What was told until now.
+#[derive(Debug, Default)]
+struct Told {
+    facts: Facts,
+    attachments: Vec<PathBuf>,
+    costs: Option<Costs>,
 }
 
 impl ProgressWriter {
@@ -121,7 +132,7 @@ impl ProgressWriter {
         if let Ok(seed) = std::env::var(environment::SEED) {
             facts.set("seed", seed);
         }
-        let told = Mutex::new((facts, Vec::new()));
+        let told = Mutex::new(Told { facts, ..Told::default() });
         let alone = Alone { id, directory, started: Timestamp::now(), clock: Instant::now(), told };
         Self(Arc::new(Inner { file: None, alone: Some(alone) }))
     }
@@ -151,6 +162,11 @@ impl ProgressWriter {
     /// A file that belongs to the scenario.
     pub fn attachment(&self, path: &Path) {
         self.tell(&Line::Attachment { path: path.to_path_buf() });
+    }
+
+    /// What the scenario cost: to be told before its verdict, with which the report is made.
+    pub fn costs(&self, costs: Costs) {
+        self.tell(&Line::Costs(costs));
     }
 
     /// The target lacks a capability that the scenario needs: the verdict is `skipped`.
@@ -183,8 +199,9 @@ impl Alone {
     fn note(&self, line: &Line) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         match line {
-            Line::Fact { name, value } => told.0.set(name, value),
-            Line::Attachment { path } => told.1.push(path.clone()),
+            Line::Fact { name, value } => told.facts.set(name, value),
+            Line::Attachment { path } => told.attachments.push(path.clone()),
+            Line::Costs(costs) => told.costs = Some(costs.clone()),
             Line::Step { .. } | Line::Counts { .. } => {}
             Line::Verdict { is } => {
                 let report = ScenarioReport {
@@ -192,11 +209,12 @@ impl Alone {
                     verdict: is.clone(),
                     started: self.started,
                     took: self.clock.elapsed(),
-                    facts: told.0.clone(),
-                    attachments: told.1.clone(),
+                    facts: told.facts.clone(),
+                    costs: told.costs.clone(),
+                    attachments: told.attachments.clone(),
                     output: String::new(),
                     repeat: told
-                        .0
+                        .facts
                         .get("seed")
                         .and_then(|seed| seed.parse().ok())
                         .map_or_else(String::new, |seed| repeat_command(&self.id, seed)),
@@ -254,6 +272,13 @@ impl ProgressReader {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
+
+    fn costs() -> Costs {
+        let mut costs = Costs::over(Duration::from_secs(900));
+        costs.add("etcd", Duration::from_millis(1250));
+        costs
+    }
 
     #[test]
     fn what_is_written_is_read_once_and_in_order() {
@@ -271,12 +296,14 @@ mod tests {
         );
         writer.fact("target", "embedded");
         writer.clone().attachment(Path::new("/a/history.jsonl"));
+        writer.costs(costs());
         writer.skipped("the target cannot move its clock");
         assert_eq!(
             reader.read(),
             [
                 Line::Fact { name: "target".into(), value: "embedded".into() },
                 Line::Attachment { path: "/a/history.jsonl".into() },
+                Line::Costs(costs()),
                 Line::Verdict { is: Verdict::Skipped { reason: "the target cannot move its clock".into() } },
             ]
         );
@@ -289,7 +316,7 @@ mod tests {
         if std::env::var_os("CATNAP_TEST_RUNNER").is_some() {
             let progress = ProgressWriter::from_env();
             progress.step("wait for the end of the runner");
-            std::thread::sleep(std::time::Duration::from_secs(60));
+            std::thread::sleep(Duration::from_secs(60));
         }
     }
 
@@ -310,7 +337,7 @@ mod tests {
         let patience = Instant::now();
         while reader.read().is_empty() {
             assert!(patience.elapsed().as_secs() < 30, "it does not start");
-            std::thread::sleep(std::time::Duration::from_millis(5));
+            std::thread::sleep(Duration::from_millis(5));
         }
         assert_eq!(process.try_wait().unwrap(), None, "it lives as long as its runner");
         // What the system does when a runner ends, however it ends.
@@ -351,10 +378,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let writer = ProgressWriter::to_junit(ScenarioId::new("drift", "a"), folder.path().to_owned());
         writer.fact("target", "embedded");
+        writer.costs(costs());
         writer.verdict(Verdict::Passed { assertions: 1 });
         writer.verdict(Verdict::Failed { message: "a process was left".into(), body: "4711".into() });
         let text = std::fs::read_to_string(folder.path().join("TEST-drift.a.xml")).unwrap();
         assert!(text.contains("a process was left"), "{text}");
-        assert!(text.contains("target: embedded"), "{text}");
+        assert!(text.contains("target: embedded") && text.contains("core-seconds.etcd: 1.250"), "{text}");
     }
 }

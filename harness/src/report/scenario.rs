@@ -8,6 +8,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::cost::Costs;
+
 /// The name of a scenario: the suite (a test binary) and the test in it. Written `suite::name`, where the name may
 /// hold further `::` (modules, rstest cases).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -177,6 +179,8 @@ pub struct ScenarioReport {
     pub took: Duration,
     /// How it ran.
     pub facts: Facts,
+    /// What it cost, where it told.
+    pub costs: Option<Costs>,
     /// Absolute paths of the files that belong to it: history, logs.
     pub attachments: Vec<PathBuf>,
     /// The last lines that it printed; empty unless they help to understand the verdict.

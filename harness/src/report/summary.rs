@@ -205,6 +205,7 @@ mod tests {
             started: jiff::Timestamp::UNIX_EPOCH,
             took: Duration::from_secs(seconds),
             facts: Facts::default(),
+            costs: None,
             attachments: Vec::new(),
             output: String::new(),
             repeat: format!("catnap run custom_vnet::{name} --seed 7"),

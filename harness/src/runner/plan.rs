@@ -127,6 +127,7 @@ impl Plan {
             started: Timestamp::now(),
             took: Duration::ZERO,
             facts,
+            costs: None,
             attachments: Vec::new(),
             output: String::new(),
             repeat: self.repeat_command(&scenario.id),

@@ -20,7 +20,7 @@ use super::plan::{Plan, Stop};
 use super::workspace::variables_of_cargo_run;
 use crate::coverage::claims_of;
 use crate::report::{
-    Line, OutputTail, ProgressReader, ScenarioEnvironment, ScenarioId, ScenarioReport, Verdict, environment,
+    Costs, Line, OutputTail, ProgressReader, ScenarioEnvironment, ScenarioId, ScenarioReport, Verdict, environment,
 };
 
 /// How often the scenario's lines are looked for. They are for people to watch, so a moment's delay costs nothing; the
@@ -80,6 +80,7 @@ pub(super) async fn run(
         started,
         took: clock.elapsed(),
         facts: listener.facts,
+        costs: listener.costs,
         attachments,
         output: if useful { tail.text().to_owned() } else { String::new() },
     }
@@ -93,6 +94,7 @@ struct Listener {
     step: Option<String>,
     verdict: Option<Verdict>,
     facts: crate::report::Facts,
+    costs: Option<Costs>,
     attachments: Vec<PathBuf>,
 }
 
@@ -101,7 +103,7 @@ impl Listener {
         let mut facts = plan.facts.clone();
         facts.set("seed", plan.seed.to_string());
         let reader = ProgressReader::new(file);
-        Self { id, reader, news, step: None, verdict: None, facts, attachments: Vec::new() }
+        Self { id, reader, news, step: None, verdict: None, facts, costs: None, attachments: Vec::new() }
     }
 
     fn listen(&mut self) {
@@ -111,6 +113,7 @@ impl Listener {
                 Line::Counts { .. } => {}
                 Line::Fact { name, value } => self.facts.set(name, value),
                 Line::Attachment { path } => self.attachments.push(path.clone()),
+                Line::Costs(costs) => self.costs = Some(costs.clone()),
                 Line::Verdict { is } => self.verdict = Some(is.clone()),
             }
             let _ = self.news.send(News::Told(self.id.clone(), line));

@@ -124,6 +124,8 @@ async fn a_scenario_that_passes_is_told_from_start_to_end() {
     assert_eq!(lines[lines.len() - 2..], ["finished fake::passes", "ended"]);
     let junit = std::fs::read_to_string(trial.junit("passes")).unwrap();
     assert!(junit.contains(r#"failures="0""#) && junit.contains("history.jsonl]]"), "{junit}");
+    assert!(junit.contains(r#"<property name="core-seconds" value="6.000"/>"#), "{junit}");
+    assert_eq!(report.costs.unwrap().to_string(), "6.0 core-seconds: kube-apiserver 4.5, etcd 1.5");
 }
 
 #[tokio::test]
