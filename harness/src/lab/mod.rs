@@ -3,6 +3,7 @@
 
 mod cluster;
 mod cluster_error;
+mod costs;
 mod engine;
 mod fixture;
 mod household;
@@ -506,6 +507,7 @@ impl Drop for Lab {
             let (verdict, panic) = self.judge();
             let passed =
                 matches!(verdict, Verdict::Passed { .. } | Verdict::KnownFault { .. } | Verdict::Skipped { .. });
+            self.progress.costs(self.costs());
             self.progress.verdict(verdict);
             (passed, panic)
         } else {

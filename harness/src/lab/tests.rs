@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{Lab, Settings};
 use crate::manifest::deployment;
-use crate::report::ProgressWriter;
+use crate::report::{Costs, Line, ProgressReader, ProgressWriter};
 
 async fn lab() -> Lab {
     let settings = Settings::from_env().expect("the environment makes sense");
@@ -46,6 +46,27 @@ async fn a_failed_scenario_leaves_a_history_that_can_be_read() {
     let assertion = records.into_iter().find(|record| record["event"] == "assertion").unwrap();
     assert_eq!(assertion["held"].as_bool(), Some(false));
     std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[tokio::test]
+async fn what_a_scenario_cost_is_told_before_its_verdict() {
+    let folder = tempfile::tempdir().unwrap();
+    let progress = folder.path().join("progress.jsonl");
+    let settings = Settings::from_env().expect("the environment makes sense");
+    let lab = Lab::start(settings, ProgressWriter::to_file(&progress)).await;
+    let lab = lab.unwrap_or_else(|error| panic!("{}", error.explain()));
+    // A process of the lab that has ended before the lab does.
+    lab.clock_drift().await.unwrap();
+    lab.verify("one and one", 2, 1 + 1).unwrap();
+    drop(lab);
+
+    let told = ProgressReader::new(progress).read();
+    let costs = told.iter().position(|line| matches!(line, Line::Costs(_))).expect("costs are told");
+    assert!(told[costs..].iter().any(|line| matches!(line, Line::Verdict { .. })), "{told:?}");
+    let Line::Costs(costs) = &told[costs] else { unreachable!() };
+    let names: Vec<_> = costs.processes().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, [Costs::OWN_PROCESS, "date"]);
+    assert!(!costs.cluster_time().is_zero());
 }
 
 #[tokio::test]

@@ -54,6 +54,18 @@ pub(super) fn cpu_time_of(_pid: i32) -> Option<Duration> {
     None
 }
 
+/// CPU time, user and system, that this process has used.
+pub(crate) fn own_cpu_time() -> Option<Duration> {
+    use nix::sys::resource::{UsageWho, getrusage};
+    let usage = getrusage(UsageWho::RUSAGE_SELF).ok()?;
+    let times = [usage.user_time(), usage.system_time()];
+    let times = times.map(|time| {
+        let (seconds, micros) = (u64::try_from(time.tv_sec()).ok()?, u64::try_from(time.tv_usec()).ok()?);
+        Some(Duration::from_secs(seconds) + Duration::from_micros(micros))
+    });
+    Some(times[0]? + times[1]?)
+}
+
 /// When a process was born, in the kernel's ticks since the start of the machine.
 fn birth_of(pid: i32) -> Option<u64> {
     birth(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
@@ -137,5 +149,25 @@ mod tests {
         assert_eq!(birth(&format!("12 (a) R (b) S {}", fields.join(" "))), Some(22));
         assert_eq!(birth("12 (cut of"), None);
         assert_eq!(birth("12 (cut) S 4 5"), None);
+    }
+
+    #[test]
+    fn this_process_has_used_what_its_clock_says() {
+        let clock = || cpu_time_of(i32::try_from(std::process::id()).unwrap()).unwrap();
+        let until = |end: Duration, mut work: Box<dyn FnMut()>| {
+            while clock() < end {
+                work();
+            }
+        };
+        // More than a little of its own, and of the system's for it.
+        let much = Duration::from_millis(200);
+        until(clock() + much, Box::new(|| (0..10_000).for_each(|_| std::hint::spin_loop())));
+        until(clock() + much, Box::new(|| drop(std::fs::read("/proc/self/stat").unwrap())));
+        let before = clock();
+        let own = own_cpu_time().unwrap();
+        let after = clock();
+        // Of threads that run on other processors the kernel knows the last ticks later.
+        let ticks = Duration::from_millis(50);
+        assert!(own + ticks >= before && own <= after + ticks, "{own:?} is not between {before:?} and {after:?}");
     }
 }

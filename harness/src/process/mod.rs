@@ -26,6 +26,7 @@ pub use error::ProcessError;
 pub(crate) use leash::Leash;
 pub use log::tail;
 pub use meter::Meter;
+pub(crate) use meter::own_cpu_time;
 pub use namespace::{NamespaceError, ServiceAccountFiles, probe_namespaces};
 pub use port::{PortError, PortLease};
 pub use probe::Probe;

@@ -153,6 +153,12 @@ impl EmbeddedEngine {
         running.iter().filter_map(|child| Some((child.name().to_owned(), child.memory()?))).collect()
     }
 
+    /// CPU time, user and system, of all processes so far, also of those that ended, by name.
+    #[must_use]
+    pub fn cpu_time(&self) -> BTreeMap<String, Duration> {
+        self.processes.cpu_time()
+    }
+
     /// How long the API server of the first cluster took to be usable; none before there is one.
     #[must_use]
     pub fn api_server_start(&self) -> Option<Duration> {
