@@ -153,6 +153,8 @@ mod tests {
             message: String::new(),
             started: jiff::Timestamp::UNIX_EPOCH,
             facts: BTreeMap::new(),
+            seconds: None,
+            costs: None,
         };
         results.iter().map(|entry| (entry.0.to_owned(), result(entry))).collect()
     }

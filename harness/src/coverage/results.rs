@@ -8,7 +8,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::report::{Facts, ScenarioReport, Verdict};
+use crate::report::{Costs, Facts, ScenarioReport, Seconds, Verdict};
 
 /// Name of the file in a run's folder.
 const FILE: &str = "results.jsonl";
@@ -26,6 +26,20 @@ pub struct LastResult {
     pub started: Timestamp,
     /// What it ran with: versions, target, seed.
     pub facts: BTreeMap<String, String>,
+    /// How long it took, by the wall clock. Older results do not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<Seconds>,
+    /// What it cost, where it told: `core_seconds` by process, and `cluster_seconds`.
+    #[serde(flatten)]
+    pub costs: Option<Costs>,
+}
+
+impl LastResult {
+    /// Whether it ran with these real parts.
+    #[must_use]
+    pub fn ran_with(&self, parts: &Facts) -> bool {
+        parts.iter().all(|(name, value)| self.facts.get(name).is_some_and(|known| known == value))
+    }
 }
 
 /// Appends what became of a scenario to the run's results.
@@ -39,6 +53,8 @@ pub fn record_result(run: &Path, report: &ScenarioReport) -> std::io::Result<()>
         message: report.verdict.message().lines().next().unwrap_or_default().to_owned(),
         started: report.started,
         facts: report.facts.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        seconds: Some(Seconds(report.took)),
+        costs: report.costs.clone(),
     };
     let mut line = serde_json::to_string(&result)?;
     line.push('\n');
@@ -49,16 +65,13 @@ pub fn record_result(run: &Path, report: &ScenarioReport) -> std::io::Result<()>
 /// that cannot be read are passed over: a run may be under way.
 #[must_use]
 pub fn last_results(above: &Path, facts: &Facts) -> BTreeMap<String, LastResult> {
-    let with_these = |result: &LastResult| {
-        facts.iter().all(|(name, value)| result.facts.get(name).is_some_and(|known| known == value))
-    };
     let mut last: BTreeMap<String, LastResult> = BTreeMap::new();
     for run in std::fs::read_dir(above).into_iter().flatten().flatten() {
         // The link to the latest run would only say again what that one says.
         if run.file_type().is_ok_and(|kind| kind.is_symlink()) {
             continue;
         }
-        for result in results_in(&run.path()).into_iter().filter(with_these) {
+        for result in results_in(&run.path()).into_iter().filter(|result| result.ran_with(facts)) {
             if last.get(&result.scenario).is_none_or(|known| known.started <= result.started) {
                 last.insert(result.scenario.clone(), result);
             }
@@ -95,10 +108,8 @@ mod tests {
         facts
     }
 
-    #[test]
-    fn the_latest_word_on_a_scenario_with_these_parts_counts_whatever_the_folders_are_called() {
-        let above = tempfile::tempdir().unwrap();
-        let report = |second: i64, version, verdict| ScenarioReport {
+    fn report(second: i64, version: &str, verdict: Verdict) -> ScenarioReport {
+        ScenarioReport {
             id: ScenarioId::new("drift", "a"),
             verdict,
             started: Timestamp::from_second(second).unwrap(),
@@ -108,7 +119,12 @@ mod tests {
             attachments: Vec::new(),
             output: String::new(),
             repeat: String::new(),
-        };
+        }
+    }
+
+    #[test]
+    fn the_latest_word_on_a_scenario_with_these_parts_counts_whatever_the_folders_are_called() {
+        let above = tempfile::tempdir().unwrap();
         for (run, second, version, verdict) in [
             ("b", 1, "1.7.1", Verdict::Passed { assertions: 1 }),
             ("a", 2, "1.7.1", Verdict::Failed { message: "no node\nmore".into(), body: String::new() }),
@@ -125,5 +141,39 @@ mod tests {
         assert_eq!(word("1.7.1"), Some(("failed".into(), "no node".into())));
         assert_eq!(word("1.6.3"), Some(("skipped".into(), "too old".into())));
         assert_eq!(word("1.5.1"), None);
+    }
+
+    #[test]
+    fn what_a_scenario_took_and_cost_is_kept_where_it_is_known() {
+        let run = tempfile::tempdir().unwrap();
+        let mut report = report(1, "1.7.1", Verdict::Passed { assertions: 1 });
+        report.took = Duration::from_millis(12_340);
+        record_result(run.path(), &report).unwrap();
+        let mut costs = Costs::over(Duration::from_secs(900));
+        costs.add("etcd", Duration::from_millis(1250));
+        report.costs = Some(costs.clone());
+        record_result(run.path(), &report).unwrap();
+
+        let text = std::fs::read_to_string(run.path().join(FILE)).unwrap();
+        let lines: Vec<_> = text.lines().collect();
+        assert!(lines[0].ends_with(r#""facts":{"karpenter-azure":"1.7.1"},"seconds":12.34}"#), "{text}");
+        assert!(
+            lines[1].ends_with(r#""seconds":12.34,"core_seconds":{"etcd":1.25},"cluster_seconds":900.0}"#),
+            "{text}"
+        );
+        let read = results_in(run.path());
+        assert_eq!(read[0].seconds, Some(Seconds(report.took)));
+        assert_eq!((&read[0].costs, &read[1].costs), (&None, &Some(costs)));
+    }
+
+    #[test]
+    fn a_line_of_before_costs_were_kept_is_read() {
+        let run = tempfile::tempdir().unwrap();
+        let line = r#"{"scenario":"drift::a","result":"passed","message":"","started":"2026-11-21T06:33:00Z","facts":{"seed":"7"}}"#;
+        std::fs::write(run.path().join(FILE), format!("{line}\n")).unwrap();
+        let read = results_in(run.path());
+        assert_eq!(read.len(), 1);
+        assert_eq!((read[0].scenario.as_str(), read[0].seconds, &read[0].costs), ("drift::a", None, &None));
+        assert_eq!(read[0].facts["seed"], "7");
     }
 }

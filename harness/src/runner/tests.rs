@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::clock::ClockKind;
-use crate::report::{Display, Facts, Line, RunEvent, ScenarioReport, Verdict};
+use crate::report::{Display, Facts, Line, RunEvent, ScenarioReport, Seconds, Verdict};
 
 type Expected = fn(&Verdict) -> bool;
 
@@ -125,6 +125,10 @@ async fn a_scenario_that_passes_is_told_from_start_to_end() {
     let junit = std::fs::read_to_string(trial.junit("passes")).unwrap();
     assert!(junit.contains(r#"failures="0""#) && junit.contains("history.jsonl]]"), "{junit}");
     assert!(junit.contains(r#"<property name="core-seconds" value="6.000"/>"#), "{junit}");
+    // The next run asks for them.
+    let results = crate::coverage::results_in(&trial.folder.path().join("run"));
+    assert_eq!(results[0].seconds.map(f64::from), Some(f64::from(Seconds(report.took))));
+    assert_eq!(results[0].costs, report.costs);
     assert_eq!(report.costs.unwrap().to_string(), "6.0 core-seconds: kube-apiserver 4.5, etcd 1.5");
 }
 
