@@ -4,11 +4,12 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::cost::Costs;
 use super::palette::{Palette, elapsed};
 use super::scenario::{ScenarioReport, Verdict};
 
-/// How many of the slowest scenarios are named.
-const SLOWEST: usize = 5;
+/// How many of the slowest and of the dearest scenarios are named.
+const NAMED: usize = 5;
 
 /// How many scenarios came to which end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -101,11 +102,16 @@ impl Summary<'_> {
             _ => None,
         });
         self.slowest(&mut text, palette);
+        self.dearest(&mut text, palette);
 
         let _ = writeln!(text, "\n{}  {}", palette.heading("artefacts"), self.artefacts.display());
         let _ = writeln!(text, "{}      {}", palette.heading("junit"), self.junit.display());
         let _ = writeln!(text, "{}       {}", palette.heading("seed"), self.seed);
-        let _ = writeln!(text, "{}       {}\n", palette.heading("time"), elapsed(self.took));
+        let _ = writeln!(text, "{}       {}", palette.heading("time"), elapsed(self.took));
+        if let Some(cost) = self.cost() {
+            let _ = writeln!(text, "{}       {cost}", palette.heading("cost"));
+        }
+        text.push('\n');
 
         let tally = Tally::of(self.reports.iter().map(|report| &report.verdict));
         if self.not_started > 0 {
@@ -176,10 +182,46 @@ impl Summary<'_> {
         }
         reports.sort_by(|a, b| b.took.cmp(&a.took).then_with(|| a.id.cmp(&b.id)));
         let _ = writeln!(text, "\n{}\n", palette.heading("slowest"));
-        for report in reports.into_iter().take(SLOWEST) {
+        for report in reports.into_iter().take(NAMED) {
             let _ = writeln!(text, "  {:>7}  {}", elapsed(report.took), report.id);
         }
     }
+
+    /// Those that took the most CPU time, which others that run at the same time have to do without.
+    fn dearest(&self, text: &mut String, palette: Palette) {
+        let mut priced: Vec<_> = priced(self.reports).collect();
+        // What one alone cost stands in the last lines.
+        if priced.len() < 2 {
+            return;
+        }
+        priced.sort_by(|(a, costs), (b, others)| others.total().cmp(&costs.total()).then_with(|| a.id.cmp(&b.id)));
+        let _ = writeln!(text, "\n{}\n", palette.heading("dearest"));
+        for (report, costs) in priced.into_iter().take(NAMED) {
+            let _ = writeln!(text, "  {}\n    {}", report.id, palette.faint(&costs.to_string()));
+        }
+    }
+
+    /// What all scenarios cost together, where any told.
+    fn cost(&self) -> Option<String> {
+        priced(self.reports).next()?;
+        let sum: Costs = priced(self.reports).map(|(_, costs)| costs).sum();
+        let mut cost = format!("{sum}; {}", sum.told_cluster_time());
+        // One that was ended from outside had no time to tell. Those that never were at work have nothing to tell.
+        let silent = self.reports.iter().filter(|report| {
+            report.costs.is_none() && !matches!(report.verdict, Verdict::Skipped { .. } | Verdict::CouldNotRun { .. })
+        });
+        match silent.count() {
+            0 => {}
+            1 => cost += "; 1 scenario did not tell",
+            many => cost += &format!("; {many} scenarios did not tell"),
+        }
+        Some(cost)
+    }
+}
+
+/// The scenarios that told what they cost.
+fn priced(reports: &[ScenarioReport]) -> impl Iterator<Item = (&ScenarioReport, &Costs)> {
+    reports.iter().filter_map(|report| Some((report, report.costs.as_ref()?)))
 }
 
 /// The first line that says something.
@@ -242,6 +284,65 @@ mod tests {
             report("needs_a_clock", 0, Verdict::Skipped { reason: "the target cannot move its clock".into() }),
         ];
         insta::assert_snapshot!(rendered(&reports, 1));
+    }
+
+    #[test]
+    fn the_dearest_are_named_with_what_each_process_used_and_the_end_tells_of_all() {
+        let reports: Vec<_> = [
+            ("cheap", 40, Some((900, 0.5, 0.25))),
+            ("dear", 20, Some((86_400, 61.5, 0.0))),
+            ("as_dear_as_others", 9, Some((900, 2.0, 1.0))),
+            ("another_as_dear", 8, Some((900, 2.0, 1.0))),
+            ("fourth", 7, Some((900, 2.0, 2.0))),
+            ("sixth", 6, Some((900, 1.0, 1.0))),
+            ("timed_out", 1800, None),
+        ]
+        .into_iter()
+        .map(|(name, seconds, told)| {
+            let mut report = report(name, seconds, Verdict::Passed { assertions: 1 });
+            report.costs = told.map(|(cluster, api_server, karpenter)| {
+                let mut costs = Costs::over(Duration::from_secs(cluster));
+                costs.add("kube-apiserver", Duration::from_secs_f64(api_server));
+                costs.add("karpenter", Duration::from_secs_f64(karpenter));
+                costs
+            });
+            report
+        })
+        .collect();
+        let text = rendered(&reports, 0);
+        insta::assert_snapshot!(&text[text.find("\ndearest").unwrap()..], @r"
+        dearest
+
+          custom_vnet::dear
+            61.5 core-seconds: kube-apiserver 61.5
+          custom_vnet::fourth
+            4.0 core-seconds: karpenter 2.0, kube-apiserver 2.0
+          custom_vnet::another_as_dear
+            3.0 core-seconds: kube-apiserver 2.0, karpenter 1.0
+          custom_vnet::as_dear_as_others
+            3.0 core-seconds: kube-apiserver 2.0, karpenter 1.0
+          custom_vnet::sixth
+            2.0 core-seconds: karpenter 1.0, kube-apiserver 1.0
+
+        artefacts  /a/run
+        junit      /a/run/junit
+        seed       7
+        time       1m15s
+        cost       74.2 core-seconds: kube-apiserver 69.0, karpenter 5.2; 25.2 cluster hours; 1 scenario did not tell
+
+        7 passed, 0 failed, 0 skipped
+        ");
+    }
+
+    #[test]
+    fn what_a_single_scenario_cost_is_told_once() {
+        let mut report = report("passes", 12, Verdict::Passed { assertions: 3 });
+        let mut costs = Costs::over(Duration::from_secs(900));
+        costs.add("etcd", Duration::from_millis(1250));
+        report.costs = Some(costs);
+        let text = rendered(&[report], 0);
+        assert!(text.contains("\ncost       1.2 core-seconds: etcd 1.2; 15.0 cluster minutes\n"), "{text}");
+        assert!(!text.contains("dearest"), "{text}");
     }
 
     #[test]
