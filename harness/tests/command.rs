@@ -76,6 +76,53 @@ fn the_closing_line_and_the_status_tell_how_it_went() {
     }
 }
 
+/// Leaves what an earlier run would have left of scenarios that took so many seconds.
+fn took(folder: &Path, scenarios: &[(&str, u32)]) {
+    let line = |(scenario, seconds): &(&str, u32)| {
+        let known = r#""result":"passed","message":"","started":"2020-11-21T06:33:00Z","facts":{}"#;
+        format!(r#"{{"scenario":"fake::{scenario}",{known},"seconds":{seconds}}}"#) + "\n"
+    };
+    std::fs::create_dir(folder.join("earlier")).unwrap();
+    std::fs::write(folder.join("earlier/results.jsonl"), scenarios.iter().map(line).collect::<String>()).unwrap();
+}
+
+/// The scenarios in the order in which they started.
+fn started(output: &Output) -> Vec<String> {
+    let text = out(output);
+    let names = text.lines().filter_map(|line| line.strip_prefix("start")?.trim().strip_prefix("fake::"));
+    names.map(str::to_owned).collect()
+}
+
+#[test]
+fn of_several_combinations_each_learns_from_the_one_before_it_and_from_earlier_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    took(folder.path(), &[("passes", 1), ("leaves_a_child", 60), ("hangs", 5)]);
+    let versions = ["--provisioner-version", "1.6.3", "--provisioner-version", "1.7.1"];
+    let filters = ["--jobs", "1", "--timeout", "1s", "fake::passes", "fake::leaves_a_child", "fake::hangs"];
+    let output = run_in(folder.path(), &[&versions[..], &filters].concat());
+    let started = started(&output);
+    assert_eq!(started[..3], ["leaves_a_child", "hangs", "passes"], "{output:?}");
+    assert_eq!((started.len(), started[3].as_str()), (6, "hangs"), "{output:?}");
+}
+
+#[test]
+fn what_took_longest_starts_first_and_the_end_tells_what_all_cost() {
+    let folder = tempfile::tempdir().unwrap();
+    took(folder.path(), &[("passes", 3), ("reads_its_environment", 40), ("fails", 7)]);
+    let filters = ["fake::passes", "fake::fails", "fake::skipped", "fake::reads_its_environment"];
+    let output = run_in(folder.path(), &[&["--jobs", "1"], &filters[..]].concat());
+    assert_eq!(started(&output), ["skipped", "reads_its_environment", "fails", "passes"], "{output:?}");
+    let text = out(&output);
+    let cost =
+        "\ncost       6.0 core-seconds: kube-apiserver 4.5, etcd 1.5; 15.0 cluster minutes; 2 scenarios did not tell\n";
+    assert!(text.contains(cost), "{text}");
+    assert_eq!(text.lines().last(), Some("2 passed, 1 failed, 1 skipped"));
+    // The list is for people, who look for a name.
+    let list = out(&run_in(folder.path(), &[&["--list"], &filters[..]].concat()));
+    let names: Vec<_> = list.lines().filter_map(|line| line.trim_end().strip_prefix("fake::")).collect();
+    assert_eq!(names, ["passes", "fails", "skipped", "reads_its_environment"]);
+}
+
 #[test]
 fn a_failure_is_told_in_full_with_the_command_that_repeats_it() {
     let folder = tempfile::tempdir().unwrap();
@@ -286,7 +333,7 @@ fn suites_of_another_machine_are_an_error_that_names_them() {
 #[test]
 fn help_shows_examples_and_the_exit_status() {
     let help = catnap(Path::new("/"), &["run", "--help"]).output().unwrap();
-    for words in ["Examples:", "--junit", "--provisioner-version", "could not be run"] {
+    for words in ["Examples:", "--junit", "--provisioner-version", "could not be run", "took longest start first"] {
         assert!(out(&help).contains(words), "{words}");
     }
 }

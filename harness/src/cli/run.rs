@@ -16,7 +16,7 @@ use crate::clock::ClockKind;
 use crate::report::{Display, Live, Palette, Plain, Summary, Tally, quoted, runner_command};
 use crate::runner::{
     Outcome, Plan, RunFolder, RunnerError, Scenario, Suite, SuiteFolder, Workspace, build, default_jobs, list,
-    make_writable, select,
+    longest_first, make_writable, select,
 };
 
 /// How long a scenario that has to end may take to clean up.
@@ -25,6 +25,10 @@ const GRACE: Duration = Duration::from_secs(30);
 const EXAMPLES: &str = "\
 A FILTER is the name of a scenario (custom_vnet::a_vnet_with_two_subnets_can_be_created), the name of a
 suite (custom_vnet), or a part of a name (subnet). Several select whatever one of them selects.
+
+Those that took longest start first, by the runs that are kept beside this one, so that no long one is
+left for the end; those that have not run yet come before them. The end names the slowest and the dearest
+scenarios, by the core-seconds (CPU time) of their processes, and tells what all cost together.
 
 Examples:
   catnap run                                   every scenario
@@ -115,7 +119,12 @@ pub(super) async fn run(args: RunArgs) -> Result<u8> {
     let several = plans.len() > 1;
     let mut tallies: Vec<(String, Tally)> = Vec::new();
     let mut code = 0;
-    for Labelled { label, plan, .. } in plans {
+    for Labelled { label, mut plan, above } in plans {
+        // Also the combination before this one tells how long scenarios take.
+        let whole = above.as_ref().map_or(plan.folder.path(), |above| above.path());
+        if let Some(runs) = whole.parent() {
+            plan.scenarios = longest_first(plan.scenarios, runs, &plan.facts);
+        }
         if several {
             // The one who reads may have gone; the status still tells how it went.
             let _ = writeln!(std::io::stdout(), "\n{}\n", palette.heading(&label));
@@ -184,7 +193,7 @@ fn side_by_side(tallies: &[(String, Tally)], palette: Palette) -> String {
 struct Labelled {
     label: String,
     plan: Plan,
-    _above: Option<Arc<RunFolder>>,
+    above: Option<Arc<RunFolder>>,
 }
 
 /// Finds out what there is to run and makes everything ready for it; `None` when it was only to be listed.
@@ -261,7 +270,7 @@ async fn prepare(args: RunArgs) -> Result<Option<(Vec<Labelled>, Palette)>> {
             command: format!("{} run", runner_command()),
             options,
         };
-        plans.push(Labelled { label, plan, _above: above.clone() });
+        plans.push(Labelled { label, plan, above: above.clone() });
     }
     Ok(Some((plans, palette)))
 }

@@ -1,8 +1,8 @@
 //! What became of scenarios, run by run: a line of JSON for each in `results.jsonl` of the run's folder.
 
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
-use std::io::Write;
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -12,6 +12,9 @@ use crate::report::{Costs, Facts, ScenarioReport, Seconds, Verdict};
 
 /// Name of the file in a run's folder.
 const FILE: &str = "results.jsonl";
+
+/// How much of the end of a file holds its last line in any case, in bytes.
+const END: u64 = 64 * 1024;
 
 /// What a scenario came to when it was run last.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,6 +87,20 @@ pub fn last_results(above: &Path, facts: &Facts) -> BTreeMap<String, LastResult>
 pub(crate) fn results_in(run: &Path) -> Vec<LastResult> {
     let text = std::fs::read_to_string(run.join(FILE)).unwrap_or_default();
     text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
+/// When the scenario began that ended last in the run in this folder; none where the run has no results. However many there
+/// are, only the end of the file is read.
+pub(crate) fn last_started(run: &Path) -> Option<Timestamp> {
+    let path = run.join(FILE);
+    // Anything else may keep whoever opens it waiting.
+    let length = path.metadata().ok().filter(std::fs::Metadata::is_file)?.len();
+    let mut file = File::open(path).ok()?;
+    file.seek(SeekFrom::Start(length.saturating_sub(END))).ok()?;
+    let mut end = Vec::new();
+    file.take(END).read_to_end(&mut end).ok()?;
+    let mut lines = end.rsplit(|byte| *byte == b'\n');
+    lines.find_map(|line| serde_json::from_slice::<LastResult>(line).ok()).map(|result| result.started)
 }
 
 fn word(verdict: &Verdict) -> &'static str {
@@ -175,5 +192,23 @@ mod tests {
         assert_eq!(read.len(), 1);
         assert_eq!((read[0].scenario.as_str(), read[0].seconds, &read[0].costs), ("drift::a", None, &None));
         assert_eq!(read[0].facts["seed"], "7");
+    }
+
+    #[test]
+    fn when_a_run_was_is_read_from_its_last_whole_line() {
+        let run = tempfile::tempdir().unwrap();
+        assert_eq!(last_started(run.path()), None);
+        for second in 1..=1000 {
+            record_result(run.path(), &report(second, "1.7.1", Verdict::Passed { assertions: 1 })).unwrap();
+        }
+        let path = run.path().join(FILE);
+        assert!(path.metadata().unwrap().len() > END, "more than is read");
+        let mut file = OpenOptions::new().append(true).open(&path).unwrap();
+        file.write_all(b"{\"scenario\":\"half a li").unwrap();
+        assert_eq!(last_started(run.path()), Some(Timestamp::from_second(1000).unwrap()));
+
+        std::fs::remove_file(&path).unwrap();
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert_eq!(last_started(run.path()), None);
     }
 }

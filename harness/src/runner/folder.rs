@@ -9,6 +9,9 @@ use jiff::Timestamp;
 use super::error::RunnerError;
 use crate::report::ScenarioId;
 
+/// The file by which a run holds its folder.
+const LOCK: &str = ".lock";
+
 /// A run's folder, held against other runs for as long as this value lives.
 #[derive(Debug)]
 pub struct RunFolder {
@@ -52,12 +55,17 @@ impl RunFolder {
     }
 
     fn hold(path: PathBuf) -> Result<Self, RunnerError> {
-        let lock = File::create(path.join(".lock")).map_err(failed(&path))?;
+        let lock = File::create(path.join(LOCK)).map_err(failed(&path))?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { path, _lock: lock }),
             Err(TryLockError::WouldBlock) => Err(RunnerError::FolderInUse { folder: path }),
             Err(TryLockError::Error(error)) => Err(failed(&path)(error)),
         }
+    }
+
+    /// Whether a folder is a run's, or was once.
+    pub(super) fn is_one(path: &Path) -> bool {
+        path.join(LOCK).is_file()
     }
 
     /// Where it is.
