@@ -86,8 +86,12 @@ impl LabClock {
     /// When the machine gives no shared memory. Whether processes can be given this time is for
     /// [`probe_clock`](crate::process::probe_clock) to say.
     pub fn movable(begin: Option<Timestamp>) -> std::io::Result<Self> {
-        let base = begin.map_or(0, |begin| begin.as_second() - Timestamp::now().as_second());
-        Ok(Self::with(Some(Arc::new(TimePage::new(base)?))))
+        Ok(Self::of(Some(Arc::new(new_time(begin)?))))
+    }
+
+    /// The time of a page, which processes that are there already may live in; the machine's where there is none.
+    pub(crate) fn of(page: Option<Arc<TimePage>>) -> Self {
+        Self::with(page)
     }
 
     fn with(page: Option<Arc<TimePage>>) -> Self {
@@ -195,6 +199,15 @@ impl LabClock {
         let _ = tokio::time::timeout(Duration::from_secs(5), enough).await;
     }
 
+    /// Moves time on at once, whatever the lab does, waits for, or [holds](Self::hold); nothing where time is real. For the
+    /// moment before anything lives in it.
+    pub(crate) fn jump(&self, by: Duration) {
+        if let Some(page) = &self.0.page {
+            page.advance(by);
+            self.0.moves.send_modify(|number| *number += 1);
+        }
+    }
+
     /// Something happened that deserves real time.
     pub(crate) fn news(&self) {
         self.0.news.fetch_add(1, Ordering::AcqRel);
@@ -275,6 +288,11 @@ impl Drop for Moment {
     fn drop(&mut self) {
         self.clock.waits().over(self.number);
     }
+}
+
+/// A time of its own, which begins now or at `begin`.
+pub(crate) fn new_time(begin: Option<Timestamp>) -> std::io::Result<TimePage> {
+    TimePage::new(begin.map_or(0, |begin| begin.as_second() - Timestamp::now().as_second()))
 }
 
 /// A moment later.

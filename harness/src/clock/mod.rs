@@ -6,6 +6,6 @@ mod mover;
 mod tests;
 mod waits;
 
-pub(crate) use lab_clock::Hold;
 pub use lab_clock::{ClockKind, LabClock, Waiting};
+pub(crate) use lab_clock::{Hold, new_time};
 pub(crate) use mover::Household;

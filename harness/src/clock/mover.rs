@@ -32,7 +32,7 @@ const IDLE: Duration = Duration::from_millis(500);
 
 /// Whose rest counts, and who is woken by a move.
 pub(crate) trait Household: Send {
-    /// Processes that live in the lab's time: `wake` is called for each after a move.
+    /// Processes that live in the lab's time, or tell its dates.
     fn moved(&self) -> Vec<i32>;
     /// Processes that live in real time and work for the others.
     fn real(&self) -> Vec<i32>;
@@ -40,7 +40,7 @@ pub(crate) trait Household: Send {
     fn threads(&self) -> Vec<i32>;
     /// The longest move that nothing in the lab takes amiss.
     fn longest_move(&self) -> Duration;
-    /// Interrupts the waits of the processes that live in the lab's time.
+    /// Interrupts the waits of the processes whose timers go by the lab's time.
     fn wake(&self);
     /// Time went by from one moment to another in so many moves.
     fn went_by(&self, moved: Duration, moves: u32);

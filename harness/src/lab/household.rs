@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::clock::Household;
 use crate::cluster::embedded::Heartbeat;
 use crate::history::{Event, History};
-use crate::process::{Child, Processes};
+use crate::process::{Child, Neighbour, ProcessTime, Processes};
 
 /// The lab's processes and threads.
 pub(super) struct Family {
@@ -17,18 +17,23 @@ pub(super) struct Family {
 }
 
 impl Family {
-    fn pids(&self, moved: bool) -> Vec<i32> {
-        self.processes.running().iter().filter(|child| child.is_moved() == moved).map(Child::pid).collect()
+    /// The processes that live in a time for which this holds.
+    fn pids(&self, lives: impl Fn(ProcessTime) -> bool) -> Vec<i32> {
+        let own = self.processes.running();
+        let own = own.iter().map(|child| (child.time(), child.pid()));
+        let neighbours = self.processes.neighbours();
+        let all = own.chain(neighbours.iter().map(|other| (other.time, other.pid)));
+        all.filter(|(time, _)| lives(*time)).map(|(_, pid)| pid).collect()
     }
 }
 
 impl Household for Family {
     fn moved(&self) -> Vec<i32> {
-        self.pids(true)
+        self.pids(|time| time != ProcessTime::Machine)
     }
 
     fn real(&self) -> Vec<i32> {
-        self.pids(false)
+        self.pids(|time| time == ProcessTime::Machine)
     }
 
     fn threads(&self) -> Vec<i32> {
@@ -40,7 +45,8 @@ impl Household for Family {
     }
 
     fn wake(&self) {
-        self.processes.running().iter().filter(|child| child.is_moved()).for_each(Child::wake);
+        self.processes.running().iter().filter(|child| child.time() == ProcessTime::Lab).for_each(Child::wake);
+        self.processes.neighbours().iter().filter(|other| other.time == ProcessTime::Lab).for_each(Neighbour::wake);
     }
 
     fn went_by(&self, moved: Duration, moves: u32) {

@@ -11,11 +11,11 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::sync::watch;
 
-use super::clock::{ClockError, TimePage, set_clock, wake};
+use super::clock::{ClockError, MovedClocks, TimePage, set_clock, wake};
 use super::guardian::Guardian;
 use super::launch::Gated;
 use super::meter::cpu_time_of;
-use super::{PortLease, tail};
+use super::{Neighbour, PortLease, ProcessTime, tail};
 use crate::history::{Event, History};
 
 /// How a process ended.
@@ -64,6 +64,7 @@ struct Inner {
     gone: Condvar,
     exit: watch::Sender<Option<Exit>>,
     clock: Option<Arc<TimePage>>,
+    time: ProcessTime,
     clock_error: watch::Sender<Option<ClockError>>,
 }
 
@@ -76,6 +77,8 @@ pub(super) struct About {
     pub(super) ports: Vec<PortLease>,
     /// The time that it is to live in, where that is not the machine's.
     pub(super) clock: Option<Arc<TimePage>>,
+    /// Which part of that time.
+    pub(super) time: ProcessTime,
 }
 
 #[derive(Debug)]
@@ -97,7 +100,7 @@ impl Child {
         history: History,
         guardian: Arc<Guardian>,
     ) -> std::io::Result<Self> {
-        let About { name, program, log, grace, ports, clock } = about;
+        let About { name, program, log, grace, ports, clock, time } = about;
         let group = Pid::from_raw(gated.pid());
         let child = Self(Arc::new(Inner {
             name,
@@ -109,6 +112,7 @@ impl Child {
             gone: Condvar::new(),
             exit: watch::Sender::new(None),
             clock,
+            time,
             clock_error: watch::Sender::new(None),
         }));
         let watched = child.clone();
@@ -125,7 +129,11 @@ impl Child {
             return gated.open();
         }
         let mut gated = gated;
-        let set = set_clock(gated.pid(), program, || gated.say_open());
+        let moved = match self.0.time {
+            ProcessTime::Lab => MovedClocks::ALL,
+            ProcessTime::LabDates | ProcessTime::Machine => MovedClocks::DATES,
+        };
+        let set = set_clock(gated.pid(), program, moved, || gated.say_open());
         if let Err(error) = set {
             self.0.clock_error.send_replace(Some(error));
         }
@@ -141,9 +149,9 @@ impl Child {
         }
     }
 
-    /// Whether it lives in the lab's time rather than the machine's.
-    pub(crate) fn is_moved(&self) -> bool {
-        self.0.clock.is_some()
+    /// Which time it lives in; the machine's, where the lab does too.
+    pub(crate) fn time(&self) -> ProcessTime {
+        if self.0.clock.is_some() { self.0.time } else { ProcessTime::Machine }
     }
 
     /// Interrupts its waits, so that it looks at its timers anew.
@@ -255,6 +263,18 @@ impl Child {
     #[must_use]
     pub fn memory(&self) -> Option<u64> {
         memory_of(&self.pid().to_string())
+    }
+
+    /// What somebody else has to know of it for whom it works from here on.
+    #[must_use]
+    pub fn as_neighbour(&self) -> Neighbour {
+        Neighbour {
+            name: self.name().to_owned(),
+            pid: self.pid(),
+            log: self.log().to_owned(),
+            log_begin: std::fs::metadata(self.log()).map_or(0, |log| log.len()),
+            time: self.time(),
+        }
     }
 
     /// The CPU time, user and system, that it has used so far, or had used when it ended, where the system tells. What it

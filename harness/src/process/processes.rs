@@ -13,7 +13,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use super::child::About;
 use super::guardian::Guardian;
 use super::scratch::{self, Scratch};
-use super::{Child, ChildSpec, Meter, ProcessError, launch, namespace};
+use super::{Child, ChildSpec, Meter, Neighbour, ProcessError, ProcessTime, launch, namespace};
 use crate::history::{Event, History};
 
 /// Lines of a log that an error shows.
@@ -54,12 +54,12 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Family {
     children: Vec<Child>,
+    /// What works for the lab and is not its own.
+    neighbours: Vec<(Neighbour, Option<Meter>)>,
     folders: HashMap<String, u32>,
     stopping: bool,
     /// CPU time, by name, of those that ended and are not among the children any more.
     past: BTreeMap<String, Duration>,
-    /// Processes that work for the lab and are no children, by name.
-    others: Vec<(String, Meter)>,
 }
 
 impl Family {
@@ -190,7 +190,7 @@ impl Processes {
         let output = open_log(&log)?;
         let failed = |source| ProcessError::Spawn { name: name.clone(), source };
 
-        let clock = self.0.history.clock().page().filter(|_| !spec.real_time);
+        let clock = self.0.history.clock().page().filter(|_| spec.time != ProcessTime::Machine);
         // From birth until it is in the family, so that whoever ends the family ends all of it.
         let mut family = self.family();
         if family.stopping {
@@ -212,6 +212,7 @@ impl Processes {
             grace: spec.grace,
             ports: spec.ports,
             clock,
+            time: spec.time,
         };
         let child = Child::watch(gated, about, self.0.history.clone(), self.0.guardian.clone()).map_err(failed)?;
         family.forget_ended();
@@ -225,20 +226,47 @@ impl Processes {
         self.family().children.iter().filter(|child| child.exit().is_none()).cloned().collect()
     }
 
-    /// From now on what a process uses that works for the lab without being its child counts as the lab's, under this name.
-    /// Such a process may be there before the lab and after it.
-    pub fn count(&self, name: &str, meter: Meter) {
-        self.family().others.push((name.to_owned(), meter));
+    /// Counts processes of somebody else's in, which work for this lab from here on: their rest is the lab's, they are woken
+    /// with it, and what they use from now on is its cost.
+    pub(crate) fn work_with(&self, neighbours: &[Neighbour]) {
+        let metered = neighbours.iter().map(|neighbour| (neighbour.clone(), Meter::of(neighbour.pid)));
+        self.family().neighbours.extend(metered);
+    }
+
+    /// They work for the lab no more. What they said meanwhile stays with the lab's logs.
+    pub(crate) fn part_from(&self, neighbours: &[Neighbour]) {
+        let mut family = self.family();
+        let is_gone = |known: &Neighbour| neighbours.iter().any(|gone| gone.pid == known.pid);
+        let (gone, left): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut family.neighbours).into_iter().partition(|(known, _)| is_gone(known));
+        family.neighbours = left;
+        for (neighbour, meter) in gone {
+            if let Some(meter) = meter {
+                *family.past.entry(neighbour.name.clone()).or_default() += meter.used();
+            }
+            if let Err(error) = neighbour.keep_log(&self.0.logs) {
+                tracing::debug!(name = neighbour.name, %error, "its log is not kept");
+            }
+        }
+    }
+
+    /// The processes of somebody else's that work for this lab.
+    #[must_use]
+    pub(crate) fn neighbours(&self) -> Vec<Neighbour> {
+        self.family().neighbours.iter().map(|(neighbour, _)| neighbour.clone()).collect()
     }
 
     /// The CPU time, user and system, that was used so far, by name: by the processes that run, by those that ended, and by
-    /// those that are [counted](Self::count) without being children. One whose time the system does not tell is not there.
+    /// those of somebody else's that work or worked for the lab. One whose time the system does not tell is not there.
     #[must_use]
     pub fn cpu_time(&self) -> BTreeMap<String, Duration> {
         let family = self.family();
         let mut all = family.past.clone();
         let children = family.children.iter().filter_map(|child| Some((child.name(), child.cpu_time()?)));
-        let others = family.others.iter().map(|(name, meter)| (name.as_str(), meter.used()));
+        let metered =
+            |(neighbour, meter): &(Neighbour, Option<Meter>)| Some((neighbour.name.clone(), meter.as_ref()?.used()));
+        let others: Vec<_> = family.neighbours.iter().filter_map(metered).collect();
+        let others = others.iter().map(|(name, used)| (name.as_str(), *used));
         for (name, used) in children.chain(others) {
             *all.entry(name.to_owned()).or_default() += used;
         }

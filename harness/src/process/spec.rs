@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::{PortLease, Probe, ServiceAccountFiles};
 
 /// What hangs is given up after this time. A machine with more to do than it can may take a large part of it for what
@@ -22,7 +24,20 @@ pub struct ChildSpec {
     pub(super) grace: Duration,
     pub(super) service_account: Option<ServiceAccountFiles>,
     pub(super) ports: Vec<PortLease>,
-    pub(super) real_time: bool,
+    pub(super) time: ProcessTime,
+}
+
+/// Which time a process lives in, where the lab's is not the machine's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ProcessTime {
+    /// The lab's.
+    #[default]
+    Lab,
+    /// Dates that it tells are the lab's; its timers go by the machine's time, and no move of the lab's wakes it.
+    LabDates,
+    /// The machine's.
+    Machine,
 }
 
 impl ChildSpec {
@@ -39,7 +54,7 @@ impl ChildSpec {
             grace: Duration::from_secs(5),
             service_account: None,
             ports: Vec::new(),
-            real_time: false,
+            time: ProcessTime::Lab,
         }
     }
 
@@ -104,7 +119,15 @@ impl ChildSpec {
     /// It lives in the machine's time, also where the lab's is moved: for what only serves the others.
     #[must_use]
     pub fn in_real_time(mut self) -> Self {
-        self.real_time = true;
+        self.time = ProcessTime::Machine;
+        self
+    }
+
+    /// Dates that it tells are the lab's; its timers go by the machine's time, also where the lab's is moved: for what does
+    /// nothing of itself that others wait for, and much housekeeping.
+    #[must_use]
+    pub fn with_real_timers(mut self) -> Self {
+        self.time = ProcessTime::LabDates;
         self
     }
 

@@ -238,7 +238,14 @@ async fn what_is_counted_without_being_a_child_adds_up_with_the_children() {
     let script = format!("read -r line; {WORK}; echo done; read -r line");
     let mut other = Command::new("/bin/sh");
     let mut other = other.args(["-c", &script]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    processes.count("worker", Meter::of(i32::try_from(other.id()).unwrap()).unwrap());
+    let neighbour = Neighbour {
+        name: "worker".to_owned(),
+        pid: i32::try_from(other.id()).unwrap(),
+        log: processes.logs().join("other.log"),
+        log_begin: 0,
+        time: ProcessTime::Machine,
+    };
+    processes.work_with(&[neighbour]);
     let child = processes.start(shell("worker", WORK)).await.unwrap();
     child.exited().await;
     let of_child = child.cpu_time().unwrap();

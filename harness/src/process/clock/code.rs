@@ -34,6 +34,18 @@ pub(super) struct Code {
     real_clock_gettime: usize,
     real_gettimeofday: usize,
     page: usize,
+    moved: usize,
+}
+
+/// Which clocks of a process are moved: a bit for each by its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::process) struct MovedClocks(u32);
+
+impl MovedClocks {
+    /// Those that tell a date and those that timers go by.
+    pub(in crate::process) const ALL: Self = Self(0x8f3);
+    /// Those that tell a date: REALTIME, REALTIME_COARSE and TAI.
+    pub(in crate::process) const DATES: Self = Self(0x821);
 }
 
 impl Code {
@@ -54,13 +66,20 @@ impl Code {
     }
 
     /// The code, with the addresses that it needs filled in: those of the functions that it stands before (`0` where
-    /// there is none; nobody calls the replacement then), and of the page with the time.
-    pub(super) fn bytes(&self, real_clock_gettime: u64, real_gettimeofday: u64, page: u64) -> Vec<u8> {
+    /// there is none; nobody calls the replacement then), and of the page with the time. `moved` clocks show it.
+    pub(super) fn bytes(
+        &self,
+        real_clock_gettime: u64,
+        real_gettimeofday: u64,
+        page: u64,
+        moved: MovedClocks,
+    ) -> Vec<u8> {
         let mut bytes = self.bytes.clone();
         for (at, word) in [
             (self.real_clock_gettime, real_clock_gettime),
             (self.real_gettimeofday, real_gettimeofday),
             (self.page, page),
+            (self.moved, u64::from(moved.0)),
         ] {
             bytes[at..at + 8].copy_from_slice(&word.to_ne_bytes());
         }
@@ -76,6 +95,7 @@ impl Code {
             static catnap_clock_real_clock_gettime: u8;
             static catnap_clock_real_gettimeofday: u8;
             static catnap_clock_page: u8;
+            static catnap_clock_moved: u8;
             static catnap_clock_end: u8;
         }
         let begin = &raw const catnap_clock_begin;
@@ -91,6 +111,7 @@ impl Code {
             real_clock_gettime: offset(&raw const catnap_clock_real_clock_gettime),
             real_gettimeofday: offset(&raw const catnap_clock_real_gettimeofday),
             page: offset(&raw const catnap_clock_page),
+            moved: offset(&raw const catnap_clock_moved),
         }
     }
 }
@@ -98,7 +119,8 @@ impl Code {
 // The page holds nanoseconds at 0 (all clocks) and seconds at 8 (clocks that tell a date): see `page`.
 //
 // Clocks by number: 0 REALTIME, 1 MONOTONIC, 4 MONOTONIC_RAW, 5 REALTIME_COARSE, 6 MONOTONIC_COARSE, 7 BOOTTIME, 11 TAI.
-// 0x8f3 has their bits, 0x821 those of the ones that tell a date. CPU clocks (2, 3 and negative numbers) stay.
+// `moved` has the bits of those that are moved, 0x821 those of the ones that tell a date. CPU clocks (2, 3 and negative
+// numbers) stay.
 
 // Only registers that a called function may change are used, and the stack is kept aligned for the calls.
 #[cfg(target_arch = "x86_64")]
@@ -119,7 +141,7 @@ catnap_clock_gettime:
     jnz 3f
     cmp edi, 11
     ja 3f
-    mov ecx, 0x8f3
+    mov ecx, dword ptr [rip + catnap_clock_moved]
     bt ecx, edi
     jnc 3f
     mov r8, qword ptr [rip + catnap_clock_page]
@@ -200,6 +222,8 @@ catnap_clock_real_gettimeofday:
     .quad 0
 catnap_clock_page:
     .quad 0
+catnap_clock_moved:
+    .quad 0
 catnap_clock_end:
     .popsection
     "#
@@ -221,7 +245,7 @@ catnap_clock_gettime:
     cbnz w0, 3f
     cmp w2, #11
     b.hi 3f
-    mov w3, #0x8f3
+    ldr w3, catnap_clock_moved
     lsr w3, w3, w2
     tbz w3, #0, 3f
     ldr x4, catnap_clock_page
@@ -300,6 +324,8 @@ catnap_clock_real_clock_gettime:
 catnap_clock_real_gettimeofday:
     .quad 0
 catnap_clock_page:
+    .quad 0
+catnap_clock_moved:
     .quad 0
 catnap_clock_end:
     .popsection

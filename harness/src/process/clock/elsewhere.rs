@@ -8,6 +8,15 @@ use super::ClockError;
 /// What a page would be found as.
 pub(in crate::process) const INHERITED: i32 = 9;
 
+/// Which clocks of a process would be moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::process) struct MovedClocks;
+
+impl MovedClocks {
+    pub(in crate::process) const ALL: Self = Self;
+    pub(in crate::process) const DATES: Self = Self;
+}
+
 /// A page that never moves.
 #[derive(Debug)]
 pub(crate) struct TimePage;
@@ -17,7 +26,11 @@ impl TimePage {
         Err(std::io::ErrorKind::Unsupported.into())
     }
 
-    pub(in crate::process) fn path(&self) -> String {
+    pub(crate) fn open(_path: &str) -> std::io::Result<Self> {
+        Err(std::io::ErrorKind::Unsupported.into())
+    }
+
+    pub(crate) fn path(&self) -> String {
         String::new()
     }
 
@@ -48,7 +61,12 @@ pub(crate) fn own_thread() -> i32 {
 }
 
 /// Lets the child go on in the machine's time.
-pub(crate) fn set_clock(_pid: i32, _program: &Path, open: impl FnOnce()) -> Result<(), ClockError> {
+pub(crate) fn set_clock(
+    _pid: i32,
+    _program: &Path,
+    _moved: MovedClocks,
+    open: impl FnOnce(),
+) -> Result<(), ClockError> {
     open();
     Ok(())
 }

@@ -10,13 +10,14 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use super::ClockError;
-use super::code::{Code, Function};
+use super::code::{Code, Function, MovedClocks};
 use super::page;
 use super::vdso::{self, Vdso};
 
 /// Gives a process that is stopped at its `exec`, and traced by this thread, the clock of the page whose memory it has
-/// open as [`INHERITED`](page::INHERITED). `last`: nothing comes after it that needs the page too.
-pub(super) fn implant(pid: Pid, last: bool) -> Result<(), ClockError> {
+/// open as [`INHERITED`](page::INHERITED), on the clocks that are `moved`. `last`: nothing comes after it that needs the
+/// page too.
+pub(super) fn implant(pid: Pid, moved: MovedClocks, last: bool) -> Result<(), ClockError> {
     let vdso = Vdso::get()?;
     let base = vdso::base_of(&pid.to_string())?;
     let shared = map(pid, last)?;
@@ -24,7 +25,8 @@ pub(super) fn implant(pid: Pid, last: bool) -> Result<(), ClockError> {
     let real = |function| {
         vdso.functions.iter().find(|entry| entry.function == function).map_or(0, |entry| base + entry.address)
     };
-    write(pid, shared.code, &code.bytes(real(Function::ClockGettime), real(Function::Gettimeofday), shared.page))?;
+    let (gettime, gettimeofday) = (real(Function::ClockGettime), real(Function::Gettimeofday));
+    write(pid, shared.code, &code.bytes(gettime, gettimeofday, shared.page, moved))?;
     for entry in &vdso.functions {
         let value = (shared.code + code.entry(entry.function)).wrapping_sub(base).wrapping_add(vdso.bias);
         write(pid, base + entry.slot, &value.to_ne_bytes())?;

@@ -34,10 +34,12 @@ mod tests;
 
 #[cfg(target_os = "linux")]
 pub(crate) use activity::{Activity, own_thread};
-#[cfg(not(target_os = "linux"))]
-pub(in crate::process) use elsewhere::INHERITED;
+#[cfg(target_os = "linux")]
+pub(in crate::process) use code::MovedClocks;
 #[cfg(not(target_os = "linux"))]
 pub(crate) use elsewhere::{Activity, TimePage, own_thread, set_clock, wake};
+#[cfg(not(target_os = "linux"))]
+pub(in crate::process) use elsewhere::{INHERITED, MovedClocks};
 pub use error::ClockError;
 #[cfg(target_os = "linux")]
 pub(in crate::process) use page::INHERITED;

@@ -44,20 +44,34 @@ impl TimePage {
     pub(crate) fn new(base: i64) -> std::io::Result<Self> {
         let memory = memfd_create("catnap-time", MFdFlags::MFD_CLOEXEC)?;
         nix::unistd::ftruncate(&memory, SIZE as i64)?;
-        let length = NonZeroUsize::new(SIZE).ok_or(std::io::ErrorKind::InvalidInput)?;
-        // SAFETY: a new mapping at an address that the kernel chooses, of a file that only this process can change in
-        // size; it is unmapped by `drop` alone.
-        let mapped = unsafe {
-            mmap(None, length, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_SHARED, &memory, 0)
-        }?;
-        let page = Self { memory, words: mapped.cast() };
+        let page = Self::map(memory)?;
         page.words().base.store(base, Ordering::Release);
         Ok(page)
     }
 
+    /// The page that is found at a [path](Self::path), of another process it may be.
+    pub(crate) fn open(path: &str) -> std::io::Result<Self> {
+        let memory = std::fs::File::options().read(true).write(true).open(path)?;
+        // Whatever else is there would be written over, or end before the page does.
+        if memory.metadata()?.len() != SIZE as u64 {
+            return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, format!("{path} is no page of time")));
+        }
+        Self::map(memory.into())
+    }
+
+    fn map(memory: OwnedFd) -> std::io::Result<Self> {
+        let length = NonZeroUsize::new(SIZE).ok_or(std::io::ErrorKind::InvalidInput)?;
+        // SAFETY: a new mapping at an address that the kernel chooses, of a file whose size nobody changes; it is
+        // unmapped by `drop` alone.
+        let mapped = unsafe {
+            mmap(None, length, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_SHARED, &memory, 0)
+        }?;
+        Ok(Self { memory, words: mapped.cast() })
+    }
+
     /// Where a child of this process finds the page's memory, for as long as it is in the same user namespace: from
     /// another one it may not look at this process's files.
-    pub(in crate::process) fn path(&self) -> String {
+    pub(crate) fn path(&self) -> String {
         format!("/proc/{}/fd/{}", std::process::id(), self.memory.as_raw_fd())
     }
 

@@ -29,7 +29,7 @@ pub(super) fn ask_date(wrapper: &[std::ffi::OsString]) -> Result<(), ClockError>
     use std::fs::File;
     use std::io::{Read, Seek};
 
-    use super::{TimePage, set_clock};
+    use super::{MovedClocks, TimePage, set_clock};
     use crate::process::{ChildSpec, launch};
 
     /// A million seconds: eleven days.
@@ -44,7 +44,7 @@ pub(super) fn ask_date(wrapper: &[std::ffi::OsString]) -> Result<(), ClockError>
     let mut gated = launch::launch(&spec, wrapper, log, std::path::Path::new("/"), Some(&page))
         .map_err(|error| failed("a process", error))?;
     let pid = gated.pid();
-    let set = set_clock(pid, &date, || gated.say_open());
+    let set = set_clock(pid, &date, MovedClocks::ALL, || gated.say_open());
     let mut child = gated.into_process();
     if set.is_err() {
         let _ = child.kill();

@@ -12,7 +12,7 @@ use nix::sys::signal::Signal;
 
 use crate::clock::LabClock;
 use crate::history::History;
-use crate::process::{Child, ChildSpec, Processes, probe_clock};
+use crate::process::{Child, ChildSpec, ProcessTime, Processes, probe_clock};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -74,7 +74,8 @@ impl Room {
 
     fn advance(&self, by: Duration) {
         self.clock.page().unwrap().advance(by);
-        self.processes.running().iter().for_each(Child::wake);
+        let running = self.processes.running();
+        running.iter().filter(|child| child.time() == ProcessTime::Lab).for_each(Child::wake);
     }
 }
 
@@ -123,6 +124,26 @@ async fn the_timers_of_a_go_program_go_off_when_time_is_moved() {
     said(&child, "tick", ticks + 1).await;
     let log = std::fs::read_to_string(child.log()).unwrap();
     assert!(!log.contains("BACKWARDS"), "{log}");
+}
+
+#[tokio::test]
+async fn what_has_real_timers_tells_the_labs_date_and_waits_in_the_machines_time() {
+    let Some(program) = probe("go") else { return };
+    let room = Room::new(None);
+    let dated = room.processes.start(ChildSpec::new("dated", &program).with_real_timers()).await.unwrap();
+    said(&dated, "begin", 1).await;
+    let moved = room.start("moved", &program).await;
+    room.advance(16 * MINUTE);
+    // The control: time went by, and what waits for that is woken.
+    said(&moved, "timer", 1).await;
+    let lab = i64::try_from(room.clock.now().as_nanosecond()).unwrap();
+    dated.signal(Signal::SIGUSR1);
+    let asked = said(&dated, "asked", 1).await;
+    assert!((0..10).contains(&seconds(asked["wall"] - lab)), "it is at {asked:?}, the lab was at {lab}");
+    assert!((0..60).contains(&seconds(asked["elapsed"])), "{asked:?}");
+    let log = std::fs::read_to_string(dated.log()).unwrap();
+    let went_off = ["tick", "deadline", "func", "slept", "timer"].iter().find(|what| log.contains(**what));
+    assert_eq!(went_off, None, "{log}");
 }
 
 #[tokio::test]
