@@ -8,7 +8,7 @@ use miette::{Result, miette};
 
 use crate::clock::ClockKind;
 use crate::components::{ComponentError, FetchDisplay, Store, StoreOptions, Versions, number};
-use crate::lab::Settings;
+use crate::lab::{ClusterSource, Settings};
 use crate::report::Facts;
 use crate::runner::is_executable;
 
@@ -139,6 +139,8 @@ impl PartsArgs {
         settings.scenario = name.to_owned();
         // People look at it, or at how long it takes.
         settings.clock = ClockKind::Real;
+        // It has one cluster, which nobody else is to have.
+        settings.clusters = ClusterSource::Fresh;
         settings.versions = self.versions();
         settings.provisioner.clone_from(&self.provisioner);
         Ok(settings)

@@ -1,6 +1,6 @@
 //! `catnap run`: runs scenarios.
 
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,10 +13,11 @@ use super::building::Building;
 use super::interrupt::Interrupts;
 use super::parts::{MatrixArgs, prepare_components};
 use crate::clock::ClockKind;
+use crate::cluster::embedded::{Lender, Listening};
 use crate::report::{Display, Live, Palette, Plain, Summary, Tally, quoted, runner_command};
 use crate::runner::{
-    Outcome, Plan, RunFolder, RunnerError, Scenario, Suite, SuiteFolder, Workspace, build, default_jobs, list,
-    longest_first, make_writable, select,
+    Order, Outcome, Plan, RunFolder, RunnerError, Scenario, Suite, SuiteFolder, Workspace, build, default_jobs, list,
+    make_writable, select,
 };
 
 /// How long a scenario that has to end may take to clean up.
@@ -84,6 +85,12 @@ pub struct RunArgs {
     /// With a real clock: how long a scenario may have to wait; one that needs longer is skipped [default: 5m]
     #[arg(long, value_name = "TIME", env = "CATNAP_PATIENCE", hide_env_values = true, value_parser = time)]
     patience: Option<Duration>,
+    /// In which order scenarios start: longest-first, listed or reversed
+    #[arg(long, value_name = "ORDER", default_value = "longest-first", value_parser = order)]
+    order: Order,
+    /// Make control planes for each scenario instead of emptying and using those that others have left
+    #[arg(long, env = "CATNAP_FRESH_CLUSTERS", hide_env_values = true)]
+    fresh_clusters: bool,
     /// Run the suites as they were last built
     #[arg(long)]
     no_build: bool,
@@ -102,6 +109,10 @@ fn clock(text: &str) -> Result<ClockKind, String> {
     text.parse()
 }
 
+fn order(text: &str) -> Result<Order, String> {
+    text.parse()
+}
+
 fn time(text: &str) -> Result<Duration, String> {
     let wrong = || "give a time such as 90s, 15m or 1h30m".to_owned();
     let time: SignedDuration = text.parse().map_err(|_| wrong())?;
@@ -110,6 +121,7 @@ fn time(text: &str) -> Result<Duration, String> {
 
 /// Does what `catnap run` asks for.
 pub(super) async fn run(args: RunArgs) -> Result<u8> {
+    let order = args.order;
     let interrupts = Interrupts::listen().into_diagnostic().wrap_err("failed to listen to signals")?;
     let prepared = tokio::select! {
         prepared = prepare(args) => prepared?,
@@ -122,9 +134,7 @@ pub(super) async fn run(args: RunArgs) -> Result<u8> {
     for Labelled { label, mut plan, above } in plans {
         // Also the combination before this one tells how long scenarios take.
         let whole = above.as_ref().map_or(plan.folder.path(), |above| above.path());
-        if let Some(runs) = whole.parent() {
-            plan.scenarios = longest_first(plan.scenarios, runs, &plan.facts);
-        }
+        plan.scenarios = order.of(plan.scenarios, whole.parent().unwrap_or(whole), &plan.facts);
         if several {
             // The one who reads may have gone; the status still tells how it went.
             let _ = writeln!(std::io::stdout(), "\n{}\n", palette.heading(&label));
@@ -150,7 +160,11 @@ fn worse(one: u8, other: u8) -> u8 {
 }
 
 /// Runs one plan; what it came to, and what is told of that.
-async fn one_run(plan: Plan, interrupts: &Interrupts, palette: Palette) -> Result<(Outcome, String)> {
+async fn one_run(mut plan: Plan, interrupts: &Interrupts, palette: Palette) -> Result<(Outcome, String)> {
+    let lender = lender(&plan)?;
+    plan.lender = lender.as_ref().map(|(_, listening)| listening.name().to_owned());
+    // Who borrows from nobody is not to keep for nobody either.
+    plan.fresh_clusters |= plan.lender.is_none();
     let (seed, artefacts, junit) = (plan.seed, plan.folder.path().to_path_buf(), plan.junit.clone());
     let mut display: Box<dyn Display> = if std::io::stdout().is_terminal() && std::io::stderr().is_terminal() {
         Box::new(Live::new(palette))
@@ -159,6 +173,10 @@ async fn one_run(plan: Plan, interrupts: &Interrupts, palette: Palette) -> Resul
     };
     let outcome = plan.run(&mut *display, interrupts.stop()).await?;
     drop(display);
+    let clusters = match lender {
+        Some((lender, _listening)) => Some(lender.close().await),
+        None => None,
+    };
     let summary = Summary {
         reports: &outcome.reports,
         not_started: outcome.not_started,
@@ -166,9 +184,31 @@ async fn one_run(plan: Plan, interrupts: &Interrupts, palette: Palette) -> Resul
         artefacts,
         junit,
         took: outcome.took,
+        clusters,
     };
     let text = summary.render(palette);
     Ok((outcome, text))
+}
+
+/// Whoever lends control planes to the scenarios of a plan, where these are to use them again: `None` where they are not,
+/// or where so few are to run that each would be the first to have one.
+fn lender(plan: &Plan) -> Result<Option<(Lender, Listening)>> {
+    if plan.fresh_clusters || plan.scenarios.len() <= plan.jobs {
+        return Ok(None);
+    }
+    let lent = Lender::new(plan.jobs).and_then(|lender| {
+        let listening = lender.listen()?;
+        Ok((lender, listening))
+    });
+    match lent {
+        Ok(lent) => Ok(Some(lent)),
+        // There each scenario has one of its own, as it would with --fresh-clusters.
+        Err(error) if error.kind() == ErrorKind::Unsupported => Ok(None),
+        Err(error) => Err(miette!(
+            help = "with --fresh-clusters each scenario makes control planes of its own",
+            "failed to begin to lend control planes: {error}"
+        )),
+    }
 }
 
 /// How the combinations of versions came off, a line for each.
@@ -232,6 +272,7 @@ async fn prepare(args: RunArgs) -> Result<Option<(Vec<Labelled>, Palette)>> {
     shared.extend(args.suites.iter().map(|path| format!("--suites {}", quoted(&path.to_string_lossy()))));
     shared.extend(args.clock.map(|clock| format!("--clock {clock}")));
     shared.extend(args.patience.map(|patience| format!("--patience {}s", patience.as_secs())));
+    shared.extend(args.fresh_clusters.then(|| "--fresh-clusters".to_owned()));
     shared.extend(args.no_build.then(|| "--no-build".to_owned()));
 
     let jobs = args.jobs.unwrap_or_else(|| default_jobs(args.clock.unwrap_or_default()));
@@ -262,6 +303,8 @@ async fn prepare(args: RunArgs) -> Result<Option<(Vec<Labelled>, Palette)>> {
             labs: std::env::var_os("CATNAP_LABS").is_none().then_some(jobs),
             clock: args.clock,
             patience: args.patience,
+            fresh_clusters: args.fresh_clusters,
+            lender: None,
             timeout: args.timeout,
             grace: GRACE,
             junit: junit.unwrap_or_else(|| folder.path().join("junit")),

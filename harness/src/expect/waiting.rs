@@ -74,10 +74,22 @@ impl Witness {
         self.state_so_far()
     }
 
-    /// What has been seen so far, for those who show it and judge nothing by it.
-    pub(crate) fn state_so_far(&self) -> State {
+    fn state_so_far(&self) -> State {
         self.catch_up(|_| {});
         self.lock().clone()
+    }
+
+    /// Shows what has been seen so far to those who show it and judge nothing by it.
+    pub(crate) fn glance<T>(&self, at: impl FnOnce(&State) -> T) -> T {
+        self.catch_up(|_| {});
+        at(&self.lock())
+    }
+
+    /// Whether an expectation holds in the present state, as soon as everything is seen. Blocks the thread until then.
+    fn judge(&self, expectation: &Expectation) -> Verdict {
+        self.wait_until_seen();
+        self.catch_up(|_| {});
+        expectation.evaluate(&self.lock())
     }
 
     /// Starts an assertion.
@@ -199,7 +211,7 @@ impl Pending<'_> {
         let give_up = std::time::Instant::now() + SETTLING;
         loop {
             let seen = self.witness.0.history.len();
-            let verdict = self.expectation.evaluate(&self.witness.state());
+            let verdict = self.witness.judge(&self.expectation);
             if verdict.is_ok() || std::time::Instant::now() >= give_up || self.witness.fatal().is_some() {
                 return self.witness.conclude(&description, verdict);
             }
@@ -222,7 +234,7 @@ impl Pending<'_> {
         let mut last_look = false;
         loop {
             changes.borrow_and_update();
-            let verdict = self.expectation.evaluate(&self.witness.state());
+            let verdict = self.witness.judge(&self.expectation);
             if verdict.is_ok() {
                 return self.witness.conclude(&description, verdict);
             }
@@ -257,7 +269,7 @@ impl Pending<'_> {
         let history = &self.witness.0.history;
         let deadline = after(history.now(), duration);
         let mut changes = history.changes();
-        let mut verdict = self.expectation.evaluate(&self.witness.state());
+        let mut verdict = self.witness.judge(&self.expectation);
         let _waiting = history.clock().waiting_until(deadline);
         let mut last_look = false;
         loop {

@@ -8,6 +8,7 @@ mod engine;
 mod fixture;
 mod household;
 mod invariant;
+mod lender;
 mod managed_cluster;
 mod outage;
 mod region;
@@ -26,12 +27,14 @@ pub use engine::{AzureAccess, EmbeddedEngine, Programs, ProvisionerKnobs};
 pub use fake_arm::catalog::{Catalog, VmSize};
 pub use fake_arm::providers::compute::ShortageKind;
 pub use fixture::lab;
+pub use lender::ClusterSource;
 pub use managed_cluster::{CreateError, ManagedClusterBuilder, NodeProvisioning};
 pub use region::Region;
 pub use settings::Settings;
 pub use start::StartError;
 pub use tenant::{Denial, SecurityGroup, Tenant, Unknown};
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -352,6 +355,12 @@ impl Lab {
         self.engine.memory()
     }
 
+    /// CPU time, user and system, that the lab's processes have used so far, by name.
+    #[must_use]
+    pub fn cpu_time(&self) -> BTreeMap<String, Duration> {
+        self.engine.cpu_time()
+    }
+
     /// How long the API server of the first cluster took to be usable; none before there is one.
     #[must_use]
     pub fn api_server_start(&self) -> Option<Duration> {
@@ -496,8 +505,11 @@ impl Lab {
         self.fake = None;
         if let Some(runtime) = self.runtime.take() {
             // Dropping a runtime is not allowed where another one is running, which is where scenarios end.
-            runtime.shutdown_background();
+            let ending = std::thread::Builder::new().spawn(move || runtime.shutdown_timeout(ENDING));
+            // What the lab's own threads have not written by now they never will.
+            let _ = ending.map(std::thread::JoinHandle::join);
         }
+        self.engine.give_back();
     }
 }
 
@@ -532,6 +544,9 @@ fn headline(text: &str) -> String {
     [lines.first(), seen].into_iter().flatten().copied().collect::<Vec<_>>().join("; ")
 }
 
+/// How long the lab's own threads may take to end, in real time. They do at their next wait, which is at once.
+const ENDING: Duration = Duration::from_secs(5);
+
 /// How often the counts of the live display are told.
 const TELLING: Duration = Duration::from_millis(500);
 
@@ -549,9 +564,11 @@ async fn tell_progress(history: History, witness: Witness, progress: ProgressWri
                 _ => {}
             }
         }
-        let state = witness.state_so_far();
-        let machines = state.resources("Microsoft.Compute/virtualMachines").count();
-        let pods = state.objects("Pod").filter(|pod| pod["metadata"]["namespace"] == "default").count();
-        progress.counts(state.objects("Node").count(), pods, machines);
+        let (nodes, pods, machines) = witness.glance(|state| {
+            let machines = state.resources("Microsoft.Compute/virtualMachines").count();
+            let pods = state.objects("Pod").filter(|pod| pod["metadata"]["namespace"] == "default").count();
+            (state.objects("Node").count(), pods, machines)
+        });
+        progress.counts(nodes, pods, machines);
     }
 }

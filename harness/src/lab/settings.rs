@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::ClusterSource;
 use crate::clock::ClockKind;
 use crate::components::Versions;
-use crate::report::repeat_command;
+use crate::report::{environment, repeat_command};
 use crate::runner::default_jobs;
 
 /// For how long a scenario may wait in real time on this target, unless the user says otherwise.
@@ -36,6 +37,8 @@ pub struct Settings {
     pub patience: Duration,
     /// The date and time at which the lab begins; now unless given. Only where the clock can be moved.
     pub begin: Option<Timestamp>,
+    /// Where its control planes come from. Those that earlier scenarios have left, unless `CATNAP_FRESH_CLUSTERS` is set.
+    pub clusters: ClusterSource,
     /// Labs that may run on this machine at once. `CATNAP_LABS`, else by its cores, its memory and the clock.
     pub slots: usize,
 }
@@ -70,6 +73,12 @@ impl Settings {
                 .ok_or_else(|| format!("CATNAP_PATIENCE={text}: give a time such as 90s, 5m or 1h30m"))?,
             None => PATIENCE,
         };
+        let fresh = var(environment::FRESH_CLUSTERS).is_some_and(|text| text != "0");
+        let clusters = match var(environment::LENDER) {
+            _ if fresh => ClusterSource::Fresh,
+            Some(name) => ClusterSource::Run(name),
+            None => ClusterSource::ThisProcess,
+        };
         let (kubernetes, provisioner) = (var("CATNAP_KUBERNETES_VERSION"), var("CATNAP_PROVISIONER_VERSION"));
         let versions = Versions::chosen(kubernetes.as_deref(), provisioner.as_deref());
         Ok(Self {
@@ -82,6 +91,7 @@ impl Settings {
             clock,
             patience,
             begin: None,
+            clusters,
             slots,
         })
     }

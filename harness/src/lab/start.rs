@@ -10,13 +10,12 @@ use uuid::Uuid;
 use super::engine::{AzureAccess, EmbeddedEngine, Programs, ProvisionerKnobs};
 use super::household::Family;
 use super::slot::Slot;
-use super::{Lab, Region, Settings, Tenant, tell_progress};
+use super::{Lab, Region, Settings, Tenant, lender, tell_progress};
 use crate::azure::{ArmClient, Azure};
-use crate::clock::{ClockKind, LabClock};
 use crate::components::{ComponentError, FetchDisplay, Store, StoreOptions};
 use crate::expect::{Failure, Witness};
 use crate::history::{Event, History};
-use crate::process::{NamespaceError, ProcessError, Processes, own_thread, probe_clock, probe_namespaces};
+use crate::process::{NamespaceError, ProcessError, Processes, own_thread, probe_namespaces};
 use crate::report::ProgressWriter;
 
 /// Region of a scenario's resources, that of the documents.
@@ -48,6 +47,9 @@ pub enum StartError {
         /// Cause.
         source: std::io::Error,
     },
+    /// Whoever lends API servers does not.
+    #[error("no API server can be lent: {0}; --fresh-clusters (CATNAP_FRESH_CLUSTERS=1) does without")]
+    Lender(String),
     /// fake-arm did not start.
     #[error("fake-arm does not start: {0}")]
     FakeArm(String),
@@ -95,7 +97,7 @@ impl Lab {
         progress.step("start fake-arm");
 
         let folder = folder(&settings)?;
-        let clock = clock(&settings)?;
+        let (clock, lender) = lender::enter(&settings).await?;
         let history = History::new(clock.clone(), Some(&folder.join("history.jsonl")))
             .map_err(|source| io(&format!("write the history in {}", folder.display()), source))?;
         history.record(Event::Step { text: format!("{} with seed {}", settings.scenario, settings.seed) });
@@ -146,7 +148,8 @@ impl Lab {
             history.clone(),
             witness.clone(),
             knobs.clone(),
-            settings.seed,
+            lender,
+            seed_of(&settings),
         ));
         let family = Family { processes: family, threads, history: history.clone() };
         clock.keep_moving(Box::new(family)).map_err(|source| io("start the thread that moves the clock", source))?;
@@ -157,6 +160,7 @@ impl Lab {
 
         progress.fact("target", "embedded");
         progress.fact("clock", if clock.is_movable() { "movable" } else { "real" });
+        progress.fact("begin", &clock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
         progress.fact("kubernetes", &settings.versions.kubernetes);
         progress.fact("karpenter-azure", &settings.provisioner_name());
         progress.attachment(&folder.join("history.jsonl"));
@@ -185,18 +189,6 @@ impl Lab {
     }
 }
 
-/// The lab's time: movable where that is wanted and the machine lets it.
-fn clock(settings: &Settings) -> Result<LabClock, StartError> {
-    if settings.clock == ClockKind::Real {
-        return Ok(LabClock::real());
-    }
-    if let Err(error) = probe_clock() {
-        tracing::warn!("waits take real time: {error}");
-        return Ok(LabClock::real());
-    }
-    LabClock::movable(settings.begin).map_err(|source| io("share memory with the lab's processes", source))
-}
-
 /// The scenario's own Azure: the client of a user who owns the subscription.
 fn azure(fake: &Arc<FakeArm>, history: &History, seed: u64) -> Result<Azure, StartError> {
     let user = Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("scenario {seed}").as_bytes());
@@ -212,6 +204,13 @@ fn azure(fake: &Arc<FakeArm>, history: &History, seed: u64) -> Result<Azure, Sta
         ArmClient::new(fake.endpoint().clone(), Some(fake.ca_pem()), Arc::new(tokens), history.clock().clone())
             .map_err(|error| StartError::FakeArm(format!("no client for it: {error}")))?;
     Ok(Azure::new(client, history.clone(), &fake.subscription_id().to_string(), LOCATION, RESOURCE_GROUP))
+}
+
+/// What the secrets of a lab are drawn from: its own, so that what one scenario was let in with is nothing to another one
+/// in the same cluster.
+fn seed_of(settings: &Settings) -> u64 {
+    let scenario = Uuid::new_v5(&Uuid::NAMESPACE_OID, settings.scenario.as_bytes());
+    settings.seed ^ scenario.as_u64_pair().0
 }
 
 /// Where the lab writes logs and history: the artefacts of the scenario, or a new folder.
@@ -240,6 +239,6 @@ fn target_folder() -> Option<PathBuf> {
     executable.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file()).map(PathBuf::from)
 }
 
-fn io(what: &str, source: std::io::Error) -> StartError {
+pub(super) fn io(what: &str, source: std::io::Error) -> StartError {
     StartError::Io { what: what.to_owned(), source }
 }

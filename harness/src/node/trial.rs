@@ -52,6 +52,7 @@ pub(crate) async fn plane() -> Plane {
         dns_service_ip,
         bootstrap_token: BootstrapToken::draw(&mut rand_chacha::ChaCha8Rng::seed_from_u64(1)),
         heartbeat: Heartbeat::KUBELET,
+        lender: None,
     })
     .await
     .expect("control plane");

@@ -25,6 +25,10 @@ pub const KUBERNETES_VERSION: &str = "CATNAP_KUBERNETES_VERSION";
 pub const CLOCK: &str = "CATNAP_CLOCK";
 /// For how long a scenario may wait in real time, for example `5m`.
 pub const PATIENCE: &str = "CATNAP_PATIENCE";
+/// Whether each lab makes control planes of its own instead of using those that earlier ones have left.
+pub const FRESH_CLUSTERS: &str = "CATNAP_FRESH_CLUSTERS";
+/// The name under which a run lends control planes. Only a runner sets it.
+pub const LENDER: &str = "CATNAP_LENDER";
 /// The file that lines about the scenario's progress are appended to. Only a runner sets it.
 pub const PROGRESS: &str = "CATNAP_PROGRESS";
 /// The command that repeats the scenario with the same seed.
@@ -55,6 +59,10 @@ pub struct ScenarioEnvironment {
     pub clock: Option<String>,
     /// For how long a scenario may wait in real time.
     pub patience: Option<String>,
+    /// Whether each lab makes control planes of its own.
+    pub fresh_clusters: bool,
+    /// The name under which the run lends control planes.
+    pub lender: Option<String>,
     /// Where progress goes.
     pub progress: Option<PathBuf>,
     /// The command that repeats it.
@@ -114,20 +122,25 @@ impl ScenarioEnvironment {
                 })
                 .transpose()
         };
-        let keep = text(KEEP).transpose()?.is_some_and(|value| {
-            !matches!(value.to_ascii_lowercase().as_str(), "0" | "false" | "no" | "off" | "n" | "f")
-        });
+        let switch = |name: &'static str| {
+            let on = |value: String| {
+                !matches!(value.to_ascii_lowercase().as_str(), "0" | "false" | "no" | "off" | "n" | "f")
+            };
+            Ok(text(name).transpose()?.is_some_and(on))
+        };
         Ok(Self {
             scenario,
             artefacts: path(ARTEFACTS),
             seed: number(SEED)?,
-            keep,
+            keep: switch(KEEP)?,
             labs: number(LABS)?.and_then(|labs| usize::try_from(labs).ok()),
             provisioner: path(PROVISIONER),
             provisioner_version: text(PROVISIONER_VERSION).transpose()?,
             kubernetes_version: text(KUBERNETES_VERSION).transpose()?,
             clock: text(CLOCK).transpose()?,
             patience: text(PATIENCE).transpose()?,
+            fresh_clusters: switch(FRESH_CLUSTERS)?,
+            lender: text(LENDER).transpose()?,
             progress: path(PROGRESS),
             repeat: text(REPEAT).transpose()?,
         })
@@ -148,6 +161,8 @@ impl ScenarioEnvironment {
         tell(KUBERNETES_VERSION, self.kubernetes_version.clone().map(Into::into));
         tell(CLOCK, self.clock.clone().map(Into::into));
         tell(PATIENCE, self.patience.clone().map(Into::into));
+        tell(FRESH_CLUSTERS, self.fresh_clusters.then(|| "1".into()));
+        tell(LENDER, self.lender.clone().map(Into::into));
         tell(PROGRESS, self.progress.clone().map(Into::into));
         tell(REPEAT, self.repeat.clone().map(Into::into));
         variables
@@ -177,6 +192,8 @@ mod tests {
             kubernetes_version: Some("1.33.13".into()),
             clock: Some("real".into()),
             patience: Some("30m".into()),
+            fresh_clusters: true,
+            lender: Some("catnap/lender/1".into()),
             progress: Some("/a/b/progress.jsonl".into()),
             repeat: Some("catnap run x --seed 1".into()),
         };

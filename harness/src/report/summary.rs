@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::cost::Costs;
 use super::palette::{Palette, elapsed};
 use super::scenario::{ScenarioReport, Verdict};
+use crate::cluster::pool::{Statistics, ThrownAway};
 
 /// How many of the slowest and of the dearest scenarios are named.
 const NAMED: usize = 5;
@@ -78,6 +79,8 @@ pub struct Summary<'a> {
     pub junit: PathBuf,
     /// How long the run took.
     pub took: Duration,
+    /// What became of the clusters that scenarios used one after the other, where they did.
+    pub clusters: Option<Statistics>,
 }
 
 impl Summary<'_> {
@@ -113,6 +116,7 @@ impl Summary<'_> {
         }
         text.push('\n');
 
+        self.thrown_away(&mut text, palette);
         let tally = Tally::of(self.reports.iter().map(|report| &report.verdict));
         if self.not_started > 0 {
             let _ = writeln!(text, "{}", palette.caution(&format!("{} not started", self.not_started)));
@@ -171,6 +175,21 @@ impl Summary<'_> {
             }
             let _ = writeln!(text, "  {}: {said}", report.id);
         }
+    }
+
+    /// Which clusters were not used again, and why.
+    fn thrown_away(&self, text: &mut String, palette: Palette) {
+        let Some(Statistics { made, lent_again, thrown_away }) = &self.clusters else { return };
+        let _ = writeln!(
+            text,
+            "{}   {made} made, {lent_again} times used again, {} thrown away",
+            palette.heading("clusters"),
+            thrown_away.len()
+        );
+        for ThrownAway { by, why } in thrown_away {
+            let _ = writeln!(text, "           after {by}: {why}");
+        }
+        let _ = writeln!(text);
     }
 
     fn slowest(&self, text: &mut String, palette: Palette) {
@@ -262,6 +281,11 @@ mod tests {
             artefacts: "/a/run".into(),
             junit: "/a/run/junit".into(),
             took: Duration::from_secs(75),
+            clusters: Some(Statistics {
+                made: 2,
+                lent_again: 3,
+                thrown_away: vec![ThrownAway { by: "drift::a".into(), why: "ClusterRole view is gone".into() }],
+            }),
         }
         .render(Palette::PLAIN)
     }
@@ -329,6 +353,9 @@ mod tests {
         seed       7
         time       1m15s
         cost       74.2 core-seconds: kube-apiserver 69.0, karpenter 5.2; 25.2 cluster hours; 1 scenario did not tell
+
+        clusters   2 made, 3 times used again, 1 thrown away
+                   after drift::a: ClusterRole view is gone
 
         7 passed, 0 failed, 0 skipped
         ");

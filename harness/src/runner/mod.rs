@@ -24,7 +24,7 @@ pub use error::RunnerError;
 pub use folder::RunFolder;
 pub(crate) use folder::make_writable;
 pub use jobs::default_jobs;
-pub use order::longest_first;
+pub use order::Order;
 pub use plan::{Outcome, Plan, Stop};
 pub use selection::select;
 pub(crate) use suites::is_executable;

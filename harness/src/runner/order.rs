@@ -4,6 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -13,6 +14,47 @@ use super::folder::RunFolder;
 use crate::coverage::{LastResult, last_started, results_in};
 use crate::report::Facts;
 
+/// In which order scenarios start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Order {
+    /// The longest first, by what earlier runs tell.
+    #[default]
+    LongestFirst,
+    /// As `--list` lists them.
+    Listed,
+    /// The other way round. What comes to another verdict in it depends on what ran before.
+    Reversed,
+}
+
+impl FromStr for Order {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "longest-first" => Ok(Self::LongestFirst),
+            "listed" => Ok(Self::Listed),
+            "reversed" => Ok(Self::Reversed),
+            other => Err(format!("{other:?} is no order: say longest-first, listed or reversed")),
+        }
+    }
+}
+
+impl Order {
+    /// The scenarios in this order. Earlier runs have their folders in `above`; one with these real parts, `facts`, counts
+    /// before any other.
+    #[must_use]
+    pub fn of(self, mut scenarios: Vec<Scenario>, above: &Path, facts: &Facts) -> Vec<Scenario> {
+        match self {
+            Self::LongestFirst => longest_first(scenarios, above, facts),
+            Self::Listed => scenarios,
+            Self::Reversed => {
+                scenarios.reverse();
+                scenarios
+            }
+        }
+    }
+}
+
 /// How many of the earlier runs are read at most. A file of a whole run has a hundred lines and more, and a folder may hold
 /// thousands of runs.
 const RUNS: usize = 100;
@@ -21,7 +63,7 @@ const RUNS: usize = 100;
 /// whose folders lie in `above` kept, the longest first. A run with these real parts, `facts`, counts before any other.
 /// Scenarios of which nothing is known come first, in the order that they have: they may be long.
 #[must_use]
-pub fn longest_first(scenarios: Vec<Scenario>, above: &Path, facts: &Facts) -> Vec<Scenario> {
+fn longest_first(scenarios: Vec<Scenario>, above: &Path, facts: &Facts) -> Vec<Scenario> {
     let earlier = earlier_results(above, &scenarios, facts);
     in_order(scenarios, &earlier, facts)
 }

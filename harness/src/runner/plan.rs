@@ -52,6 +52,10 @@ pub struct Plan {
     pub clock: Option<ClockKind>,
     /// For how long a scenario may wait in real time, where the user said so.
     pub patience: Option<Duration>,
+    /// Whether each scenario makes control planes of its own.
+    pub fresh_clusters: bool,
+    /// The name under which those of earlier scenarios are lent; `None` where each scenario is on its own.
+    pub lender: Option<String>,
     /// How long a scenario may take.
     pub timeout: Duration,
     /// How long a scenario that has to end may take to clean up.

@@ -163,6 +163,8 @@ fn start(plan: &Plan, scenario: &Scenario, folder: &Path, output: &Path) -> Resu
         kubernetes_version: plan.kubernetes_version.clone(),
         clock: plan.clock.map(|clock| clock.to_string()),
         patience: plan.patience.map(|patience| format!("{}s", patience.as_secs())),
+        fresh_clusters: plan.fresh_clusters,
+        lender: plan.lender.clone(),
         progress: Some(progress),
         repeat: Some(plan.repeat_command(&scenario.id)),
     };

@@ -24,15 +24,27 @@ pub(super) struct Authority {
 impl Authority {
     pub(super) fn new() -> Result<Self, ClusterError> {
         let made = || -> Result<Self, rcgen::Error> {
-            let mut params = named("kubernetes-ca", None);
-            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-            params.key_usages =
-                vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
-            let key = KeyPair::generate()?;
+            let (params, key) = (Self::params(), KeyPair::generate()?);
             let own = Credential { certificate: params.self_signed(&key)?.pem(), key: key.serialize_pem() };
             Ok(Self { own, issuer: Issuer::new(params, key) })
         };
         made().map_err(|source| ClusterError::Certificate { subject: "the authority".to_owned(), source })
+    }
+
+    /// The authority that has this certificate and key, made by [`new`](Self::new) before.
+    pub(super) fn from_pem(certificate: String, key: String) -> Result<Self, ClusterError> {
+        let pair = KeyPair::from_pem(&key)
+            .map_err(|source| ClusterError::Certificate { subject: "the authority".to_owned(), source })?;
+        Ok(Self { own: Credential { certificate, key }, issuer: Issuer::new(Self::params(), pair) })
+    }
+
+    /// What the authorities of all clusters have in common, which is all but the key.
+    fn params() -> CertificateParams {
+        let mut params = named("kubernetes-ca", None);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages =
+            vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
+        params
     }
 
     /// The authority's own.

@@ -15,18 +15,17 @@ use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use super::authority::{Authority, Credential, signing_key};
+use super::api_server::{authority_in, ready};
+use super::authority::Authority;
 use super::flags::{self, Files};
-use super::kubeconfig::kubeconfig;
+use super::kubeconfig::{Proof, kubeconfig};
 use super::{
-    BootstrapToken, ClusterError, ControlPlaneBinaries, ControlPlaneSpec, Identity, PROVISIONER_TOKEN, custom_resource,
-    kwok, object,
+    ApiServer, ApiServerPlace, BootstrapToken, ClusterError, ControlPlaneBinaries, ControlPlaneSpec, Identity,
+    KeptApiServer, custom_resource, kwok, object,
 };
+use crate::cluster::pool::Loan;
 use crate::history::Event;
-use crate::process::{Child, ChildSpec, Exit, PortLease, Probe, Processes};
-
-/// How often a port is chosen anew when a stranger was quicker.
-const ATTEMPTS: usize = 5;
+use crate::process::{Child, ChildSpec, Exit, Processes};
 
 /// Between two questions to the API server whether it is healthy.
 const HEALTH_PAUSE: Duration = Duration::from_millis(50);
@@ -37,12 +36,83 @@ const HEALTH_PAUSE: Duration = Duration::from_millis(50);
 pub struct ControlPlane {
     spec: ControlPlaneSpec,
     authority: Arc<Authority>,
-    credentials: Arc<HashMap<Identity, Credential>>,
+    credentials: Arc<HashMap<Identity, Proof>>,
     folder: PathBuf,
-    port: Arc<PortLease>,
+    base: Arc<Base>,
+    /// What was started on top of the base.
     children: Vec<Child>,
     controllers: Controllers,
     start_up: StartUp,
+}
+
+/// The API server with its etcd, on which everything else stands.
+#[derive(Debug)]
+enum Base {
+    /// One of its own.
+    Own(Box<ApiServer>),
+    /// One that a pool has lent.
+    Lent { loan: Loan<KeptApiServer>, processes: Processes },
+}
+
+impl Base {
+    async fn get(spec: &ControlPlaneSpec) -> Result<Self, ClusterError> {
+        let shape = spec.shape();
+        let Some(lender) = &spec.lender else {
+            return ApiServer::start(&shape, &spec.processes).await.map(|own| Self::Own(Box::new(own)));
+        };
+        let loan = lender.lend(shape).await.map_err(ClusterError::NotLent)?;
+        spec.processes.work_with(&loan.place().processes);
+        Ok(Self::Lent { loan, processes: spec.processes.clone() })
+    }
+
+    fn place(&self) -> ApiServerPlace {
+        match self {
+            Self::Own(server) => server.place(),
+            Self::Lent { loan, .. } => loan.place().clone(),
+        }
+    }
+
+    fn authority(&self) -> Result<Arc<Authority>, ClusterError> {
+        match self {
+            Self::Own(server) => Ok(server.authority()),
+            Self::Lent { loan, .. } => authority_in(&loan.place().folder).map(Arc::new),
+        }
+    }
+
+    /// Its processes, where they are the lab's own.
+    fn children(&self) -> Vec<Child> {
+        match self {
+            Self::Own(server) => server.children().map(Child::clone).to_vec(),
+            Self::Lent { .. } => Vec::new(),
+        }
+    }
+
+    /// Waits until one of its processes ends without having been stopped.
+    async fn died(&self) -> String {
+        match self {
+            Self::Own(server) => server.ended().await.to_string(),
+            Self::Lent { loan, .. } => loan.died().await,
+        }
+    }
+
+    /// Ends kube-apiserver for good; etcd stays. A lent one is nobody else's afterwards.
+    async fn stop_server(&self, why: &str) -> Result<(), ClusterError> {
+        match self {
+            Self::Own(server) => {
+                server.stop_server().await;
+                Ok(())
+            }
+            Self::Lent { loan, .. } => loan.halt(why).await.map_err(ClusterError::NotLent),
+        }
+    }
+
+    /// Gives a lent one back. Who still writes to it must have ended.
+    fn give_back(&self) {
+        if let Self::Lent { loan, processes } = self {
+            processes.part_from(&loan.place().processes);
+            loan.give_back();
+        }
+    }
 }
 
 /// kube-controller-manager, which comes after the others: at its start it gives the API server ten seconds to call
@@ -57,7 +127,11 @@ impl Controllers {
     /// Starts it when the API server is healthy.
     fn start(client: kube::Client, processes: Processes, child: ChildSpec) -> Self {
         let (started, receiver) = watch::channel(None);
+        // What the API server writes for itself at its start it writes after a second of the machine's time. Until then nodes
+        // are refused, and days must not go by.
+        let held = processes.history().clock().hold();
         let task = tokio::spawn(async move {
+            let _held = held;
             while !is_healthy(&client).await {
                 tokio::time::sleep(HEALTH_PAUSE).await;
             }
@@ -128,7 +202,21 @@ impl fmt::Display for Death {
 }
 
 /// Children of a start that is under way: they end when it fails.
-type Started = Arc<Mutex<Vec<Child>>>;
+#[derive(Debug, Default)]
+pub(super) struct Started(Mutex<Vec<Child>>);
+
+impl Started {
+    pub(super) async fn start(&self, processes: &Processes, child: ChildSpec) -> Result<Child, ClusterError> {
+        let child = processes.start(child).await?;
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(child.clone());
+        Ok(child)
+    }
+
+    pub(super) async fn end(&self) {
+        let children = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        join_all(children.iter().map(Child::kill)).await;
+    }
+}
 
 impl ControlPlane {
     /// Brings a control plane up: on return the API server serves, the provisioner's custom resources are established,
@@ -140,76 +228,66 @@ impl ControlPlane {
     /// in time. Nothing of the attempt goes on running then.
     pub async fn start(spec: ControlPlaneSpec) -> Result<Self, ClusterError> {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        for _ in 0..ATTEMPTS {
-            let started = Started::default();
-            let error = match Self::attempt(&spec, &started).await {
-                Ok(control_plane) => return Ok(control_plane),
-                Err(error) => error,
-            };
-            let children = std::mem::take(&mut *started.lock().unwrap_or_else(PoisonError::into_inner));
-            join_all(children.iter().map(Child::kill)).await;
-            if !error.is_port_taken() {
-                return Err(error);
+        spec.check()?;
+        let began = Instant::now();
+        let base = Base::get(&spec).await?;
+        let started = Started::default();
+        match Self::on(base, &spec, &started, began).await {
+            Ok(control_plane) => Ok(control_plane),
+            Err((base, error)) => {
+                started.end().await;
+                match &base {
+                    Base::Own(server) => server.stop().await,
+                    Base::Lent { loan, .. } => {
+                        // The controllers may have begun; they end with the lab's processes, and write until then.
+                        loan.damage("its control plane did not come up");
+                        base.give_back();
+                    }
+                }
+                Err(error)
             }
         }
-        Err(ClusterError::PortsTaken { attempts: ATTEMPTS })
     }
 
-    async fn attempt(spec: &ControlPlaneSpec, started: &Started) -> Result<Self, ClusterError> {
-        let began = Instant::now();
-        let port = PortLease::take()?;
-        let folder = spec.processes.folder("control-plane")?;
-        let files = Files(&folder);
-        let authority = Authority::new()?;
-        let credentials = write_files(spec, &authority, &port, files)?;
-        let crds = spec.binaries.crds.clone();
-        let definitions = tokio::task::spawn_blocking(move || custom_resource::read(&crds));
-
-        let start = |child| async {
-            let child = spec.processes.start(child).await?;
-            started.lock().unwrap_or_else(PoisonError::into_inner).push(child);
-            Ok::<(), ClusterError>(())
+    /// Brings up all that stands on an API server; with the error comes the API server back.
+    async fn on(
+        base: Base,
+        spec: &ControlPlaneSpec,
+        started: &Started,
+        began: Instant,
+    ) -> Result<Self, (Base, ClusterError)> {
+        let parts = async {
+            let place = base.place();
+            let authority = base.authority()?;
+            let folder = spec.processes.folder("cluster")?;
+            let (files, server) = (Files(&folder), Files(&place.folder));
+            let credentials = write_files(spec, &authority, place.port, files)?;
+            let ca = &authority.own().certificate;
+            let admin = kubeconfig(&url(place.port), ca, Identity::Admin.user(), &credentials[&Identity::Admin]);
+            let client = client(&admin).await?;
+            let manager = flags::kube_controller_manager(spec, files, server);
+            let controllers = Controllers::start(client.clone(), spec.processes.clone(), manager);
+            let objects = object::of(spec);
+            tokio::try_join!(
+                try_join_all(objects.iter().map(|object| object::create(&client, object))),
+                started.start(&spec.processes, flags::kube_scheduler(spec, files)),
+                started.start(&spec.processes, flags::kwok(spec, files)),
+            )
+            .map(|(_, scheduler, kwok)| (authority, credentials, folder.clone(), controllers, vec![scheduler, kwok]))
         };
-        let admin = &credentials[&Identity::Admin];
-        let ready = Probe::https(url(&port) + flags::READY_FOR_MASTERS, &authority.own().certificate)
-            .identity(&admin.certificate, &admin.key);
-        tokio::try_join!(start(flags::etcd(spec, files)), start(flags::kube_apiserver(spec, files, &port, ready)),)?;
-        let usable = began.elapsed();
-
-        let client = client(&kubeconfig(
-            &url(&port),
-            &authority.own().certificate,
-            Identity::Admin.user(),
-            &credentials[&Identity::Admin],
-        ))
-        .await?;
-        let controllers =
-            Controllers::start(client.clone(), spec.processes.clone(), flags::kube_controller_manager(spec, files));
-        let mut control_plane = Self {
-            spec: spec.clone(),
-            authority: Arc::new(authority),
-            credentials: Arc::new(credentials),
-            folder: folder.clone(),
-            port: Arc::new(port),
-            children: Vec::new(),
-            controllers,
-            start_up: StartUp { usable, complete: usable },
-        };
-        let definitions = definitions.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
-        tokio::try_join!(
-            async {
-                for object in object::objects(spec) {
-                    object::create(&client, &object).await?;
-                }
-                Ok(())
-            },
-            try_join_all(definitions.iter().map(|definition| custom_resource::establish(&client, definition))),
-            start(flags::kube_scheduler(spec, files)),
-            start(flags::kwok(spec, files)),
-        )?;
-        control_plane.start_up.complete = began.elapsed();
-        control_plane.children.clone_from(&started.lock().unwrap_or_else(PoisonError::into_inner));
-        Ok(control_plane)
+        match parts.await {
+            Ok((authority, credentials, folder, controllers, children)) => Ok(Self {
+                spec: spec.clone(),
+                authority,
+                credentials: Arc::new(credentials),
+                folder,
+                start_up: StartUp { usable: base.place().usable, complete: began.elapsed() },
+                base: Arc::new(base),
+                children,
+                controllers,
+            }),
+            Err(error) => Err((base, error)),
+        }
     }
 
     /// The same control plane with the programs of another version of Kubernetes: its API server, controllers and scheduler
@@ -229,23 +307,25 @@ impl ControlPlane {
             ..spec.binaries
         };
         self.controllers.task.abort();
-        let replaced = |child: &&Child| child.name().starts_with("kube-");
-        let processes = self.processes();
-        let (old, kept): (Vec<&Child>, Vec<&Child>) = processes.iter().partition(replaced);
+        let is_replaced = |child: &Child| child.name().starts_with("kube-");
+        let (users, kept): (Vec<Child>, Vec<Child>) = self.started().into_iter().partition(is_replaced);
         // The API server last: the others would only complain.
-        let (server, users): (Vec<&Child>, Vec<&Child>) =
-            old.into_iter().partition(|child| child.name().starts_with("kube-apiserver"));
-        join_all(users.into_iter().map(Child::stop)).await;
-        join_all(server.into_iter().map(Child::stop)).await;
+        let (own_server, users): (Vec<Child>, Vec<Child>) =
+            users.into_iter().partition(|child| child.name().starts_with("kube-apiserver"));
+        join_all(users.iter().map(Child::stop)).await;
+        if own_server.is_empty() {
+            self.base.stop_server(&format!("its control plane has become one of Kubernetes {version}")).await?;
+        }
+        join_all(own_server.iter().map(Child::stop)).await;
 
-        let files = Files(&self.folder);
-        let admin = &self.credentials[&Identity::Admin];
-        let ready =
-            Probe::https(self.url() + flags::READY_FOR_MASTERS, self.ca_pem()).identity(&admin.certificate, &admin.key);
-        let server = spec.processes.start(flags::kube_apiserver(&spec, files, &self.port, ready)).await?;
+        let place = self.base.place();
+        let admin = self.authority.client(Identity::Admin.user(), Identity::Admin.group())?;
+        let ready = ready(place.port, self.ca_pem(), &admin);
+        let server = flags::kube_apiserver(&spec.shape(), Files(&place.folder), place.port, ready);
+        let server = spec.processes.start(server).await?;
         let usable = began.elapsed();
-        let scheduler = spec.processes.start(flags::kube_scheduler(&spec, files)).await?;
-        let children = kept.into_iter().cloned().chain([server, scheduler]).collect();
+        let scheduler = spec.processes.start(flags::kube_scheduler(&spec, Files(&self.folder))).await?;
+        let children = kept.into_iter().chain([server, scheduler]).collect();
         self.with_controllers(spec, children, StartUp { usable, complete: began.elapsed() }).await
     }
 
@@ -273,14 +353,15 @@ impl ControlPlane {
         children: Vec<Child>,
         start_up: StartUp,
     ) -> Result<Self, ClusterError> {
-        let manager = flags::kube_controller_manager(&spec, Files(&self.folder));
+        let place = self.base.place();
+        let manager = flags::kube_controller_manager(&spec, Files(&self.folder), Files(&place.folder));
         let controllers = Controllers::start(self.client(Identity::Admin).await?, spec.processes.clone(), manager);
         Ok(Self {
             spec,
             authority: self.authority.clone(),
             credentials: self.credentials.clone(),
             folder: self.folder.clone(),
-            port: self.port.clone(),
+            base: self.base.clone(),
             children,
             controllers,
             start_up,
@@ -320,7 +401,7 @@ impl ControlPlane {
         };
         tokio::select! {
             () = settling => Ok(()),
-            death = self.died() => Err(ClusterError::Died { death }),
+            how = self.died() => Err(ClusterError::Died { how }),
             () = tokio::time::sleep(within) => Err(ClusterError::NotInTime {
                 what: "the control plane did not settle".to_owned(),
                 within,
@@ -329,11 +410,14 @@ impl ControlPlane {
         }
     }
 
-    /// Waits until one of the processes ends without having been stopped; for good where none does.
-    pub async fn died(&self) -> Death {
-        let early = self.children.iter().map(|child| death(child.clone()).boxed());
+    /// Waits until one of the processes ends without having been stopped, and tells how; for good where none does.
+    pub async fn died(&self) -> String {
+        let started = self.children.iter().map(|child| death(child.clone()).boxed());
         let late = async { death(self.controllers.started().await).await }.boxed();
-        select_all(early.chain([late])).await.0
+        tokio::select! {
+            death = select_all(started.chain([late])) => death.0.to_string(),
+            how = self.base.died() => how,
+        }
     }
 
     /// A kubeconfig that needs no other file.
@@ -353,7 +437,8 @@ impl ControlPlane {
     /// # Errors
     /// When the certificate cannot be made.
     pub fn kubeconfig_for(&self, user: &str, group: &str) -> Result<String, ClusterError> {
-        Ok(kubeconfig(&self.url(), self.ca_pem(), user, &self.authority.client(user, group)?))
+        let proof = Proof::Certificate(self.authority.client(user, group)?);
+        Ok(kubeconfig(&self.url(), self.ca_pem(), user, &proof))
     }
 
     /// A client. It belongs to the runtime it is made in.
@@ -367,7 +452,7 @@ impl ControlPlane {
     /// Where the API server listens.
     #[must_use]
     pub fn url(&self) -> String {
-        url(&self.port)
+        url(self.base.place().port)
     }
 
     /// The certificate of the cluster's authority.
@@ -400,9 +485,14 @@ impl ControlPlane {
         self.start_up
     }
 
-    /// Its processes.
+    /// Its processes, but those of an API server that was lent.
     #[must_use]
     pub fn processes(&self) -> Vec<Child> {
+        self.base.children().into_iter().chain(self.started()).collect()
+    }
+
+    /// What was started on top of the base.
+    fn started(&self) -> Vec<Child> {
         self.children.iter().cloned().chain(self.controllers.child.borrow().clone()).collect()
     }
 
@@ -419,19 +509,32 @@ impl ControlPlane {
     }
 
     /// Takes it down: first those who use the API server, which are given a moment, then the API server and etcd, which
-    /// are not: what they would put in order on their way out is removed anyway.
+    /// are not: what they would put in order on their way out is removed anyway. Nobody gets an API server again that was
+    /// lent; [`give_back`](Self::give_back) is for those that somebody may have.
     pub async fn stop(&self) {
-        let is_base = |child: &&Child| child.name().starts_with("etcd") || child.name().starts_with("kube-apiserver");
+        let is_server = |child: &Child| child.name().starts_with("kube-apiserver");
         self.controllers.task.abort();
-        let processes = self.processes();
-        let (base, users): (Vec<&Child>, Vec<&Child>) = processes.iter().partition(is_base);
-        join_all(users.into_iter().map(Child::stop)).await;
-        join_all(base.into_iter().map(Child::kill)).await;
+        let (servers, users): (Vec<Child>, Vec<Child>) = self.started().into_iter().partition(is_server);
+        join_all(users.iter().map(Child::stop)).await;
+        join_all(servers.iter().map(Child::kill)).await;
+        match &*self.base {
+            Base::Own(server) => server.stop().await,
+            Base::Lent { loan, .. } => {
+                // Nobody is to find somebody else's cluster where this one was. One whose pool is gone is gone too.
+                let _ = loan.halt("its cluster was deleted").await;
+                self.base.give_back();
+            }
+        }
+    }
+
+    /// Gives back what was lent, when all processes that stand on it have ended.
+    pub fn give_back(&self) {
+        self.base.give_back();
     }
 }
 
 /// When and how a process ended by itself; for good where it was stopped.
-async fn death(child: Child) -> Death {
+pub(super) async fn death(child: Child) -> Death {
     let exit = child.exited().await;
     if child.was_stopped() {
         return std::future::pending().await;
@@ -440,7 +543,7 @@ async fn death(child: Child) -> Death {
 }
 
 /// A client with a kubeconfig's rights. It belongs to the runtime it is made in.
-async fn client(kubeconfig: &str) -> Result<kube::Client, ClusterError> {
+pub(super) async fn client(kubeconfig: &str) -> Result<kube::Client, ClusterError> {
     let failed = |error: Box<dyn std::error::Error + Send + Sync>| ClusterError::Client(error);
     let kubeconfig = Kubeconfig::from_yaml(kubeconfig).map_err(|error| failed(error.into()))?;
     let options = KubeConfigOptions::default();
@@ -449,8 +552,8 @@ async fn client(kubeconfig: &str) -> Result<kube::Client, ClusterError> {
     kube::Client::try_from(config).map_err(|error| failed(error.into()))
 }
 
-fn url(port: &PortLease) -> String {
-    format!("https://{}", port.address())
+pub(super) fn url(port: u16) -> String {
+    format!("https://127.0.0.1:{port}")
 }
 
 /// What is still missing of a settled control plane.
@@ -469,51 +572,28 @@ fn http_get(path: &str) -> Result<http::Request<Vec<u8>>, String> {
     http::Request::get(path).body(Vec::new()).map_err(|error| error.to_string())
 }
 
-/// Makes the certificates and writes what the processes read.
+/// Makes the certificates of those who use the API server and writes what they read.
 fn write_files(
     spec: &ControlPlaneSpec,
     authority: &Authority,
-    port: &PortLease,
+    port: u16,
     files: Files<'_>,
-) -> Result<HashMap<Identity, Credential>, ClusterError> {
-    let names = [
-        "localhost",
-        "kubernetes",
-        "kubernetes.default",
-        "kubernetes.default.svc",
-        "kubernetes.default.svc.cluster.local",
-        "127.0.0.1",
-    ];
-    let mut names = names.map(str::to_owned).to_vec();
-    names.push(spec.kubernetes_service_ip()?.to_string());
-    let server = authority.server("kube-apiserver", &names)?;
-    let (accounts_key, accounts) = signing_key()?;
-    write(files, Files::CA, &authority.own().certificate)?;
-    write(files, Files::CA_KEY, &authority.own().key)?;
-    write(files, Files::SERVER, &server.certificate)?;
-    write(files, Files::SERVER_KEY, &server.key)?;
-    write(files, Files::ACCOUNTS, &accounts)?;
-    write(files, Files::ACCOUNTS_KEY, &accounts_key)?;
-    write(files, Files::TOKENS, &provisioners_token())?;
-    write(files, Files::KWOK, &kwok::configuration(spec.pod_cidr.is_some()))?;
+) -> Result<HashMap<Identity, Proof>, ClusterError> {
+    write(files, Files::KWOK, &kwok::configuration(spec.pod_cidr.is_some(), spec.heartbeat.report))?;
     let mut credentials = HashMap::new();
     for identity in Identity::ALL {
-        let credential = authority.client(identity.user(), identity.group())?;
-        let text = kubeconfig(&url(port), &authority.own().certificate, identity.user(), &credential);
+        let proof = match identity.token() {
+            Some(token) => Proof::Token(token),
+            None => Proof::Certificate(authority.client(identity.user(), identity.group())?),
+        };
+        let text = kubeconfig(&url(port), &authority.own().certificate, identity.user(), &proof);
         write(files, identity.file_name(), &text)?;
-        credentials.insert(identity, credential);
+        credentials.insert(identity, proof);
     }
     Ok(credentials)
 }
 
-/// The one static token that the API server knows (`token,user,uid,groups`): what the provisioner finds where a pod finds
-/// that of its service account.
-fn provisioners_token() -> String {
-    let (user, group) = (Identity::Provisioner.user(), Identity::Provisioner.group());
-    format!("{PROVISIONER_TOKEN},{user},catnap-provisioner,\"{group}\"\n")
-}
-
-fn write(files: Files<'_>, name: &str, text: &str) -> Result<(), ClusterError> {
+pub(super) fn write(files: Files<'_>, name: &str, text: &str) -> Result<(), ClusterError> {
     let path = files.0.join(name);
     std::fs::write(&path, text).map_err(|source| ClusterError::File { path, source })
 }

@@ -12,6 +12,11 @@ use super::{ClusterError, object};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// For so long, by the API server's date, a request to create one of a new custom resource's objects sleeps for two seconds
+/// before it is looked at, for the sake of other API servers (`serveResource` in `customresource_handler.go` of
+/// apiextensions-apiserver). It sleeps in the machine's time, in which a lab that rests meanwhile lives through hours.
+pub(super) const YOUNG: Duration = Duration::from_secs(2);
+
 /// Reads the definitions of a folder, in the order of their file names.
 pub(super) fn read(folder: &Path) -> Result<Vec<Value>, ClusterError> {
     let failed = |path: &Path, problem: String| ClusterError::CustomResources { path: path.to_owned(), problem };

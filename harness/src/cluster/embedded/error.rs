@@ -46,6 +46,17 @@ pub enum ClusterError {
         /// The cause.
         source: std::io::Error,
     },
+    /// A file that is there with a cluster.
+    #[error("failed to read {}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// No API server was lent.
+    #[error("failed to get an API server: {0}")]
+    NotLent(String),
     /// The provisioner's custom resource definitions.
     #[error("failed to read custom resource definitions from {}: {problem}", path.display())]
     CustomResources {
@@ -78,10 +89,10 @@ pub enum ClusterError {
         seen: String,
     },
     /// A process that must run ended by itself.
-    #[error("{death}")]
+    #[error("{how}")]
     Died {
         /// Which, and how.
-        death: super::Death,
+        how: String,
     },
 }
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use ipnet::{IpNet, Ipv4Net};
 
-use super::ControlPlaneSpec;
 use super::kubeconfig::Identity;
-use crate::process::{ChildSpec, PortLease, Probe};
+use super::{ApiServerShape, ControlPlaneSpec};
+use crate::process::{ChildSpec, Probe};
 
 /// Where the files of a control plane lie.
 #[derive(Debug, Clone, Copy)]
@@ -32,10 +32,10 @@ impl Files<'_> {
 const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
 
 /// etcd on Unix sockets: no port to choose, nobody else can reach it.
-pub(super) fn etcd(spec: &ControlPlaneSpec, files: Files<'_>) -> ChildSpec {
+pub(super) fn etcd(program: &Path, files: Files<'_>) -> ChildSpec {
     // What it advertises must look like a TCP address, but it is alone, and nobody asks it where its members are.
     let nowhere = "http://localhost:1";
-    ChildSpec::new("etcd", &spec.binaries.etcd)
+    ChildSpec::new("etcd", program)
         .args([
             "--name=catnap".to_owned(),
             format!("--data-dir={}", files.path("etcd.data")),
@@ -62,12 +62,12 @@ pub(super) fn etcd(spec: &ControlPlaneSpec, files: Files<'_>) -> ChildSpec {
 }
 
 /// kube-apiserver on a loopback port.
-pub(super) fn kube_apiserver(spec: &ControlPlaneSpec, files: Files<'_>, port: &PortLease, ready: Probe) -> ChildSpec {
-    ChildSpec::new("kube-apiserver", &spec.binaries.kube_apiserver)
+pub(super) fn kube_apiserver(shape: &ApiServerShape, files: Files<'_>, port: u16, ready: Probe) -> ChildSpec {
+    ChildSpec::new("kube-apiserver", &shape.kube_apiserver)
         .args([
             format!("--etcd-servers=unix://{}", files.path("etcd")),
             "--bind-address=127.0.0.1".to_owned(),
-            format!("--secure-port={}", port.port()),
+            format!("--secure-port={port}"),
             // Without it the address of the default route is looked for, which not every machine has.
             "--advertise-address=127.0.0.1".to_owned(),
             // Nothing reaches the API server through its Service: there are no pods that run.
@@ -84,9 +84,10 @@ pub(super) fn kube_apiserver(spec: &ControlPlaneSpec, files: Files<'_>, port: &P
             format!("--service-account-issuer={ISSUER}"),
             format!("--service-account-key-file={}", files.path(Files::ACCOUNTS)),
             format!("--service-account-signing-key-file={}", files.path(Files::ACCOUNTS_KEY)),
-            format!("--service-cluster-ip-range={}", service_ranges(spec)),
+            format!("--service-cluster-ip-range={}", service_ranges(shape)),
             "--allow-privileged=true".to_owned(),
-            // Hundreds of nodes come and go within seconds here.
+            // Hundreds of nodes come and go within seconds here, and nobody is to wait for anybody else.
+            "--enable-priority-and-fairness=false".to_owned(),
             "--max-requests-inflight=2000".to_owned(),
             "--max-mutating-requests-inflight=1000".to_owned(),
             "--profiling=false".to_owned(),
@@ -94,7 +95,12 @@ pub(super) fn kube_apiserver(spec: &ControlPlaneSpec, files: Files<'_>, port: &P
             "--etcd-count-metric-poll-period=0".to_owned(),
             "--etcd-db-metric-poll-interval=0".to_owned(),
         ])
-        .args(self_checks_off(&spec.kubernetes_version))
+        .args(self_checks_off(&shape.kubernetes_version))
+        // All that it does of itself is housekeeping of its own, and the ends of watches: in a day that goes by in a few
+        // seconds it would do little else, and so would all whose watches end. What sleeps in it while the lab rests, the lab
+        // does not wait for: its start (see `Controllers`), and young custom resources (`custom_resource::YOUNG`). What it
+        // caches for some seconds (tokens that were good, quotas) it caches for as many of the machine's.
+        .with_real_timers()
         // Fewer collections while it starts: 0.1 s for 90 MB.
         .env("GOGC", "400")
         .ready(ready)
@@ -102,10 +108,10 @@ pub(super) fn kube_apiserver(spec: &ControlPlaneSpec, files: Files<'_>, port: &P
 }
 
 /// The ranges of Services, one of each family.
-fn service_ranges(spec: &ControlPlaneSpec) -> String {
-    match spec.service_cidr_v6 {
-        Some(second) => format!("{},{second}", spec.service_cidr),
-        None => spec.service_cidr.to_string(),
+fn service_ranges(shape: &ApiServerShape) -> String {
+    match shape.service_cidr_v6 {
+        Some(second) => format!("{},{second}", shape.service_cidr),
+        None => shape.service_cidr.to_string(),
     }
 }
 
@@ -122,18 +128,19 @@ fn self_checks_off(kubernetes_version: &str) -> Option<String> {
 pub(super) const READY_FOR_MASTERS: &str = "/readyz?exclude=poststarthook/rbac/bootstrap-roles\
      &exclude=poststarthook/scheduling/bootstrap-system-priority-classes";
 
-/// kube-controller-manager, all default controllers. It serves no port: its readiness shows in what it does.
-pub(super) fn kube_controller_manager(spec: &ControlPlaneSpec, files: Files<'_>) -> ChildSpec {
+/// kube-controller-manager, all default controllers. It serves no port: its readiness shows in what it does. Keys and
+/// certificates of the cluster lie in the folder of its API server.
+pub(super) fn kube_controller_manager(spec: &ControlPlaneSpec, files: Files<'_>, server: Files<'_>) -> ChildSpec {
     let child = ChildSpec::new("kube-controller-manager", &spec.binaries.kube_controller_manager).args([
         format!("--kubeconfig={}", files.path(Identity::ControllerManager.file_name())),
         "--leader-elect=false".to_owned(),
         "--secure-port=0".to_owned(),
         format!("--node-monitor-grace-period={}s", spec.heartbeat.grace.as_secs()),
-        format!("--root-ca-file={}", files.path(Files::CA)),
-        format!("--service-account-private-key-file={}", files.path(Files::ACCOUNTS_KEY)),
+        format!("--root-ca-file={}", server.path(Files::CA)),
+        format!("--service-account-private-key-file={}", server.path(Files::ACCOUNTS_KEY)),
         // TLS bootstrap: csrapproving and csrsigning are among the default controllers.
-        format!("--cluster-signing-cert-file={}", files.path(Files::CA)),
-        format!("--cluster-signing-key-file={}", files.path(Files::CA_KEY)),
+        format!("--cluster-signing-cert-file={}", server.path(Files::CA)),
+        format!("--cluster-signing-key-file={}", server.path(Files::CA_KEY)),
         format!("--service-cluster-ip-range={}", spec.service_cidr),
         "--kube-api-qps=500".to_owned(),
         "--kube-api-burst=1000".to_owned(),

@@ -44,6 +44,18 @@ impl Identity {
         }
     }
 
+    /// The token that it shows, where that is how the API server knows it: all that is part of the lab. A certificate is
+    /// verified anew at each request, which is a good part of what a quiet cluster costs; people have one as on AKS.
+    pub(super) fn token(self) -> Option<&'static str> {
+        match self {
+            Self::Admin | Self::User => None,
+            Self::ControllerManager => Some("catnap-controller-manager"),
+            Self::Scheduler => Some("catnap-scheduler"),
+            Self::Kwok => Some("catnap-kwok"),
+            Self::Provisioner => Some(PROVISIONER_TOKEN),
+        }
+    }
+
     /// The group of all of them for now.
     ///
     /// Kubernetes binds its own components to ClusterRoles that the API server writes between one and two seconds
@@ -66,16 +78,41 @@ impl Identity {
     }
 }
 
+/// By what the API server knows somebody.
+#[derive(Debug, Clone)]
+pub(super) enum Proof {
+    /// A certificate and its key.
+    Certificate(Credential),
+    /// One of the tokens of [`tokens`].
+    Token(&'static str),
+}
+
+/// The tokens that the API server knows, in the form of `--token-auth-file`: `token,user,uid,groups`.
+pub(super) fn tokens() -> String {
+    let line = |identity: Identity| {
+        let (token, user, group) = (identity.token()?, identity.user(), identity.group());
+        Some(format!("{token},{user},{token},\"{group}\"\n"))
+    };
+    Identity::ALL.into_iter().filter_map(line).collect()
+}
+
 /// A kubeconfig that needs no other file.
-pub(super) fn kubeconfig(server: &str, ca: &str, user: &str, credential: &Credential) -> String {
-    let [ca, certificate, key] = [ca, &credential.certificate, &credential.key].map(|pem| STANDARD.encode(pem));
+pub(super) fn kubeconfig(server: &str, ca: &str, user: &str, proof: &Proof) -> String {
+    let ca = STANDARD.encode(ca);
+    let shown = match proof {
+        Proof::Certificate(Credential { certificate, key }) => {
+            let [certificate, key] = [certificate, key].map(|pem| STANDARD.encode(pem));
+            format!("client-certificate-data: {certificate}\n    client-key-data: {key}")
+        }
+        Proof::Token(token) => format!("token: {token}"),
+    };
     format!(
         "apiVersion: v1\n\
          kind: Config\n\
          clusters:\n\
          - name: catnap\n  cluster:\n    server: {server}\n    certificate-authority-data: {ca}\n\
          users:\n\
-         - name: {user:?}\n  user:\n    client-certificate-data: {certificate}\n    client-key-data: {key}\n\
+         - name: {user:?}\n  user:\n    {shown}\n\
          contexts:\n\
          - name: catnap\n  context:\n    cluster: catnap\n    user: {user:?}\n\
          current-context: catnap\n"

@@ -6,6 +6,8 @@
 //! capacity, allocatable or node info. Pods of a Node that is gone are left to the pod garbage collector of
 //! kube-controller-manager, as on a real cluster.
 
+use std::time::Duration;
+
 /// Annotation of a Node that KWOK is to look after; its value is `fake`. Taking it away stops its Lease too, which is
 /// how a machine vanishes.
 pub const NODE_ANNOTATION: &str = "kwok.x-k8s.io/node";
@@ -49,13 +51,16 @@ conditions:
 ";
 
 /// KWOK's configuration file. With `pod_ranges` a node is ready no earlier than it has a pod range, as with a real
-/// network plugin.
-pub(super) fn configuration(pod_ranges: bool) -> String {
+/// network plugin. It reports of a node that nothing changes of every `report`, or at most a fifteenth later.
+pub(super) fn configuration(pod_ranges: bool, report: Duration) -> String {
+    let milliseconds = report.as_millis();
     let network = if pod_ranges { "- {key: .spec.podCIDR, operator: Exists}" } else { "" };
     include_str!("stages.yaml")
         // As a JSON string it is YAML on one line.
         .replace("%CONDITIONS%", &serde_json::Value::from(CONDITIONS).to_string())
         .replace("%NETWORK%", network)
+        .replace("%REPORT%", &milliseconds.to_string())
+        .replace("%REPORT_LATEST%", &(milliseconds * 16 / 15).to_string())
         .replace("%HOLD%", HOLD_ANNOTATION)
         .replace("%SWITCHED_OFF%", SWITCHED_OFF)
         .replace("%SILENT%", SILENT_ANNOTATION)

@@ -11,8 +11,8 @@ use super::{ClusterError, ControlPlaneSpec};
 /// For how long an object is tried again that the API server does not take yet.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The objects, in an order in which they can be created.
-pub(super) fn objects(spec: &ControlPlaneSpec) -> Vec<Value> {
+/// What is the same in all clusters, in an order in which it can be created.
+pub(super) fn of_every_cluster() -> Vec<Value> {
     let mut objects: Vec<Value> = Vec::new();
     // The API server and kube-controller-manager make these too, a moment later: whoever is first.
     objects.extend(["kube-system", "default"].map(|name| {
@@ -26,8 +26,6 @@ pub(super) fn objects(spec: &ControlPlaneSpec) -> Vec<Value> {
             "apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": namespace},
         })
     }));
-    objects.push(dns_service(spec));
-    objects.push(bootstrap_token(spec));
     // What kubeadm binds: holders of a token may ask for a node's certificate, get it, and renew it.
     objects.extend(
         [
@@ -52,6 +50,11 @@ pub(super) fn objects(spec: &ControlPlaneSpec) -> Vec<Value> {
         }),
     );
     objects
+}
+
+/// What is a cluster's own.
+pub(super) fn of(spec: &ControlPlaneSpec) -> [Value; 2] {
+    [dns_service(spec), bootstrap_token(spec)]
 }
 
 const BOOTSTRAPPERS: &str = "system:bootstrappers:kubeadm:default-node-token";

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 
 use super::heartbeat::Heartbeat;
-use super::{BootstrapToken, ClusterError};
+use super::{ApiServerBorrower, ApiServerShape, BootstrapToken, ClusterError};
 use crate::components::Binaries;
 use crate::process::Processes;
 
@@ -62,48 +62,67 @@ pub struct ControlPlaneSpec {
     pub bootstrap_token: BootstrapToken,
     /// How nodes say that they are alive.
     pub heartbeat: Heartbeat,
+    /// Who lends an API server; `None` where the control plane is to have one of its own.
+    pub lender: Option<ApiServerBorrower>,
 }
 
 impl ControlPlaneSpec {
-    /// The first address of the service range, that of the Service default/kubernetes.
-    pub(super) fn kubernetes_service_ip(&self) -> Result<IpAddr, ClusterError> {
-        first_service_ip(self.service_cidr, self.dns_service_ip)
+    /// Makes sure that what must be in the service range fits in there.
+    pub(super) fn check(&self) -> Result<(), ClusterError> {
+        check_dns(self.service_cidr, self.dns_service_ip)
             .map_err(|problem| ClusterError::ServiceRange { service_cidr: self.service_cidr, problem })
+    }
+
+    /// What its API server is started with.
+    pub(super) fn shape(&self) -> ApiServerShape {
+        ApiServerShape {
+            etcd: self.binaries.etcd.clone(),
+            kube_apiserver: self.binaries.kube_apiserver.clone(),
+            crds: self.binaries.crds.clone(),
+            kubernetes_version: self.kubernetes_version.clone(),
+            service_cidr: self.service_cidr,
+            service_cidr_v6: self.service_cidr_v6,
+        }
     }
 }
 
-fn first_service_ip(services: IpNet, dns: IpAddr) -> Result<IpAddr, String> {
+/// The first address of a range of Services, that of the Service default/kubernetes.
+pub(super) fn first_address(services: IpNet) -> Result<IpAddr, String> {
+    // IPv6 counts the network itself among the hosts.
+    services.hosts().find(|host| *host != services.network()).ok_or_else(|| "it has no addresses".to_owned())
+}
+
+fn check_dns(services: IpNet, dns: IpAddr) -> Result<(), String> {
     if !services.contains(&dns) {
         return Err(format!("the DNS service address {dns} is outside"));
     }
-    // IPv6 counts the network itself among the hosts.
-    match services.hosts().find(|host| *host != services.network()) {
-        Some(first) if first == dns => {
-            Err(format!("{first}, its first address, belongs to the Service default/kubernetes and not to DNS"))
-        }
-        Some(first) => Ok(first),
-        None => Err("it has no addresses".to_owned()),
+    let first = first_address(services)?;
+    if first == dns {
+        return Err(format!("{first}, its first address, belongs to the Service default/kubernetes and not to DNS"));
     }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn first(services: &str, dns: &str) -> Result<String, String> {
-        first_service_ip(services.parse().unwrap(), dns.parse().unwrap()).map(|ip| ip.to_string())
+    fn check(services: &str, dns: &str) -> Result<(), String> {
+        check_dns(services.parse().unwrap(), dns.parse().unwrap())
     }
 
     #[test]
     fn the_first_service_address_is_that_of_kubernetes() {
-        assert_eq!(first("10.0.0.0/16", "10.0.0.10"), Ok("10.0.0.1".to_owned()));
-        assert_eq!(first("fd00::/108", "fd00::a"), Ok("fd00::1".to_owned()));
+        let first = |services: &str| first_address(services.parse().unwrap()).map(|ip| ip.to_string());
+        assert_eq!(first("10.0.0.0/16"), Ok("10.0.0.1".to_owned()));
+        assert_eq!(first("fd00::/108"), Ok("fd00::1".to_owned()));
     }
 
     #[test]
     fn a_dns_address_outside_the_range_or_at_its_start_is_refused() {
-        assert_eq!(first("10.2.0.0/16", "10.0.0.10"), Err("the DNS service address 10.0.0.10 is outside".to_owned()));
-        let refused = first("10.2.0.0/16", "10.2.0.1").unwrap_err();
+        assert_eq!(check("10.0.0.0/16", "10.0.0.10"), Ok(()));
+        assert_eq!(check("10.2.0.0/16", "10.0.0.10"), Err("the DNS service address 10.0.0.10 is outside".to_owned()));
+        let refused = check("10.2.0.0/16", "10.2.0.1").unwrap_err();
         assert!(refused.starts_with("10.2.0.1, its first address, belongs to"), "{refused}");
     }
 }

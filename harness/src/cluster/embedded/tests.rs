@@ -35,6 +35,7 @@ fn lab() -> Lab {
         dns_service_ip: "10.0.0.10".parse().unwrap(),
         bootstrap_token: BootstrapToken::draw(&mut rand_chacha::ChaCha8Rng::seed_from_u64(1)),
         heartbeat: Heartbeat::KUBELET,
+        lender: None,
     };
     Lab { logs, spec }
 }
@@ -225,7 +226,7 @@ async fn a_death_is_noticed_and_told_with_the_log() {
     let control_plane = ControlPlane::start(spec).await.unwrap();
     control_plane.process("kube-scheduler").unwrap().signal(nix::sys::signal::Signal::SIGKILL);
     let death = within("the death is noticed", control_plane.died()).await;
-    assert!(death.to_string().starts_with("kube-scheduler was ended by SIGKILL by itself; the end of "), "{death}");
+    assert!(death.starts_with("kube-scheduler was ended by SIGKILL by itself; the end of "), "{death}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -266,4 +267,299 @@ async fn a_port_that_strangers_take_is_chosen_anew() {
     std::fs::write(&fake, "#!/bin/sh\necho 'bind: address already in use'; exit 1\n").unwrap();
     let error = ControlPlane::start(spec).await.unwrap_err().to_string();
     assert!(error.starts_with("failed to start kube-apiserver: 5 ports were taken by other programs"), "{error}");
+}
+
+/// A lab that borrows its API server.
+async fn borrower(lender: &Lender, who: &str) -> (Lab, ApiServerBorrower) {
+    let mut lab = lab();
+    let line = lender.line().unwrap();
+    let (borrower, page) = ApiServerBorrower::enter(line, who, crate::cluster::pool::TimeWish::Real).await.unwrap();
+    assert!(page.is_none());
+    lab.spec.lender = Some(borrower.clone());
+    (lab, borrower)
+}
+
+/// Runs a scenario in a control plane on a lent API server; where that was.
+async fn lent(lender: &Lender, who: &str, scenario: impl AsyncFnOnce(&ControlPlane, &kube::Client)) -> String {
+    let (lab, borrower) = borrower(lender, who).await;
+    let control_plane = ControlPlane::start(lab.spec.clone()).await.unwrap();
+    control_plane.settled().await.unwrap();
+    let client = control_plane.client(Identity::Admin).await.unwrap();
+    scenario(&control_plane, &client).await;
+    let url = control_plane.url();
+    lab.spec.processes.end_now();
+    control_plane.give_back();
+    borrower.leave();
+    within("it is emptied", lender.quiet()).await;
+    for name in ["etcd.log", "kube-apiserver.log", "kube-controller-manager.log"] {
+        assert!(lab.logs.path().join(name).exists(), "{name} is with the lab's logs");
+    }
+    url
+}
+
+fn dynamic(object: serde_json::Value) -> (ApiResource, DynamicObject) {
+    let object: DynamicObject = serde_json::from_value(object).unwrap();
+    let types = object.types.clone().unwrap();
+    let (group, version) = types.api_version.split_once('/').unwrap_or(("", &types.api_version));
+    (ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, &types.kind)), object)
+}
+
+async fn make(client: &kube::Client, object: serde_json::Value) {
+    let (resource, object) = dynamic(object);
+    let api: Api<DynamicObject> = match &object.metadata.namespace {
+        Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
+        None => Api::all_with(client.clone(), &resource),
+    };
+    api.create(&PostParams::default(), &object).await.unwrap();
+}
+
+/// Who comes after a scenario that has left much behind finds nothing of it, in the same API server.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_scenario_leaves_is_removed_before_the_next_one() {
+    let lender = Lender::new(1).unwrap();
+    let first = lent(&lender, "first", async |_, client| {
+        let nodes: Api<Node> = Api::all(client.clone());
+        nodes.create(&PostParams::default(), &node("aks-one")).await.unwrap();
+        within("the node is ready", await_condition(nodes, "aks-one", is_ready)).await.unwrap();
+        make(client, json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}})).await;
+        for number in 0..5 {
+            let mut pod = serde_json::to_value(pod(&format!("web-{number}"), json!({}))).unwrap();
+            pod["apiVersion"] = "v1".into();
+            pod["kind"] = "Pod".into();
+            pod["metadata"]["namespace"] = "shop".into();
+            pod["spec"]["serviceAccountName"] = "default".into();
+            make(
+                client,
+                json!({
+                    "apiVersion": "v1", "kind": "ServiceAccount",
+                    "metadata": {"name": format!("s-{number}"), "namespace": "shop"},
+                }),
+            )
+            .await;
+            pod["spec"]["serviceAccountName"] = format!("s-{number}").into();
+            make(client, pod).await;
+        }
+        let pods: Api<Pod> = Api::namespaced(client.clone(), "shop");
+        within("a pod runs", await_condition(pods, "web-0", |pod: Option<&Pod>| phase(pod) == Some("Running")))
+            .await
+            .unwrap();
+        make(client, json!({
+            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "default"},
+            "spec": {"selector": {"matchLabels": {"app": "web"}}, "template": {
+                "metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "main", "image": "pause"}]},
+            }},
+        })).await;
+        make(
+            client,
+            json!({
+                "apiVersion": "karpenter.sh/v1", "kind": "NodeClaim",
+                "metadata": {"name": "p-one", "finalizers": ["karpenter.sh/termination"]},
+                "spec": {
+                    "nodeClassRef": {"group": "karpenter.azure.com", "kind": "AKSNodeClass", "name": "default"},
+                    "requirements": [],
+                },
+            }),
+        )
+        .await;
+        make(
+            client,
+            json!({
+                "apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": "default"},
+                "spec": {"type": "NodePort", "ports": [{"port": 80}]},
+            }),
+        )
+        .await;
+    })
+    .await;
+    let second = lent(&lender, "second", async |_, client| {
+        let pods: Api<Pod> = Api::all(client.clone());
+        assert_eq!(pods.list(&Default::default()).await.unwrap().items, []);
+        let nodes: Api<Node> = Api::all(client.clone());
+        assert_eq!(nodes.list(&Default::default()).await.unwrap().items, []);
+        let shop: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(client.clone());
+        assert!(shop.get_opt("shop").await.unwrap().is_none());
+        let services: Api<Service> = Api::all(client.clone());
+        let services = services.list(&Default::default()).await.unwrap();
+        let mut names: Vec<_> = services.items.into_iter().filter_map(|service| service.metadata.name).collect();
+        names.sort();
+        assert_eq!(names, ["kube-dns", "kubernetes"]);
+    })
+    .await;
+    assert_eq!(first, second, "{:?}", lender.close().await);
+    let statistics = lender.close().await;
+    assert_eq!((statistics.made, statistics.lent_again), (1, 1));
+    assert_eq!(statistics.thrown_away, []);
+}
+
+/// Five that leave something which the next one would notice, or that tells of a change of the cluster itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_put_right_makes_the_next_one_get_a_fresh_api_server() {
+    let lender = Lender::new(1).unwrap();
+    let mut before = lent(&lender, "nothing", async |_, _| {}).await;
+    let mut had = |url: String| std::mem::replace(&mut before, url);
+
+    let url = lent(&lender, "a-finalizer", async |_, client| {
+        make(
+            client,
+            json!({
+                "apiVersion": "v1", "kind": "ConfigMap",
+                "metadata": {"name": "held", "namespace": "default", "finalizers": ["example.com/hold"]},
+            }),
+        )
+        .await;
+    })
+    .await;
+    assert_eq!(had(url.clone()), url, "{:?}", lender.statistics());
+
+    let url = lent(&lender, "a-role", async |_, client| {
+        let roles: Api<k8s_openapi::api::rbac::v1::ClusterRole> = Api::all(client.clone());
+        let patch = json!({"rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]});
+        roles.patch("system:node-bootstrapper", &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
+    })
+    .await;
+    assert_ne!(had(url.clone()), url);
+
+    let url = lent(&lender, "a-webhook", async |_, client| {
+        make(client, json!({
+            "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
+            "metadata": {"name": "refuses"},
+            "webhooks": [{
+                "name": "refuses.example.com", "sideEffects": "None", "admissionReviewVersions": ["v1"],
+                "clientConfig": {"url": "https://127.0.0.1:1/"}, "failurePolicy": "Ignore",
+                "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"], "operations": ["CREATE"]}],
+            }],
+        })).await;
+    })
+    .await;
+    assert_ne!(had(url.clone()), url);
+
+    let url = lent(&lender, "a-crd", async |_, client| {
+        make(
+            client,
+            json!({
+                "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+                "metadata": {"name": "things.example.com"},
+                "spec": {
+                    "group": "example.com", "scope": "Cluster",
+                    "names": {"kind": "Thing", "plural": "things", "singular": "thing", "listKind": "ThingList"},
+                    "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {
+                        "type": "object",
+                    }}}],
+                },
+            }),
+        )
+        .await;
+    })
+    .await;
+    assert_ne!(had(url.clone()), url);
+
+    let url = lent(&lender, "a-taint", async |_, client| {
+        let mut system = serde_json::to_value(node("aks-system")).unwrap();
+        system["apiVersion"] = "v1".into();
+        system["kind"] = "Node".into();
+        system["metadata"]["labels"] = json!({"kubernetes.azure.com/mode": "system"});
+        system["spec"]["taints"] = json!([{"key": "mine", "value": "yes", "effect": "NoSchedule"}]);
+        make(client, system).await;
+    })
+    .await;
+    assert_ne!(had(url.clone()), url);
+
+    let url = lent(&lender, "the-last", async |_, _| {}).await;
+    assert_ne!(had(url.clone()), url);
+    let reasons: Vec<_> =
+        lender.close().await.thrown_away.into_iter().map(|one| format!("{}: {}", one.by, one.why)).collect();
+    let expected = [
+        "a-finalizer: ConfigMap default/held was left with the finalizer example.com/hold",
+        "a-role: ClusterRole.rbac.authorization.k8s.io system:node-bootstrapper is not as it was: ",
+        "a-webhook: ValidatingWebhookConfiguration.admissionregistration.k8s.io refuses was left, which changes what",
+        "a-crd: it serves Thing.example.com, which a fresh one does not",
+        "a-taint: Node aks-system, of the cluster's own, was left with the taint mine=yes:NoSchedule",
+    ];
+    assert_eq!(reasons.len(), expected.len(), "{reasons:#?}");
+    for (reason, expected) in reasons.iter().zip(expected) {
+        assert!(reason.starts_with(expected), "{reason}");
+    }
+}
+
+/// An API server that is lent is part of the lab: its end is told, and another version may take its place.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_death_of_a_lent_api_server_is_noticed() {
+    let lender = Lender::new(1).unwrap();
+    let (lab, borrower) = borrower(&lender, "unlucky").await;
+    let control_plane = ControlPlane::start(lab.spec.clone()).await.unwrap();
+    let [_, server] = &lab.spec.processes.neighbours()[..] else { panic!("etcd and kube-apiserver") };
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(server.pid), nix::sys::signal::Signal::SIGKILL).unwrap();
+    let death = within("the death is noticed", control_plane.died()).await;
+    assert!(death.starts_with("kube-apiserver was ended by SIGKILL by itself; the end of "), "{death}");
+    lab.spec.processes.end_now();
+    control_plane.give_back();
+    borrower.leave();
+    let next = lent(&lender, "next", async |_, _| {}).await;
+    assert_ne!(next, control_plane.url());
+}
+
+const HOST: &str = "CATNAP_TEST_LENDER";
+
+/// A run in the test below: one API server that nobody has, one that a lab has; says where they are, and goes on until it is
+/// ended from outside.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_lends_and_waits_for_its_end() {
+    let Ok(answer) = std::env::var(HOST) else { return };
+    let answer = std::path::PathBuf::from(answer);
+    let lender = Lender::new(1).unwrap();
+    let listening = lender.listen().unwrap();
+    let mut told = String::new();
+    let tell = |told: &mut String, place: &ApiServerPlace| {
+        *told += &format!("{}\n", place.folder.parent().unwrap().display());
+        place.processes.iter().for_each(|process| *told += &format!("{}\n", process.pid));
+    };
+    let shape = lab().spec.shape();
+    // Another shape, so that the first one stays where it is.
+    let other = ApiServerShape { service_cidr: "10.9.0.0/16".parse().unwrap(), ..shape.clone() };
+    for (shape, is_back) in [(shape, true), (other, false)] {
+        let line = connect(listening.name()).unwrap();
+        let wish = crate::cluster::pool::TimeWish::Real;
+        let (borrower, _) = ApiServerBorrower::enter(line, "host", wish).await.unwrap();
+        let loan = borrower.lend(shape).await.unwrap();
+        tell(&mut told, loan.place());
+        if is_back {
+            loan.give_back();
+            borrower.leave();
+            lender.quiet().await;
+        } else {
+            std::fs::write(answer.with_extension("part"), &told).unwrap();
+            std::fs::rename(answer.with_extension("part"), &answer).unwrap();
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+#[test]
+fn nothing_that_was_lent_or_kept_is_left_after_kill_9_of_a_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let answer = folder.path().join("host");
+    let mut host = std::process::Command::new(std::env::current_exe().unwrap());
+    host.args(["--exact", "cluster::embedded::tests::a_host_that_lends_and_waits_for_its_end"]).env(HOST, &answer);
+    let (out, err) = (std::process::Stdio::null(), std::process::Stdio::null());
+    let mut host = host.stdout(out).stderr(err).spawn().unwrap();
+    let eventually = |what: &str, is: &dyn Fn() -> bool| {
+        let began = Instant::now();
+        while !is() {
+            assert!(began.elapsed() < Duration::from_secs(60), "not within a minute: {what}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    eventually("the host is up", &|| answer.exists());
+    let told = std::fs::read_to_string(&answer).unwrap();
+    let runs = |pid: &str| {
+        let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        state.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with('Z'))
+    };
+    let (folders, pids): (Vec<&str>, Vec<&str>) = told.lines().partition(|line| line.starts_with('/'));
+    assert_eq!((folders.len(), pids.len()), (2, 4), "one that nobody has and one that a lab has: {told}");
+    assert!(pids.iter().all(|pid| runs(pid)) && folders.iter().all(|folder| std::path::Path::new(folder).exists()));
+    host.kill().unwrap();
+    host.wait().unwrap();
+    eventually("the processes are gone", &|| !pids.iter().any(|pid| runs(pid)));
+    eventually("the folders are gone", &|| !folders.iter().any(|folder| std::path::Path::new(folder).exists()));
 }

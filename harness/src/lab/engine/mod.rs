@@ -22,7 +22,9 @@ use uuid::Uuid;
 use self::nap_state::nap_state;
 use self::provisioner::told;
 use super::wiring::{Network, Wired};
-use crate::cluster::embedded::{BootstrapToken, ControlPlane, ControlPlaneSpec, Heartbeat, Identity};
+use crate::cluster::embedded::{
+    ApiServerBorrower, BootstrapToken, ControlPlane, ControlPlaneSpec, Heartbeat, Identity,
+};
 use crate::components::{Binaries, Program, Source, Store, Versions};
 use crate::expect::Witness;
 use crate::history::{Event, History};
@@ -47,6 +49,7 @@ pub struct EmbeddedEngine {
     boot: BootSwitch,
     network: Network,
     clusters: Mutex<BTreeMap<String, Running>>,
+    lender: Option<ApiServerBorrower>,
     seed: u64,
 }
 
@@ -85,8 +88,10 @@ struct Running {
 }
 
 impl EmbeddedEngine {
-    /// An engine without clusters. Its processes live in `processes`.
+    /// An engine without clusters. Its processes live in `processes`; `lender` lends it API servers, without one each
+    /// cluster has one of its own.
     #[must_use]
+    #[allow(clippy::too_many_arguments)] // Each is a part of the world that it stands in, and is named once.
     pub fn new(
         azure: AzureAccess,
         processes: Processes,
@@ -94,6 +99,7 @@ impl EmbeddedEngine {
         history: History,
         witness: Witness,
         knobs: ProvisionerKnobs,
+        lender: Option<ApiServerBorrower>,
         seed: u64,
     ) -> Self {
         let Programs { binaries, store } = programs;
@@ -103,7 +109,21 @@ impl EmbeddedEngine {
         let settings = BootSettings { plan: Arc::new(wired), ..BootSettings::default() };
         let nodes = NodeRunner::new(history.clone(), settings);
         let clusters = Mutex::default();
-        Self { boot, network, azure, processes, binaries, store, history, witness, knobs, nodes, clusters, seed }
+        Self {
+            boot,
+            network,
+            azure,
+            processes,
+            binaries,
+            store,
+            history,
+            witness,
+            knobs,
+            nodes,
+            clusters,
+            lender,
+            seed,
+        }
     }
 
     /// Records what fake-arm tells, and lets its machines boot. Must be called in the runtime that shall do it.
@@ -150,7 +170,10 @@ impl EmbeddedEngine {
     #[must_use]
     pub fn memory(&self) -> Vec<(String, u64)> {
         let running = self.processes.running();
-        running.iter().filter_map(|child| Some((child.name().to_owned(), child.memory()?))).collect()
+        let own = running.iter().map(|child| (child.name().to_owned(), child.memory()));
+        let neighbours = self.processes.neighbours();
+        let lent = neighbours.iter().map(|other| (other.name.clone(), other.memory()));
+        own.chain(lent).filter_map(|(name, memory)| Some((name, memory?))).collect()
     }
 
     /// CPU time, user and system, of all processes so far, also of those that ended, by name.
@@ -179,8 +202,17 @@ impl EmbeddedEngine {
 
     /// Ends all processes now, without asking them.
     pub fn stop_now(&self) {
-        self.lock().clear();
         self.processes.end_now();
+    }
+
+    /// Gives back what was lent. Nothing of the lab may write to its clusters any more.
+    pub(super) fn give_back(&self) {
+        for running in std::mem::take(&mut *self.lock()).into_values() {
+            running.control_plane.give_back();
+        }
+        if let Some(lender) = &self.lender {
+            lender.leave();
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Running>> {
@@ -200,8 +232,15 @@ impl EmbeddedEngine {
             dns_service_ip: facts.network.dns_service_ip,
             bootstrap_token: token.clone(),
             heartbeat: if self.history.clock().is_movable() { Heartbeat::UNHURRIED } else { Heartbeat::KUBELET },
+            lender: self.lender.clone(),
         };
-        let control_plane = Arc::new(ControlPlane::start(spec).await.map_err(|error| failed("control plane", &error))?);
+        let control_plane = {
+            // Whoever waits for the cluster lets time be moved, and an API server that comes from elsewhere is made, or
+            // emptied, without the lab having anything to do.
+            let _held = self.history.clock().hold();
+            ControlPlane::start(spec).await.map_err(|error| failed("control plane", &error))?
+        };
+        let control_plane = Arc::new(control_plane);
         self.watch_control_plane(&control_plane);
         let admin = control_plane.client(Identity::Admin).await.map_err(|error| failed("admin client", &error))?;
         self.nodes.connect(NodeCluster {
@@ -308,7 +347,7 @@ impl EmbeddedEngine {
     fn watch_control_plane(&self, control_plane: &Arc<ControlPlane>) {
         let (witness, control_plane) = (self.witness.clone(), control_plane.clone());
         tokio::spawn(async move {
-            witness.give_up(control_plane.died().await.to_string());
+            witness.give_up(control_plane.died().await);
         });
     }
 }

@@ -1,0 +1,43 @@
+//! Where a lab's control planes come from, and with them the time that it lives in.
+
+use crate::clock::{ClockKind, LabClock};
+use crate::cluster::embedded::{ApiServerBorrower, Lender, connect};
+use crate::cluster::pool::TimeWish;
+use crate::process::probe_clock;
+
+use super::start::io;
+use super::{Settings, StartError};
+
+/// Where a lab's control planes come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClusterSource {
+    /// Each is made for the lab and goes with it.
+    Fresh,
+    /// From those that earlier labs of this process have left.
+    ThisProcess,
+    /// From those that earlier scenarios of a run have left: the name under which the run lends them.
+    Run(String),
+}
+
+/// The time of a lab that is about to start, and who lends it API servers.
+pub(super) async fn enter(settings: &Settings) -> Result<(LabClock, Option<ApiServerBorrower>), StartError> {
+    let movable = settings.clock == ClockKind::Movable
+        && probe_clock().map_err(|error| tracing::warn!("waits take real time: {error}")).is_ok();
+    let stream = match &settings.clusters {
+        ClusterSource::Fresh => {
+            let clock = if movable { LabClock::movable(settings.begin) } else { Ok(LabClock::real()) };
+            return Ok((clock.map_err(|source| io("share memory with the lab's processes", source))?, None));
+        }
+        ClusterSource::ThisProcess => Lender::of_this_process(settings.slots).map_err(StartError::Lender)?.line(),
+        ClusterSource::Run(name) => connect(name),
+    };
+    let stream = stream.map_err(|error| StartError::Lender(error.to_string()))?;
+    let wish = match (movable, settings.begin) {
+        (false, _) => TimeWish::Real,
+        (true, None) => TimeWish::Movable,
+        (true, Some(begin)) => TimeWish::MovableFrom(begin),
+    };
+    let entered = ApiServerBorrower::enter(stream, &settings.scenario, wish).await;
+    let (borrower, page) = entered.map_err(StartError::Lender)?;
+    Ok((LabClock::of(page), Some(borrower)))
+}
