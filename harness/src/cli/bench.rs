@@ -19,6 +19,7 @@ Examples:
   catnap bench lab                 times and memory of a lab, over ten repeats
   catnap bench lab --repeats 3
   catnap bench clock               what waits cost in a lab in which nothing happens
+  catnap bench clock --explain     what such a day consists of, move by move
   catnap bench clock --suites      the same for each suite, with the movable clock and with the real one
   catnap bench soak                a week of days and nights in one lab, and what it grows by";
 

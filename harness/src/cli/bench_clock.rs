@@ -11,11 +11,11 @@ use super::parts::{PartsArgs, prepare_components};
 use crate::clock::ClockKind;
 use crate::coverage::results_in;
 use crate::expect::{Failure, hours, minutes, nodes, pods};
-use crate::history::Record;
+use crate::history::{Record, stretches, what_ended};
 use crate::lab::{Cluster, Lab, NodeProvisioning, Settings};
 use crate::manifest::{Named, deployment, node_class, node_pool};
-use crate::process::{ClockError, probe_clock};
-use crate::report::ProgressWriter;
+use crate::process::{ClockError, own_cpu_time, probe_clock};
+use crate::report::{Costs, ProgressWriter};
 
 /// How to measure the clock.
 #[derive(Debug, Args)]
@@ -26,6 +26,9 @@ pub struct ClockBenchArgs {
     /// Nodes that node auto-provisioning has made in the lab that waits
     #[arg(long, value_name = "N", default_value_t = 2)]
     pub nodes: u32,
+    /// Say what the day consists of: how many moves, what each costs in which process, what began them anew, and a time line
+    #[arg(long)]
+    pub explain: bool,
     /// Run suites with either clock as well, and compare their times and verdicts: those that are named, else all
     #[arg(long, value_name = "SUITE", num_args = 0.., value_delimiter = ',')]
     pub suites: Option<Vec<String>>,
@@ -60,9 +63,15 @@ async fn waits(args: &ClockBenchArgs, settings: &Settings) -> std::result::Resul
             let lab = lab.map_err(|error| error.explain())?.without_verdict();
             let cluster = cluster(&lab, count).await?;
             let quarter = cost(&lab, minutes(15)).await;
+            let before = (lab.history().len(), cpu_time(&lab));
             let day = cost(&lab, hours(24)).await;
             let rate = 24.0 / (day.as_secs_f64() / 60.0);
             println!("{count:<10} {rate:>22.0} {:>14.2} s {:>14.2} s", quarter.as_secs_f64(), day.as_secs_f64());
+            if args.explain {
+                // The last stretch is told when nobody waits any more, by the thread that moves time, in its own time.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                explain(&lab, before.0, &before.1, day);
+            }
             afterwards(&lab, &cluster, count).await?;
         }
     }
@@ -84,6 +93,41 @@ async fn cluster(lab: &Lab, count: u32) -> std::result::Result<Cluster, String> 
     }
     lab.clock().advance(minutes(1)).await;
     Ok(cluster)
+}
+
+/// CPU time of the lab's processes, and of this one, which is its fake Azure and moves its time.
+fn cpu_time(lab: &Lab) -> BTreeMap<String, Duration> {
+    let mut used = lab.cpu_time();
+    used.extend(own_cpu_time().map(|own| (Costs::OWN_PROCESS.to_owned(), own)));
+    used
+}
+
+/// Says what a wait consisted of, which began when the history was `from` records long and processes had used what is in
+/// `used`.
+fn explain(lab: &Lab, from: usize, used: &BTreeMap<String, Duration>, took: Duration) {
+    let stretches = stretches(&lab.history().since(from));
+    let moves: u32 = stretches.iter().map(|stretch| stretch.moves).sum();
+    let of_each = |seconds: f64| 1000.0 * seconds / f64::from(moves.max(1));
+    println!("{:<10} {moves} moves, {:.1} ms each", "", of_each(took.as_secs_f64()));
+    let mut costs: Vec<(String, f64)> = cpu_time(lab)
+        .into_iter()
+        .map(|(name, now)| {
+            let used = now.saturating_sub(used.get(&name).copied().unwrap_or_default());
+            (name, of_each(used.as_secs_f64()))
+        })
+        .collect();
+    costs.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+    let costs: Vec<String> = costs.iter().map(|(name, cost)| format!("{name} {cost:.1}")).collect();
+    println!("{:<10} core-milliseconds a move: {}", "", costs.join(", "));
+    for (what, times) in what_ended(&stretches) {
+        println!("{:<10} begun anew {times} times by {what}", "");
+    }
+    for stretch in &stretches {
+        let end = stretch.end.strftime("%d %H:%M:%S");
+        let moved = crate::expect::readable(Duration::from_secs(stretch.moved.as_secs()));
+        let ended_by = stretch.ended_by.as_deref().unwrap_or("nobody waited any more");
+        println!("{:<10} up to {end}: {moved} in {} moves, then {ended_by}", "", stretch.moves);
+    }
 }
 
 async fn cost(lab: &Lab, wait: Duration) -> Duration {

@@ -3,11 +3,13 @@
 
 mod event;
 mod file;
+mod moves;
 mod timeline;
 mod unseen;
 
 pub use event::{BootStage, Change, Event, Record};
 pub use file::{ReadError, read};
+pub use moves::{Stretch, stretches, what_ended};
 pub use timeline::timeline;
 pub(crate) use unseen::Unseen;
 
