@@ -77,7 +77,7 @@ impl LabClock {
     /// The machine's time.
     #[must_use]
     pub fn real() -> Self {
-        Self::with(None)
+        Self::of(None)
     }
 
     /// Time that can be moved, beginning now or at `begin`.
@@ -91,10 +91,6 @@ impl LabClock {
 
     /// The time of a page, which processes that are there already may live in; the machine's where there is none.
     pub(crate) fn of(page: Option<Arc<TimePage>>) -> Self {
-        Self::with(page)
-    }
-
-    fn with(page: Option<Arc<TimePage>>) -> Self {
         Self(Arc::new(Inner {
             page,
             moves: watch::Sender::new(0),
