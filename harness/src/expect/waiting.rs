@@ -71,12 +71,7 @@ impl Witness {
     #[must_use]
     pub fn state(&self) -> State {
         self.wait_until_seen();
-        self.state_so_far()
-    }
-
-    fn state_so_far(&self) -> State {
-        self.catch_up(|_| {});
-        self.lock().clone()
+        self.glance(State::clone)
     }
 
     /// Shows what has been seen so far to those who show it and judge nothing by it.
@@ -88,8 +83,7 @@ impl Witness {
     /// Whether an expectation holds in the present state, as soon as everything is seen. Blocks the thread until then.
     fn judge(&self, expectation: &Expectation) -> Verdict {
         self.wait_until_seen();
-        self.catch_up(|_| {});
-        expectation.evaluate(&self.lock())
+        self.glance(|state| expectation.evaluate(state))
     }
 
     /// Starts an assertion.

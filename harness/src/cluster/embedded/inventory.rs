@@ -342,14 +342,26 @@ async fn resources(client: &kube::Client) -> kube::Result<BTreeMap<String, ApiRe
     Ok(lasting.map(|(resource, _)| (kind_of(&resource.kind, &resource.group), resource)).collect())
 }
 
-/// What is there, without what is in it.
-async fn found(client: &kube::Client, resources: &BTreeMap<String, ApiResource>) -> kube::Result<BTreeMap<Key, Found>> {
+/// What `list` tells of each kind.
+async fn of_each<T, L>(
+    client: &kube::Client,
+    resources: &BTreeMap<String, ApiResource>,
+    list: impl Fn(Api<DynamicObject>, String) -> L,
+) -> kube::Result<BTreeMap<Key, T>>
+where
+    L: Future<Output = kube::Result<Vec<(Key, T)>>>,
+{
     let mut lists = Vec::new();
     for (kind, resource) in resources {
-        lists.push(found_of(Api::all_with(client.clone(), resource), kind.clone()).boxed());
+        lists.push(list(Api::all_with(client.clone(), resource), kind.clone()));
     }
     let lists: Vec<_> = stream::iter(lists).buffer_unordered(AT_A_TIME).try_collect().await?;
     Ok(lists.into_iter().flatten().collect())
+}
+
+/// What is there, without what is in it.
+async fn found(client: &kube::Client, resources: &BTreeMap<String, ApiResource>) -> kube::Result<BTreeMap<Key, Found>> {
+    of_each(client, resources, found_of).await
 }
 
 async fn found_of(api: Api<DynamicObject>, kind: String) -> kube::Result<Vec<(Key, Found)>> {
@@ -373,12 +385,7 @@ async fn objects(
     client: &kube::Client,
     resources: &BTreeMap<String, ApiResource>,
 ) -> kube::Result<BTreeMap<Key, Value>> {
-    let mut lists = Vec::new();
-    for (kind, resource) in resources {
-        lists.push(objects_of(Api::all_with(client.clone(), resource), kind.clone()).boxed());
-    }
-    let lists: Vec<_> = stream::iter(lists).buffer_unordered(AT_A_TIME).try_collect().await?;
-    Ok(lists.into_iter().flatten().collect())
+    of_each(client, resources, objects_of).await
 }
 
 async fn objects_of(api: Api<DynamicObject>, kind: String) -> kube::Result<Vec<(Key, Value)>> {
