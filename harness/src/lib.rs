@@ -6,7 +6,6 @@ mod causes;
 pub mod cli;
 pub mod clock;
 pub mod cluster;
-pub mod components;
 pub mod coverage;
 pub mod expect;
 pub mod history;
@@ -25,6 +24,8 @@ pub mod process;
 pub mod provisioner;
 pub mod report;
 pub mod runner;
+#[cfg(test)]
+mod test_support;
 
 pub mod prelude {
     //! Everything that a scenario needs.

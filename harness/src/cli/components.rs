@@ -3,9 +3,7 @@
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use crate::components::{
-    Component, ComponentError, FetchDisplay, Selection, Source, Store, StoreOptions, Versions, number,
-};
+use components::{Component, ComponentError, FetchDisplay, Selection, Source, Store, StoreOptions, Versions, number};
 
 /// Fetch, list and remove the real parts that labs are made of
 #[derive(Debug, Clone, Args)]

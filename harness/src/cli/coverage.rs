@@ -13,7 +13,8 @@ use super::parts::PartsArgs;
 use super::run::find_suites;
 use crate::coverage::{Claims, Coverage, Row, last_results};
 use crate::report::{Facts, Palette};
-use crate::runner::{Workspace, list};
+use crate::runner::list;
+use workspace::Workspace;
 
 const EXAMPLES: &str = "\
 A FILTER is the name of a suite (drift), the id of a claim (DRIFT-01) or the beginning of one (DRIFT).

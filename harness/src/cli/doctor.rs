@@ -5,8 +5,8 @@ use owo_colors::{OwoColorize, Stream};
 use serde_json::json;
 
 use super::parts::PartsArgs;
-use crate::components::{ComponentError, Finding, State, Store, StoreOptions};
 use crate::process::{probe_clock, probe_namespaces};
+use components::{ComponentError, Finding, State, Store, StoreOptions};
 
 /// Say what works on this machine, what does not, and what to do about it
 #[derive(Debug, Clone, Default, Args)]

@@ -3,7 +3,6 @@
 mod bench;
 mod bench_clock;
 mod bench_soak;
-mod building;
 mod check;
 mod components;
 mod coverage;

@@ -9,11 +9,11 @@ use miette::{IntoDiagnostic, Result, WrapErr, miette};
 use tokio::process::Command;
 
 use super::interrupt::Interrupts;
-use crate::components::Versions;
 use crate::coverage::results_in;
 use crate::mutants::{Built, Mutant, Workshop};
 use crate::report::Palette;
-use crate::runner::Workspace;
+use components::Versions;
+use workspace::Workspace;
 
 const EXAMPLES: &str = "\
 A variant is a file ci/mutants/NAME.patch. First the scenarios that are to catch variants run without

@@ -7,10 +7,10 @@ use clap::Args;
 use miette::{Result, miette};
 
 use crate::clock::ClockKind;
-use crate::components::{ComponentError, FetchDisplay, Store, StoreOptions, Versions, number};
 use crate::lab::{ClusterSource, Settings};
 use crate::report::Facts;
 use crate::runner::is_executable;
+use components::{ComponentError, FetchDisplay, Store, StoreOptions, Versions, number};
 
 /// Which real parts to use.
 #[derive(Debug, Clone, Default, Args)]

@@ -11,7 +11,7 @@ use miette::{IntoDiagnostic, Result, miette};
 use uuid::Uuid;
 
 use crate::history::{Event, read};
-use crate::runner::Workspace;
+use workspace::Workspace;
 
 /// What the provisioner's requests say of themselves (`User-Agent: karpenter-aks/…`).
 const USER_AGENT: &str = "karpenter";

@@ -8,15 +8,15 @@ use std::time::Duration;
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
+use workspace::{Building, Workspace};
 
-use super::building::Building;
 use super::interrupt::Interrupts;
 use super::parts::{MatrixArgs, prepare_components};
 use crate::clock::ClockKind;
 use crate::cluster::embedded::{Lender, Listening};
 use crate::report::{Display, Live, Palette, Plain, Summary, Tally, quoted, runner_command};
 use crate::runner::{
-    Order, Outcome, Plan, RunFolder, RunnerError, Scenario, Suite, SuiteFolder, Workspace, build, default_jobs, list,
+    Order, Outcome, Plan, RunFolder, RunnerError, Scenario, Suite, SuiteFolder, build, default_jobs, list,
     make_writable, select,
 };
 
@@ -330,7 +330,7 @@ pub(super) async fn find_suites(
     let beside = SuiteFolder::beside_executable();
     let why = match workspace {
         Ok(workspace) if !no_build => {
-            let building = Building::start();
+            let building = Building::start("the suites", None);
             let built = build(workspace, |line| building.said(line)).await?;
             return beside.install(&built);
         }

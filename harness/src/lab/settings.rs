@@ -7,9 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::ClusterSource;
 use crate::clock::ClockKind;
-use crate::components::Versions;
 use crate::report::{environment, repeat_command};
 use crate::runner::default_jobs;
+use components::Versions;
 
 /// For how long a scenario may wait in real time on this target, unless the user says otherwise.
 const PATIENCE: Duration = Duration::from_secs(5 * 60);

@@ -12,11 +12,11 @@ use super::household::Family;
 use super::slot::Slot;
 use super::{Lab, Region, Settings, Tenant, lender, tell_progress};
 use crate::azure::{ArmClient, Azure};
-use crate::components::{ComponentError, FetchDisplay, Store, StoreOptions};
 use crate::expect::{Failure, Witness};
 use crate::history::{Event, History};
 use crate::process::{NamespaceError, ProcessError, Processes, own_thread, probe_namespaces};
 use crate::report::ProgressWriter;
+use components::{ComponentError, FetchDisplay, Store, StoreOptions};
 
 /// Region of a scenario's resources, that of the documents.
 const LOCATION: &str = "eastus";

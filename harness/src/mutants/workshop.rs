@@ -6,8 +6,8 @@ use std::process::Stdio;
 use tokio::process::Command;
 
 use super::mutant::{Module, Mutant, MutantError};
-use crate::process::Leash;
-use crate::runner::Workspace;
+use leash::Leash;
+use workspace::Workspace;
 
 /// What came out of building a variant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +84,7 @@ impl Workshop {
         if ready.exists() {
             return Ok(folder);
         }
-        let pinned = self.workspace.root.join("harness/components/karpenter-azure").join(&self.version);
+        let pinned = self.workspace.root.join("harness/components/pinned/karpenter-azure").join(&self.version);
         let wrapper = folder.join("wrapper");
         // What an interrupted attempt left is not looked at.
         if folder.exists() {
@@ -129,7 +129,7 @@ impl Workshop {
         // Inside of it, or the suites would be built from the workspace around.
         let target = copy.join("target");
         let mut build = Command::new(&self.workspace.cargo);
-        for name in crate::runner::variables_of_cargo_run() {
+        for name in workspace::variables_of_cargo_run() {
             build.env_remove(name);
         }
         build.current_dir(&copy).args(["build", "--quiet", "--package", "catnap", "--target-dir"]).arg(&target);

@@ -20,9 +20,9 @@ use super::custom_data::tests::script;
 use super::machine::tests::machine;
 use super::runner::NodeRunner;
 use crate::cluster::embedded::{BootstrapToken, ControlPlane, ControlPlaneSpec, Heartbeat, Identity};
-use crate::components::testing::binaries;
 use crate::history::{BootStage, Event, History};
 use crate::process::Processes;
+use crate::test_support::binaries;
 
 pub(super) const TOKEN: &str = "abcdef.0123456789abcdef";
 pub(super) const FQDN: &str = "lab-dns-0a1b2c3d4e5f.hcp.eastus.azmk8s.io";

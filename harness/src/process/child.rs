@@ -12,11 +12,11 @@ use nix::unistd::Pid;
 use tokio::sync::watch;
 
 use super::clock::{ClockError, MovedClocks, TimePage, set_clock, wake};
-use super::guardian::Guardian;
 use super::launch::Gated;
 use super::meter::cpu_time_of;
 use super::{Neighbour, PortLease, ProcessTime, tail};
 use crate::history::{Event, History};
+use leash::Guardian;
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,9 +4,7 @@
 mod child;
 mod clock;
 mod error;
-mod guardian;
 mod launch;
-mod leash;
 mod log;
 mod meter;
 mod namespace;
@@ -24,7 +22,6 @@ pub use child::{Child, Exit};
 pub(crate) use clock::{Activity, TimePage, own_thread};
 pub use clock::{ClockError, probe_clock};
 pub use error::ProcessError;
-pub(crate) use leash::Leash;
 pub use log::tail;
 pub use meter::Meter;
 pub(crate) use meter::own_cpu_time;

@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::child::About;
-use super::guardian::Guardian;
 use super::scratch::{self, Scratch};
 use super::{Child, ChildSpec, Meter, Neighbour, ProcessError, ProcessTime, launch, namespace};
 use crate::history::{Event, History};
+use leash::Guardian;
 
 /// Lines of a log that an error shows.
 const TAIL: usize = 20;

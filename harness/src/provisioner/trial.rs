@@ -10,10 +10,10 @@ use tokio::net::TcpListener;
 use super::environment::tests::world;
 use super::*;
 use crate::cluster::embedded::Identity;
-use crate::components::testing::binaries;
 use crate::history::{Event, History};
 use crate::node::trial;
 use crate::process::Processes;
+use crate::test_support::binaries;
 
 struct Room {
     folder: tempfile::TempDir,

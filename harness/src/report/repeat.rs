@@ -19,8 +19,8 @@ pub fn repeat_command(id: &ScenarioId, seed: u64) -> String {
 #[must_use]
 pub fn runner_command() -> String {
     let executable = std::env::args_os().next().unwrap_or_else(|| "catnap".into());
-    // Set by `cargo run` for the program that it starts.
-    let by_cargo = std::env::var("CARGO_PKG_NAME").is_ok_and(|name| name == env!("CARGO_PKG_NAME"));
+    // Set by `cargo run` for the program that it starts, which becomes this one.
+    let by_cargo = std::env::var("CARGO_PKG_NAME").is_ok_and(|name| name == "launch");
     command_of(Path::new(&executable), by_cargo)
 }
 

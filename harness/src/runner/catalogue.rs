@@ -10,8 +10,8 @@ use tokio::process::Command;
 use super::docs;
 use super::error::RunnerError;
 use super::suites::Suite;
-use super::workspace::variables_of_cargo_run;
 use crate::report::ScenarioId;
+use workspace::variables_of_cargo_run;
 
 /// A list that takes longer comes from something that is no libtest binary.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -13,7 +13,6 @@ mod plan;
 mod scenario_process;
 mod selection;
 mod suites;
-mod workspace;
 
 #[cfg(all(test, unix))]
 mod tests;
@@ -29,5 +28,3 @@ pub use plan::{Outcome, Plan, Stop};
 pub use selection::select;
 pub(crate) use suites::is_executable;
 pub use suites::{Suite, SuiteFolder};
-pub use workspace::Workspace;
-pub(crate) use workspace::variables_of_cargo_run;

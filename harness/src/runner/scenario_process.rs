@@ -17,11 +17,11 @@ use tokio::time::{Duration, MissedTickBehavior};
 use super::catalogue::Scenario;
 use super::judgement::{Ending, judge};
 use super::plan::{Plan, Stop};
-use super::workspace::variables_of_cargo_run;
 use crate::coverage::claims_of;
 use crate::report::{
     Costs, Line, OutputTail, ProgressReader, ScenarioEnvironment, ScenarioId, ScenarioReport, Verdict, environment,
 };
+use workspace::variables_of_cargo_run;
 
 /// How often the scenario's lines are looked for. They are for people to watch, so a moment's delay costs nothing; the
 /// end of the process is awaited and not polled.

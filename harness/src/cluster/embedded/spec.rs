@@ -7,8 +7,8 @@ use ipnet::IpNet;
 
 use super::heartbeat::Heartbeat;
 use super::{ApiServerBorrower, ApiServerShape, BootstrapToken, ClusterError};
-use crate::components::Binaries;
 use crate::process::Processes;
+use components::Binaries;
 
 /// The programs of a control plane.
 #[derive(Debug, Clone)]

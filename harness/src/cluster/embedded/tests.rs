@@ -11,9 +11,9 @@ use rand::SeedableRng;
 use serde_json::json;
 
 use super::*;
-use crate::components::testing::binaries;
 use crate::history::History;
 use crate::process::Processes;
+use crate::test_support::binaries;
 
 struct Lab {
     logs: tempfile::TempDir,

@@ -25,12 +25,12 @@ use super::wiring::{Network, Wired};
 use crate::cluster::embedded::{
     ApiServerBorrower, BootstrapToken, ControlPlane, ControlPlaneSpec, Heartbeat, Identity,
 };
-use crate::components::{Binaries, Program, Source, Store, Versions};
 use crate::expect::Witness;
 use crate::history::{Event, History};
 use crate::node::{BootSettings, BootSwitch, NodeCluster, NodeRunner};
 use crate::process::{ChildSpec, Processes};
 use crate::provisioner::Provisioner;
+use components::{Binaries, Program, Source, Store, Versions};
 
 pub use knobs::ProvisionerKnobs;
 

@@ -17,7 +17,7 @@ use super::lock::Lock;
 use super::machine::{bytes, free_space};
 use super::pin::{Pin, Platform};
 use super::{ComponentError, Source, Stage};
-use crate::process::Leash;
+use leash::Leash;
 
 /// A scratch folder that goes when this is dropped, along with whatever runs in it.
 #[derive(Debug)]

@@ -6,28 +6,39 @@ use std::path::Path;
 
 use tokio::process::{Child, Command};
 
-use super::guardian::Guardian;
+mod guardian;
+
+pub use guardian::Guardian;
 
 /// Holds one process group at a time. Dropping it ends what it holds and removes its folder.
 #[derive(Debug)]
-pub(crate) struct Leash {
+pub struct Leash {
     guardian: Guardian,
     held: Option<i32>,
 }
 
 impl Leash {
     /// A leash that removes nothing.
-    pub(crate) fn new() -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// When its guardian cannot be started.
+    pub fn new() -> io::Result<Self> {
         Self::over(Path::new(""))
     }
 
     /// A leash that will remove `scratch`.
-    pub(crate) fn over(scratch: &Path) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// When its guardian cannot be started.
+    pub fn over(scratch: &Path) -> io::Result<Self> {
         Ok(Self { guardian: Guardian::over(scratch)?, held: None })
     }
 
     /// Starts a command in a process group of its own, which is to go with us from then on.
-    pub(crate) fn spawn(&mut self, command: &mut Command) -> io::Result<Child> {
+    ///
+    /// # Errors
+    /// When it cannot be started, or the guardian is gone.
+    pub fn spawn(&mut self, command: &mut Command) -> io::Result<Child> {
         let child = command.process_group(0).kill_on_drop(true).spawn()?;
         if let Some(group) = child.id() {
             self.hold(group.cast_signed())?;
@@ -41,14 +52,14 @@ impl Leash {
     }
 
     /// The group has ended; its number may soon be someone else's.
-    pub(crate) fn release(&mut self) {
+    pub fn release(&mut self) {
         if let Some(group) = self.held.take() {
             self.guardian.end(group);
         }
     }
 
     /// Ends what it holds, removes the folder, and waits until that is done.
-    pub(crate) async fn finish(self) {
+    pub async fn finish(self) {
         // Only a runtime that ends does not see this through, and then the guardian goes on by itself.
         let _ = tokio::task::spawn_blocking(move || self.guardian.dismiss()).await;
     }

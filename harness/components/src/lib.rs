@@ -18,8 +18,6 @@ mod pin;
 mod progress;
 mod store;
 #[cfg(test)]
-pub(crate) mod testing;
-#[cfg(test)]
 mod tests;
 mod versions;
 
@@ -33,4 +31,4 @@ pub use machine::Machine;
 pub use progress::{Progress, Stage};
 pub use store::{Binaries, Selection, Source, Store};
 pub use versions::Versions;
-pub(crate) use versions::number;
+pub use versions::number;

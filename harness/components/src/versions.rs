@@ -55,7 +55,8 @@ impl Versions {
 }
 
 /// A version without a leading `v`: tags of the projects have one, and people copy them.
-pub(crate) fn number(version: &str) -> &str {
+#[must_use]
+pub fn number(version: &str) -> &str {
     version.strip_prefix('v').unwrap_or(version)
 }
 

@@ -40,14 +40,17 @@ done
 
 /// A handle on a guardian.
 #[derive(Debug)]
-pub(super) struct Guardian {
+pub struct Guardian {
     pipe: Mutex<Option<ChildStdin>>,
     process: Mutex<std::process::Child>,
 }
 
 impl Guardian {
-    /// Starts a guardian over a folder, which may not exist yet.
-    pub(super) fn over(folder: &Path) -> std::io::Result<Self> {
+    /// Starts a guardian over a folder, which may not exist yet. With no folder (an empty path) it removes nothing.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn over(folder: &Path) -> std::io::Result<Self> {
         let mut process = Command::new("/bin/sh")
             .args(["-c", SCRIPT, "catnap-guardian"])
             .arg(folder)
@@ -63,12 +66,15 @@ impl Guardian {
     }
 
     /// The group is to be killed if the harness goes.
-    pub(super) fn start(&self, group: i32) -> std::io::Result<()> {
+    ///
+    /// # Errors
+    /// When the guardian is gone.
+    pub fn start(&self, group: i32) -> std::io::Result<()> {
         self.tell(&format!("start {group}\n"))
     }
 
     /// The group is gone, its number may soon be someone else's.
-    pub(super) fn end(&self, group: i32) {
+    pub fn end(&self, group: i32) {
         // A guardian that is gone will not kill anyone.
         let _ = self.tell(&format!("end {group}\n"));
     }
@@ -81,7 +87,7 @@ impl Guardian {
     }
 
     /// Lets the guardian do what is left to do, and waits until it is gone.
-    pub(super) fn dismiss(&self) {
+    pub fn dismiss(&self) {
         drop(self.pipe.lock().unwrap_or_else(PoisonError::into_inner).take());
         let _ = self.process.lock().unwrap_or_else(PoisonError::into_inner).wait();
     }

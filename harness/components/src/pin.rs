@@ -7,7 +7,7 @@ use ring::digest::{Context, SHA256};
 use super::versions::{number, numeric};
 use super::{Component, ComponentError};
 
-static WRAPPERS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/components");
+static WRAPPERS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/pinned");
 
 /// What every build is given. Paths and the state of a checkout stay out of the program, so that two machines build
 /// the same one; without the debugger's tables it is a third smaller and linked sooner.
@@ -142,7 +142,7 @@ impl Pin {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::components::Versions;
+    use crate::Versions;
 
     const LINUX: Platform = Platform { os: "linux", arch: "amd64" };
 
@@ -159,7 +159,7 @@ mod tests {
     fn what_is_embedded_is_what_the_repository_holds() {
         // The macro does not notice a new folder; when this fails, touch this file.
         for component in Component::ALL {
-            let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("components").join(component.name());
+            let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("pinned").join(component.name());
             let versions = std::fs::read_dir(&folder).unwrap().count();
             assert_eq!(Pin::all(component).len(), versions);
             for pin in Pin::all(component) {

@@ -49,6 +49,15 @@ impl FetchDisplay {
         })
     }
 
+    /// Where the bars are, for others beside them: `None` where lines are written.
+    #[must_use]
+    pub fn screen(&self) -> Option<&MultiProgress> {
+        match &self.0 {
+            Way::Bars { screen, .. } => Some(screen),
+            Way::Lines { .. } => None,
+        }
+    }
+
     /// Shows it.
     pub fn report(&self, progress: Progress) {
         // What was in the cache took no time and is no news.

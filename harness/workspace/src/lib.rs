@@ -3,6 +3,12 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+mod building;
+mod cargo;
+
+pub use building::Building;
+pub use cargo::{Built, CargoError};
+
 /// What is needed to build the suites in the way catnap itself was built, so that nothing is compiled twice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Workspace {
@@ -26,7 +32,7 @@ impl Workspace {
     pub fn locate() -> Result<Self, String> {
         let executable =
             std::env::current_exe().map_err(|error| format!("the place of catnap itself is unknown ({error})"))?;
-        let built_from = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("/"));
+        let built_from = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new("/"));
         Self::around(&executable, built_from, find_cargo)
     }
 
@@ -49,23 +55,6 @@ impl Workspace {
             triple: layout.triple,
             profile: layout.profile,
         })
-    }
-
-    /// The arguments that have cargo build the suites, and nothing else, the way catnap was built.
-    #[must_use]
-    pub(super) fn build_arguments(&self) -> Vec<OsString> {
-        let mut arguments: Vec<OsString> =
-            ["test", "--package", "suites", "--test", "*", "--no-run", "--color", "never"].map(Into::into).into();
-        arguments.push("--message-format=json-render-diagnostics".into());
-        arguments.extend(["--manifest-path".into(), self.root.join("Cargo.toml").into()]);
-        arguments.extend(["--target-dir".into(), self.target.clone().into()]);
-        if let Some(triple) = &self.triple {
-            arguments.extend(["--target".into(), triple.into()]);
-        }
-        if self.profile != "dev" {
-            arguments.extend(["--profile".into(), OsString::from(&self.profile)]);
-        }
-        arguments
     }
 }
 
@@ -108,7 +97,8 @@ fn find_cargo() -> Option<PathBuf> {
 
 /// Variables that `cargo run` sets for the program it starts. A cargo or a scenario started by that program must not
 /// see them: build scripts that look at them (ring's does) would take everything for changed and build it again.
-pub(crate) fn variables_of_cargo_run() -> Vec<OsString> {
+#[must_use]
+pub fn variables_of_cargo_run() -> Vec<OsString> {
     std::env::vars_os().map(|(name, _)| name).filter(|name| name.to_str().is_some_and(is_of_cargo_run)).collect()
 }
 

@@ -15,7 +15,7 @@ use tokio::time::MissedTickBehavior;
 use super::StoreOptions;
 use super::pin::Platform;
 use super::versions::numeric;
-use crate::process::Leash;
+use leash::Leash;
 
 /// Found on PATH, and what it says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use super::{Binaries, FetchDisplay, Store, StoreOptions, Versions};
+use components::{Binaries, FetchDisplay, Store, StoreOptions, Versions};
 
 /// The programs of the default versions, resolved once for all tests of this process. Callable inside a runtime and
 /// outside.
