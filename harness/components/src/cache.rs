@@ -145,7 +145,7 @@ impl Cache {
         let mut held = Vec::new();
         for component in Component::ALL {
             let pins = Pin::all(component);
-            for version_folder in folders(&self.root.join(component.name())) {
+            for version_folder in folders(&self.root.join("components").join(component.name())) {
                 let version = name(&version_folder);
                 let current: Vec<_> = pins
                     .iter()
@@ -213,7 +213,7 @@ impl Cache {
     }
 
     fn version_folder(&self, component: Component, version: &str) -> PathBuf {
-        self.root.join(component.name()).join(version)
+        self.root.join("components").join(component.name()).join(version)
     }
 
     fn label(&self, pin: &Pin, part: Part) -> String {
