@@ -34,8 +34,8 @@ pub mod prelude {
         ArmError, Azure, Identity, PrincipalId, RoleAssignment, RoleDefinition, Scope, Subnet, Vnet,
     };
     pub use crate::expect::{
-        Expectation, Failure, Mark, Outcome, all_requests, days, disks, events, hours, minutes, nics, node_claims,
-        nodes, pods, requests, rights_of, seconds, token_requests, vms,
+        Expectation, Failure, Kind, Mark, Outcome, all_requests, days, disks, events, hours, minutes, nics,
+        node_claims, nodes, pods, requests, rights_of, seconds, token_requests, vms,
     };
     pub use crate::lab::NodeProvisioning::{Auto, Manual};
     pub use crate::lab::{

@@ -42,7 +42,7 @@ pub async fn provisions(cluster: &Cluster, pool: &str) -> Outcome {
 /// When it has none yet.
 pub fn place_of(cluster: &Cluster, pod: &str) -> Result<Place, Failure> {
     let state = cluster.state();
-    let status = state.object("Pod", pod).map(|pod| &pod["status"]);
+    let status = state.object(Kind::Pod, pod).map(|pod| &pod["status"]);
     let address = |field: &str| status?[field].as_str()?.parse::<IpAddr>().ok();
     match (address("podIP"), address("hostIP")) {
         (Some(address), Some(node)) => Ok(Place::Pod { address, node }),

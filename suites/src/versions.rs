@@ -115,6 +115,6 @@ pub fn told_that_no_size_is_left(lab: &Lab, pod_is_told: Expectation, pool: &str
     if lab.provisioner_is_since("1.7.0") {
         pod_is_told
     } else {
-        events("NoCompatibleInstanceTypes").about("NodePool").named(pool).seen()
+        events("NoCompatibleInstanceTypes").about(Kind::NodePool).named(pool).seen()
     }
 }

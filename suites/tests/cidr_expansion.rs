@@ -43,10 +43,10 @@ fn addresses(cluster: &Cluster) -> Vec<String> {
     let pod = |pod: &Value| format!("{} {}", pod["metadata"]["name"], pod["status"]["podIP"]);
     let node = |node: &Value| format!("{} {}", node["metadata"]["name"], node["spec"]["podCIDR"]);
     let mut all: Vec<String> = state
-        .objects("Pod")
+        .objects(Kind::Pod)
         .filter(|pod| pod["metadata"]["namespace"] == "default")
         .map(pod)
-        .chain(state.objects("Node").map(node))
+        .chain(state.objects(Kind::Node).map(node))
         .collect();
     all.sort();
     all
@@ -261,7 +261,7 @@ async fn a_grown_range_has_room_for_more_nodes(#[future(awt)] lab: Lab) -> Outco
     cluster.apply(deployment("web").cpu("1").on_pool("p")).await?;
     cluster.expect(nodes().of_pool("p").count(1)).within(minutes(5)).await?;
 
-    let why = events("CIDRNotAvailable").about("Node").named("aks-p-");
+    let why = events("CIDRNotAvailable").about(Kind::Node).named("aks-p-");
     cluster.expect(why.seen()).within(minutes(5)).await?;
     cluster.expect(nodes().with_blocks_of("10.244.0.0/23", 2)).throughout(minutes(5)).await?;
     let id = format!("{}/agentPools/more", cluster.id());

@@ -70,7 +70,7 @@ async fn an_unknown_field_is_an_error_and_not_silence(#[future(awt)] lab: Lab) -
     cluster.apply(pool("weight")).await?;
     cluster.expect(node_pool("p").ready()).within(minutes(1)).await?;
     let patch = serde_json::json!({ "spec": { "wieght": 20 } });
-    let error = cluster.patch("karpenter.sh/v1", "NodePool", "p", &patch).await.err();
+    let error = cluster.patch(Kind::NodePool, "p", &patch).await.err();
     let text = error.map(|error| error.to_string()).unwrap_or_default();
     let named = text.contains("patch NodePool p: spec.wieght is no field of NodePool in karpenter.sh/v1");
     lab.verify(&format!("{text:?} names the field"), true, named)

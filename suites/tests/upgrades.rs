@@ -18,7 +18,6 @@ const IMAGE: &str = "/properties/storageProfile/imageReference/communityGalleryI
 /// Versions of Kubernetes between which a cluster is upgraded.
 const OLDER: &str = "1.33.13";
 const NEWER: &str = "1.34.4";
-const POOL_API: (&str, &str) = ("karpenter.sh/v1", "NodePool");
 
 /// A cluster with node auto-provisioning, a node pool `p` and a deployment `web`, each pod on a node of its own.
 async fn cluster_with_nodes(lab: &Lab, pool: NodePool, count: u32) -> Result<Cluster, Failure> {
@@ -73,7 +72,7 @@ async fn upgrade(lab: &Lab, cluster: &Cluster) -> Outcome {
 /// Versions of the kubelets of a pool's nodes, each once.
 fn kubelets(cluster: &Cluster, pool: &str) -> Vec<String> {
     let state = cluster.state();
-    let nodes = state.objects("Node").filter(|node| node["metadata"]["labels"]["karpenter.sh/nodepool"] == pool);
+    let nodes = state.objects(Kind::Node).filter(|node| node["metadata"]["labels"]["karpenter.sh/nodepool"] == pool);
     let mut versions: Vec<String> =
         nodes.filter_map(|node| node["status"]["nodeInfo"]["kubeletVersion"].as_str().map(str::to_owned)).collect();
     versions.sort();
@@ -162,7 +161,7 @@ async fn an_older_api_server_takes_no_node_back(#[future(awt)] lab: Lab) -> Outc
     cluster.expect(pods("web").all_running()).within(minutes(5)).await?;
     cluster.expect(nodes().of_pool("p").count(2)).now()?;
     lab.verify("versions of the nodes", vec![format!("v{NEWER}")], kubelets(&cluster, "p"))?;
-    let class = cluster.get("karpenter.azure.com/v1beta1", "AKSNodeClass", "p").await?;
+    let class = cluster.get(Kind::AksNodeClass, "p").await?;
     lab.verify("the version of the node class", Some(NEWER), class["status"]["kubernetesVersion"].as_str())
 }
 
@@ -241,7 +240,7 @@ async fn a_disruption_budget_regulates_image_updates(#[future(awt)] lab: Lab, #[
     if budget == "0" {
         cluster.expect(node_claims().of_pool("p").kept(&old)).throughout(hours(1)).await?;
         let more = json!({ "spec": { "disruption": { "budgets": [{ "nodes": "1" }] } } });
-        cluster.patch(POOL_API.0, POOL_API.1, "p", &more).await?;
+        cluster.patch(Kind::NodePool, "p", &more).await?;
     }
     cluster.expect(node_claims().of_pool("p").none_of(&old)).within(minutes(30)).await?;
     cluster.expect(node_claims().of_pool("p").at_most_disrupted(1)).at_every_instant_since(&mark)?;
@@ -263,7 +262,7 @@ async fn a_pod_disruption_budget_regulates_image_updates(#[future(awt)] lab: Lab
 
     cluster.expect(node_claims().of_pool("p").all_with_condition("Drifted", "True")).within(minutes(15)).await?;
     cluster.expect(node_claims().of_pool("p").kept(&old)).throughout(hours(1)).await?;
-    cluster.expect(events("DisruptionBlocked").about("Node").saying("pdb").seen()).now()?;
+    cluster.expect(events("DisruptionBlocked").about(Kind::Node).saying("pdb").seen()).now()?;
 
     cluster.apply(disruption_budget("web", "web").min_available(1)).await?;
     cluster.expect(node_claims().of_pool("p").none_of(&old)).within(minutes(30)).await?;
@@ -296,11 +295,11 @@ async fn a_new_ssh_key_reaches_nodes_when_they_are_renewed(#[future(awt)] lab: L
     cluster.expect(vms().of_pool("p").all_with(KEY, before)).now()?;
 
     let label = json!({ "metadata": { "labels": { "example.com/renew": "1" } } });
-    cluster.patch(POOL_API.0, POOL_API.1, "p", &label).await?;
+    cluster.patch(Kind::NodePool, "p", &label).await?;
     cluster.expect(node_claims().of_pool("p").kept(&old)).throughout(minutes(20)).await?;
 
     let template = json!({ "spec": { "template": { "metadata": { "labels": { "example.com/renew": "1" } } } } });
-    cluster.patch(POOL_API.0, POOL_API.1, "p", &template).await?;
+    cluster.patch(Kind::NodePool, "p", &template).await?;
     cluster.expect(node_claims().of_pool("p").none_of(&old)).within(minutes(20)).await?;
     cluster.expect(pods("web").all_running()).within(minutes(5)).await?;
     cluster.expect(vms().of_pool("p").count(2)).within(minutes(5)).await?;

@@ -7,7 +7,7 @@ use miette::{Result, miette};
 
 use super::Interrupts;
 use super::parts::{PartsArgs, prepare_components};
-use crate::expect::is_true;
+use crate::expect::{Kind, is_true};
 use crate::lab::{Cluster, Lab, NodeProvisioning};
 use crate::manifest::{deployment, node_class, node_pool};
 use crate::report::ProgressWriter;
@@ -137,7 +137,7 @@ async fn show(cluster: &Cluster) {
     let mut changes = cluster.changes();
     loop {
         let state = cluster.state();
-        let mut lines: Vec<String> = state.objects("Node").map(node_line).collect();
+        let mut lines: Vec<String> = state.objects(Kind::Node).map(node_line).collect();
         lines.sort();
         if lines != shown {
             let now = state.at();

@@ -1,19 +1,20 @@
 //! What is expected of the status conditions of node classes and node pools.
 
 use super::expectation::Expectation;
+use super::kind::Kind;
 use super::state::condition;
 
 /// One object of a cluster.
 #[derive(Debug, Clone)]
 pub struct NamedObject {
-    kind: &'static str,
+    kind: Kind,
     name: String,
 }
 
 impl NamedObject {
     /// The object of this kind and name.
     #[must_use]
-    pub fn new(kind: &'static str, name: &str) -> Self {
+    pub fn new(kind: Kind, name: &str) -> Self {
         Self { kind, name: name.to_owned() }
     }
 

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::expectation::{Expectation, listed};
+use super::kind::Kind;
 
 /// Events with this reason, for example `DisruptionBlocked`.
 #[must_use]
@@ -14,7 +15,7 @@ pub fn events(reason: &str) -> EventSelection {
 #[derive(Debug, Clone)]
 pub struct EventSelection {
     reason: String,
-    about: Option<String>,
+    about: Option<Kind>,
     named: Option<String>,
     saying: Option<String>,
 }
@@ -22,8 +23,8 @@ pub struct EventSelection {
 impl EventSelection {
     /// About an object of this kind.
     #[must_use]
-    pub fn about(mut self, kind: &str) -> Self {
-        self.about = Some(kind.to_owned());
+    pub fn about(mut self, kind: Kind) -> Self {
+        self.about = Some(kind);
         self
     }
 
@@ -47,11 +48,11 @@ impl EventSelection {
         let named = self.named.as_ref().map(|name| format!(" named {name}…")).unwrap_or_default();
         let saying = self.saying.as_ref().map(|text| format!(" saying {text:?}")).unwrap_or_default();
         Expectation::new(format!("an event {}{about}{named}{saying}", self.reason), move |state| {
-            if state.objects("Event").any(|event| self.matches(event)) {
+            if state.objects(Kind::Event).any(|event| self.matches(event)) {
                 return Ok(());
             }
             let similar: Vec<_> = state
-                .objects("Event")
+                .objects(Kind::Event)
                 .filter(|event| event["reason"] == self.reason.as_str())
                 .map(|event| format!("{}: {}", event["involvedObject"]["kind"], event["message"]))
                 .collect();
@@ -62,7 +63,7 @@ impl EventSelection {
     fn matches(&self, event: &Value) -> bool {
         let message = event["message"].as_str().unwrap_or_default().to_ascii_lowercase();
         event["reason"] == self.reason.as_str()
-            && self.about.as_ref().is_none_or(|kind| event["involvedObject"]["kind"] == kind.as_str())
+            && self.about.as_ref().is_none_or(|kind| event["involvedObject"]["kind"] == kind.name())
             && self.named.as_ref().is_none_or(|prefix| {
                 event["involvedObject"]["name"].as_str().is_some_and(|name| name.starts_with(prefix.as_str()))
             })
@@ -82,10 +83,10 @@ mod tests {
             "message": "Would exceed limits", "involvedObject": { "kind": "Pod", "name": "web-1a2b" } });
         let state = state_of(&[event]);
         let events = || events("FailedScheduling");
-        for seen in [events(), events().about("Pod"), events().named("web"), events().saying("exceed LIMITS")] {
+        for seen in [events(), events().about(Kind::Pod), events().named("web"), events().saying("exceed LIMITS")] {
             assert_eq!(seen.seen().evaluate(&state), Ok(()));
         }
-        for unseen in [events().about("Node"), events().named("batch"), events().saying("no instance type")] {
+        for unseen in [events().about(Kind::Node), events().named("batch"), events().saying("no instance type")] {
             assert!(unseen.seen().evaluate(&state).is_err());
         }
     }

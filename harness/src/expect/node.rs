@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use serde_json::Value;
 
 use super::expectation::{Expectation, Quantity, listed};
+use super::kind::Kind;
 use super::state::{State, condition, has_label, is_deleting, is_true, name, true_condition};
 use crate::azure::Subnet;
 
@@ -161,7 +162,7 @@ impl NodeSelection {
 
     pub(super) fn of<'a>(&self, state: &'a State) -> impl Iterator<Item = &'a Value> + use<'a> {
         let (label, wanted, size) = (self.label.clone(), self.name.clone(), self.size.clone());
-        state.objects("Node").filter(move |node| {
+        state.objects(Kind::Node).filter(move |node| {
             label.as_ref().is_none_or(|(key, value)| has_label(node, key, value))
                 && wanted.as_ref().is_none_or(|wanted| name(node) == wanted)
                 && size.as_ref().is_none_or(|size| has_label(node, "node.kubernetes.io/instance-type", size))
@@ -430,7 +431,7 @@ impl NodeClaimSelection {
     pub(crate) fn of<'a>(&self, state: &'a State) -> impl Iterator<Item = &'a Value> + use<'a> {
         let pool = self.pool.clone();
         state
-            .objects("NodeClaim")
+            .objects(Kind::NodeClaim)
             .filter(move |claim| pool.as_ref().is_none_or(|pool| has_label(claim, "karpenter.sh/nodepool", pool)))
     }
 }
@@ -446,7 +447,7 @@ impl std::fmt::Display for NodeClaimSelection {
 
 fn is_disrupted(state: &State, claim: &Value) -> bool {
     let tainted = || {
-        let node = claim["status"]["nodeName"].as_str().and_then(|node| state.object("Node", node));
+        let node = claim["status"]["nodeName"].as_str().and_then(|node| state.object(Kind::Node, node));
         node.and_then(|node| node["spec"]["taints"].as_array())
             .is_some_and(|taints| taints.iter().any(|taint| taint["key"] == DISRUPTED))
     };

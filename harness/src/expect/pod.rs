@@ -6,6 +6,7 @@ use ipnet::IpNet;
 use serde_json::Value;
 
 use super::expectation::{Expectation, Quantity, listed};
+use super::kind::Kind;
 use super::node::NodeSelection;
 use super::state::{State, condition, is_deleting, is_true, name};
 
@@ -26,7 +27,7 @@ impl PodSelection {
     pub fn all_running(self) -> Expectation {
         Expectation::new(format!("pods of {}: all running", self.app), move |state| {
             let Some(wanted) =
-                state.object("Deployment", &self.app).and_then(|object| object["spec"]["replicas"].as_u64())
+                state.object(Kind::Deployment, &self.app).and_then(|object| object["spec"]["replicas"].as_u64())
             else {
                 return Err(format!("no deployment {} has been seen", self.app));
             };
@@ -126,7 +127,7 @@ impl PodSelection {
 
     fn of<'a>(&self, state: &'a State) -> impl Iterator<Item = &'a Value> + use<'a> {
         let app = self.app.clone();
-        state.objects("Pod").filter(move |pod| pod["metadata"]["labels"]["app"] == app.as_str())
+        state.objects(Kind::Pod).filter(move |pod| pod["metadata"]["labels"]["app"] == app.as_str())
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use fake_arm::events::ResourceEvent;
 
 use super::expectation::{Expectation, Quantity, listed};
+use super::kind::Kind;
 use super::state::{State, name};
 
 /// Tag that the provisioner puts on what it makes for a node pool.
@@ -110,7 +111,7 @@ impl ResourceSelection {
 
     fn matching<'a>(&'a self, state: &'a State) -> impl Iterator<Item = &'a ResourceEvent> {
         let owners: BTreeSet<String> =
-            state.objects("NodeClaim").map(|claim| format!("aks-{}", name(claim)).to_ascii_lowercase()).collect();
+            state.objects(Kind::NodeClaim).map(|claim| format!("aks-{}", name(claim)).to_ascii_lowercase()).collect();
         state.resources(self.resource_type).filter(move |resource| {
             let own = last(&resource.id).to_ascii_lowercase();
             let pool = resource.body.as_ref().and_then(|body| body["tags"][POOL_TAG].as_str());

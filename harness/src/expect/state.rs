@@ -7,6 +7,7 @@ use fake_arm::events::{ArmEvent, LedgerEntry, ResourceEvent};
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::kind::Kind;
 use crate::history::{Change, Event, Record};
 
 /// Objects of the cluster, resources of Azure and requests, as they were seen up to one record of the history.
@@ -74,19 +75,26 @@ impl State {
         self.position
     }
 
-    /// Present Kubernetes objects of a kind.
-    pub fn objects<'a>(&'a self, kind: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
-        self.objects.get(kind).into_iter().flat_map(|objects| objects.values()).filter_map(|record| {
-            match &record.event {
+    /// Present Kubernetes objects of a kind. One that the lab does not watch has no name here, as nothing would ever be
+    /// seen of it:
+    ///
+    /// ```compile_fail,E0308
+    /// # fn scenario(state: &catnap::expect::State) {
+    /// let secrets = state.objects("Secret");
+    /// # }
+    /// ```
+    pub fn objects<'a>(&'a self, kind: Kind) -> impl Iterator<Item = &'a Value> + use<'a> {
+        self.objects.get(kind.name()).into_iter().flat_map(|objects| objects.values()).filter_map(
+            |record| match &record.event {
                 Event::Kube { object, .. } => Some(&**object),
                 _ => None,
-            }
-        })
+            },
+        )
     }
 
     /// The present object of a kind with this name, whatever its namespace.
     #[must_use]
-    pub fn object(&self, kind: &str, name: &str) -> Option<&Value> {
+    pub fn object(&self, kind: Kind, name: &str) -> Option<&Value> {
         self.objects(kind).find(|object| object["metadata"]["name"] == name)
     }
 

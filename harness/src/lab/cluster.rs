@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::cluster_error::ClusterError;
 use super::watch::Sight;
 use crate::azure::PrincipalId;
-use crate::expect::{Expectation, Mark, Pending, State, Witness};
+use crate::expect::{Expectation, Kind, Mark, Pending, State, Witness};
 use crate::history::{Event, History};
 use crate::manifest::Apply;
 use crate::node::CustomData;
@@ -119,7 +119,7 @@ impl Cluster {
     pub fn nodes_of_pool(&self, pool: &str) -> Vec<String> {
         let state = self.state();
         let mut names: Vec<_> = state
-            .objects("Node")
+            .objects(Kind::Node)
             .filter(|node| node["metadata"]["labels"]["karpenter.sh/nodepool"] == pool)
             .filter_map(|node| node["metadata"]["name"].as_str().map(str::to_owned))
             .collect();
@@ -131,7 +131,7 @@ impl Cluster {
     #[must_use]
     pub fn machine_of(&self, node: &str) -> Option<String> {
         let state = self.state();
-        let provider = state.object("Node", node)?["spec"]["providerID"].as_str()?;
+        let provider = state.object(Kind::Node, node)?["spec"]["providerID"].as_str()?;
         provider.strip_prefix("azure://").map(str::to_owned)
     }
 
@@ -151,7 +151,7 @@ impl Cluster {
     #[must_use]
     pub fn pods_of(&self, app: &str) -> Vec<String> {
         let state = self.state();
-        let pods = state.objects("Pod").filter(|pod| pod["metadata"]["labels"]["app"] == app);
+        let pods = state.objects(Kind::Pod).filter(|pod| pod["metadata"]["labels"]["app"] == app);
         let mut names: Vec<_> = pods.filter_map(|pod| pod["metadata"]["name"].as_str().map(str::to_owned)).collect();
         names.sort();
         names
@@ -194,7 +194,7 @@ impl Cluster {
             let failed = |error| ClusterError::from_kube("create", &kind, &name, error);
             let dynamic = serde_json::from_value(object).map_err(|error| failed(kube::Error::SerdeError(error)))?;
             let created = api.create(&PostParams::default(), &dynamic).await.map_err(failed)?;
-            self.until_seen("create", &kind, &name, &created).await?;
+            self.until_seen("create", Kind::written(&api_version, &kind), &name, &created).await?;
         }
         Ok(())
     }
@@ -252,8 +252,7 @@ impl Cluster {
     }
 
     fn all_events(&self) -> Api<DynamicObject> {
-        let kind = GroupVersionKind::gvk("", "v1", "Event");
-        Api::all_with(self.client.clone(), &ApiResource::from_gvk_with_plural(&kind, "events"))
+        Api::all_with(self.client.clone(), &Kind::Event.resource())
     }
 
     /// Sets the number of replicas of a deployment.
@@ -262,45 +261,38 @@ impl Cluster {
     /// When the API server refuses.
     pub async fn scale(&self, deployment: &str, replicas: u32) -> Result<(), ClusterError> {
         self.step(format!("scale {deployment} to {replicas}"));
-        self.merge("apps/v1", "Deployment", deployment, &json!({ "spec": { "replicas": replicas } })).await
+        self.merge(Kind::Deployment, deployment, &json!({ "spec": { "replicas": replicas } })).await
     }
 
     /// Changes fields of an object (JSON merge patch).
     ///
     /// # Errors
-    /// When the kind is unknown or the API server refuses.
-    pub async fn patch(&self, api_version: &str, kind: &str, name: &str, patch: &Value) -> Result<(), ClusterError> {
+    /// When the cluster does not have the kind or the API server refuses.
+    pub async fn patch(&self, kind: Kind, name: &str, patch: &Value) -> Result<(), ClusterError> {
         self.step(format!("patch {kind} {name}: {patch}"));
-        self.merge(api_version, kind, name, patch).await
+        self.merge(kind, name, patch).await
     }
 
     /// Sets an annotation of an object, or removes it with `None`.
     ///
     /// # Errors
-    /// When the kind is unknown or the API server refuses.
-    pub async fn annotate(
-        &self,
-        api_version: &str,
-        kind: &str,
-        name: &str,
-        key: &str,
-        value: Option<&str>,
-    ) -> Result<(), ClusterError> {
-        self.patch(api_version, kind, name, &json!({ "metadata": { "annotations": { key: value } } })).await
+    /// When the cluster does not have the kind or the API server refuses.
+    pub async fn annotate(&self, kind: Kind, name: &str, key: &str, value: Option<&str>) -> Result<(), ClusterError> {
+        self.patch(kind, name, &json!({ "metadata": { "annotations": { key: value } } })).await
     }
 
     /// Deletes an object, as `kubectl delete --wait=false` does.
     ///
     /// # Errors
-    /// When the kind is unknown or the API server refuses.
-    pub async fn delete(&self, api_version: &str, kind: &str, name: &str) -> Result<(), ClusterError> {
+    /// When the cluster does not have the kind or the API server refuses.
+    pub async fn delete(&self, kind: Kind, name: &str) -> Result<(), ClusterError> {
         self.step(format!("delete {kind} {name}"));
-        let api = self.api(api_version, kind, name).await?;
+        let api = self.api(&kind.api_version(), kind.name(), name).await?;
         let deleted = api.delete(name, &DeleteParams::default()).await;
-        let deleted = deleted.map_err(|error| ClusterError::from_kube("delete", kind, name, error))?;
+        let deleted = deleted.map_err(|error| ClusterError::from_kube("delete", kind.name(), name, error))?;
         // One that goes later is answered as it is now, one that is gone with what it was.
         if let Some(going) = deleted.as_ref().left() {
-            return self.until_seen("delete", kind, name, going).await;
+            return self.until_seen("delete", Some(kind), name, going).await;
         }
         let gone = deleted.right().and_then(|status| status.details);
         let (Some(_), Some(gone)) = (&self.sight, gone) else { return Ok(()) };
@@ -315,8 +307,17 @@ impl Cluster {
     /// Reads an object from the API server.
     ///
     /// # Errors
+    /// When the cluster does not have the kind or there is no such object.
+    pub async fn get(&self, kind: Kind, name: &str) -> Result<Value, ClusterError> {
+        self.get_unwatched(&kind.api_version(), kind.name(), name).await
+    }
+
+    /// Reads an object of a kind that the lab does not watch, of which nothing can be expected, from the API server:
+    /// `cluster.get_unwatched("v1", "Service", "web")`.
+    ///
+    /// # Errors
     /// When the kind is unknown or there is no such object.
-    pub async fn get(&self, api_version: &str, kind: &str, name: &str) -> Result<Value, ClusterError> {
+    pub async fn get_unwatched(&self, api_version: &str, kind: &str, name: &str) -> Result<Value, ClusterError> {
         let api = self.api(api_version, kind, name).await?;
         let object = api.get(name).await.map_err(|error| ClusterError::from_kube("get", kind, name, error))?;
         Ok(serde_json::to_value(object).unwrap_or_default())
@@ -345,26 +346,29 @@ impl Cluster {
         dynamic.types = Some(TypeMeta { api_version: api_version.clone(), kind: kind.clone() });
         let applied = api.patch(&name, &parameters, &Patch::Apply(&dynamic)).await;
         let applied = applied.map_err(|error| ClusterError::of_write("apply", &api_version, &kind, &name, error))?;
-        self.until_seen("apply", &kind, &name, &applied).await
+        self.until_seen("apply", Kind::written(&api_version, &kind), &name, &applied).await
     }
 
-    async fn merge(&self, api_version: &str, kind: &str, name: &str, patch: &Value) -> Result<(), ClusterError> {
-        let api = self.api(api_version, kind, name).await?;
+    async fn merge(&self, kind: Kind, name: &str, patch: &Value) -> Result<(), ClusterError> {
+        let api_version = kind.api_version();
+        let api = self.api(&api_version, kind.name(), name).await?;
         let parameters = PatchParams { field_validation: Some(ValidationDirective::Strict), ..PatchParams::default() };
         let patched = api.patch(name, &parameters, &Patch::Merge(patch)).await;
-        let patched = patched.map_err(|error| ClusterError::of_write("patch", api_version, kind, name, error))?;
-        self.until_seen("patch", kind, name, &patched).await
+        let patched =
+            patched.map_err(|error| ClusterError::of_write("patch", &api_version, kind.name(), name, error))?;
+        self.until_seen("patch", Some(kind), name, &patched).await
     }
 
-    /// Waits until the watch has shown what was written.
+    /// Waits until the watch has shown what was written; what nobody watches is judged by nobody.
     async fn until_seen(
         &self,
         verb: &'static str,
-        kind: &str,
+        kind: Option<Kind>,
         name: &str,
         written: &DynamicObject,
     ) -> Result<(), ClusterError> {
-        let (Some(sight), Some(version)) = (&self.sight, &written.metadata.resource_version) else { return Ok(()) };
+        let (Some(sight), Some(kind)) = (&self.sight, kind) else { return Ok(()) };
+        let Some(version) = &written.metadata.resource_version else { return Ok(()) };
         self.shown(verb, kind, name, sight.reaches(kind, version)).await
     }
 
@@ -372,13 +376,13 @@ impl Cluster {
     async fn shown(
         &self,
         verb: &'static str,
-        kind: &str,
+        kind: Kind,
         name: &str,
         shown: impl Future<Output = ()>,
     ) -> Result<(), ClusterError> {
         tokio::time::timeout(SHOWN_WITHIN, shown).await.map_err(|_| ClusterError::NotSeen {
             verb,
-            kind: kind.to_owned(),
+            kind: kind.name().to_owned(),
             name: name.to_owned(),
             within: SHOWN_WITHIN,
         })

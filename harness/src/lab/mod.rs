@@ -566,8 +566,9 @@ async fn tell_progress(history: History, witness: Witness, progress: ProgressWri
         }
         let (nodes, pods, machines) = witness.glance(|state| {
             let machines = state.resources("Microsoft.Compute/virtualMachines").count();
-            let pods = state.objects("Pod").filter(|pod| pod["metadata"]["namespace"] == "default").count();
-            (state.objects("Node").count(), pods, machines)
+            let pods =
+                state.objects(crate::expect::Kind::Pod).filter(|pod| pod["metadata"]["namespace"] == "default").count();
+            (state.objects(crate::expect::Kind::Node).count(), pods, machines)
         });
         progress.counts(nodes, pods, machines);
     }

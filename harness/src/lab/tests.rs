@@ -1,5 +1,6 @@
 //! What a lab makes of a scenario's end.
 
+use crate::expect::Kind;
 use serde_json::json;
 
 use super::{Lab, Settings};
@@ -77,11 +78,11 @@ async fn a_scenario_reads_what_it_wrote() {
     for replicas in [3, 1, 4, 1, 5, 9, 2, 6] {
         cluster.scale("web", replicas).await.unwrap();
         let state = cluster.state();
-        let seen = state.object("Deployment", "web").map(|object| object["spec"]["replicas"].clone());
+        let seen = state.object(Kind::Deployment, "web").map(|object| object["spec"]["replicas"].clone());
         lab.verify("replicas", Some(json!(replicas)), seen).unwrap();
     }
     // Twice the same changes nothing, so that no change is to be waited for.
     cluster.scale("web", 6).await.unwrap();
-    cluster.delete("apps/v1", "Deployment", "web").await.unwrap();
-    lab.verify("the deployment is gone", true, cluster.state().object("Deployment", "web").is_none()).unwrap();
+    cluster.delete(Kind::Deployment, "web").await.unwrap();
+    lab.verify("the deployment is gone", true, cluster.state().object(Kind::Deployment, "web").is_none()).unwrap();
 }

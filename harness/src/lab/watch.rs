@@ -7,25 +7,12 @@ use std::time::Duration;
 
 use futures::{Stream, StreamExt};
 use kube::api::{Api, DynamicObject, ListParams, WatchEvent, WatchParams};
-use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::expect::Kind;
 use crate::history::{Change, Event, History, Unseen};
-
-/// Kinds whose every change is recorded, with group and version.
-const WATCHED: [(&str, &str, &str, &str); 9] = [
-    ("", "v1", "Node", "nodes"),
-    ("", "v1", "Pod", "pods"),
-    ("", "v1", "Event", "events"),
-    ("apps", "v1", "Deployment", "deployments"),
-    ("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets"),
-    ("coordination.k8s.io", "v1", "Lease", "leases"),
-    ("karpenter.sh", "v1", "NodeClaim", "nodeclaims"),
-    ("karpenter.sh", "v1", "NodePool", "nodepools"),
-    ("karpenter.azure.com", "v1beta1", "AKSNodeClass", "aksnodeclasses"),
-];
 
 /// How long a watch that goes on from a version may take to send what happened since, in real time.
 const CATCHING_UP: Duration = Duration::from_millis(10);
@@ -42,15 +29,14 @@ pub(super) struct Watches {
 
 /// How far the watches of a cluster see: the version of the last change of each kind that is recorded. Clones share it.
 #[derive(Debug, Clone)]
-pub(super) struct Sight(Arc<HashMap<&'static str, watch::Receiver<u64>>>);
+pub(super) struct Sight(Arc<HashMap<Kind, watch::Receiver<u64>>>);
 
 impl Sight {
     /// Waits until a state of an object that the API server answered is recorded, or a later one. Who has written something
     /// does so: what is judged next would otherwise be judged by how things were before.
-    pub(super) async fn reaches(&self, kind: &str, version: &str) {
-        // Nothing is judged by the other kinds. The versions of one API server ascend; one that is no number says nothing of
-        // what came before it.
-        let (Some(mut seen), Ok(version)) = (self.0.get(kind).cloned(), version.parse::<u64>()) else { return };
+    pub(super) async fn reaches(&self, kind: Kind, version: &str) {
+        // The versions of one API server ascend; one that is no number says nothing of what came before it.
+        let (Some(mut seen), Ok(version)) = (self.0.get(&kind).cloned(), version.parse::<u64>()) else { return };
         if seen.wait_for(|seen| *seen >= version).await.is_err() {
             // The watch is over, and will never show it.
             std::future::pending::<()>().await;
@@ -64,10 +50,9 @@ impl Watches {
     pub(super) fn start(client: &kube::Client, history: &History) -> Self {
         let mut tasks = JoinSet::new();
         let mut sight = HashMap::new();
-        for (group, version, kind, plural) in WATCHED {
-            let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural);
-            let api = Api::all_with(client.clone(), &resource);
-            let unseen = history.unseen(kind);
+        for &kind in Kind::WATCHED {
+            let api = Api::all_with(client.clone(), &kind.resource());
+            let unseen = history.unseen(kind.name());
             let (sees, seen) = watch::channel(0);
             sight.insert(kind, seen);
             tasks.spawn(Watch { api, kind, history: history.clone(), known: HashMap::new(), sees }.go_on(unseen));
@@ -86,7 +71,7 @@ impl Watches {
 /// a library's pause before the next attempt is a long time here.
 struct Watch {
     api: Api<DynamicObject>,
-    kind: &'static str,
+    kind: Kind,
     history: History,
     /// What is known to exist, so that a list after a broken watch tells what has gone meanwhile.
     known: HashMap<String, Arc<Value>>,
@@ -107,11 +92,11 @@ impl Watch {
                 Ok(version) => self.follow(version, &mut unseen).await,
                 Err(error) => Err(error),
             };
-            unseen.get_or_insert_with(|| self.history.unseen(self.kind));
+            unseen.get_or_insert_with(|| self.history.unseen(self.kind.name()));
             match ended {
                 Ok(last) => version = last,
                 Err(error) => {
-                    tracing::debug!(kind = self.kind, %error, "the watch broke and is started again");
+                    tracing::debug!(kind = self.kind.name(), %error, "the watch broke and is started again");
                     tokio::time::sleep(RETRY).await;
                 }
             }
@@ -176,7 +161,7 @@ impl Watch {
                 }
                 WatchEvent::Bookmark(bookmark) => bookmark.metadata.resource_version,
                 WatchEvent::Error(status) => {
-                    tracing::debug!(kind = self.kind, %status, "the watch cannot go on from its version");
+                    tracing::debug!(kind = self.kind.name(), %status, "the watch cannot go on from its version");
                     return Ok(None);
                 }
             };
@@ -189,7 +174,7 @@ impl Watch {
         let (uid, object) = plain(object, self.kind);
         match self.known.get(&uid) {
             Some(before) if is_sign_of_life(before, &object) => {
-                self.history.record_sign_of_life(self.kind, before, Arc::unwrap_or_clone(object));
+                self.history.record_sign_of_life(self.kind.name(), before, Arc::unwrap_or_clone(object));
             }
             _ => {
                 self.record(Change::Applied, &object);
@@ -207,7 +192,7 @@ impl Watch {
     }
 
     fn record(&self, change: Change, object: &Arc<Value>) {
-        self.history.record(Event::Kube { kind: self.kind.to_owned(), change, object: Arc::clone(object) });
+        self.history.record(Event::Kube { kind: self.kind.name().to_owned(), change, object: Arc::clone(object) });
     }
 }
 
@@ -236,13 +221,13 @@ fn is_sign_of_life(before: &Value, after: &Value) -> bool {
 }
 
 /// The object as JSON with its kind and without what only the API server's bookkeeping needs.
-fn plain(object: DynamicObject, kind: &str) -> (String, Arc<Value>) {
+fn plain(object: DynamicObject, kind: Kind) -> (String, Arc<Value>) {
     let uid = object.metadata.uid.clone().unwrap_or_default();
     let mut object = serde_json::to_value(object).unwrap_or_default();
     if let Some(metadata) = object["metadata"].as_object_mut() {
         metadata.remove("managedFields");
     }
-    object["kind"] = kind.into();
+    object["kind"] = kind.name().into();
     (uid, Arc::new(object))
 }
 
@@ -280,14 +265,13 @@ mod tests {
     #[tokio::test]
     async fn what_was_written_is_waited_for() {
         let (sees, seen) = watch::channel(7);
-        let sight = Sight(Arc::new([("Pod", seen)].into()));
+        let sight = Sight(Arc::new([(Kind::Pod, seen)].into()));
         let is_seen = |kind, version| sight.reaches(kind, version).now_or_never().is_some();
-        assert!(is_seen("Pod", "7"));
-        assert!(!is_seen("Pod", "8"));
-        assert!(is_seen("Secret", "8"), "nobody watches those");
+        assert!(is_seen(Kind::Pod, "7"));
+        assert!(!is_seen(Kind::Pod, "8"));
 
-        tokio::join!(sight.reaches("Pod", "9"), async { sees.send_replace(10) });
+        tokio::join!(sight.reaches(Kind::Pod, "9"), async { sees.send_replace(10) });
         drop(sees);
-        assert!(!is_seen("Pod", "11"), "a watch that is over shows nothing more");
+        assert!(!is_seen(Kind::Pod, "11"), "a watch that is over shows nothing more");
     }
 }

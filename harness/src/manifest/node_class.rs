@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Apply, ManifestError, Named};
-use crate::expect::NamedObject;
+use crate::expect::{Kind, NamedObject};
 
 /// A node class of this name with nothing set: nodes go to the cluster's default subnet.
 pub fn node_class(name: &str) -> NodeClass {
@@ -49,7 +49,7 @@ impl NodeClass {
 
 impl Named for NodeClass {
     fn named(&self) -> NamedObject {
-        NamedObject::new("AKSNodeClass", self.0["metadata"]["name"].as_str().unwrap_or_default())
+        NamedObject::new(Kind::AksNodeClass, self.0["metadata"]["name"].as_str().unwrap_or_default())
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Apply, ManifestError, Named};
-use crate::expect::NamedObject;
+use crate::expect::{Kind, NamedObject};
 
 /// A node pool of this name: on-demand Linux x64 nodes of the node class with the same name, consolidated at once when
 /// empty or under-used, all of them at a time if need be, never expiring. Each of these can be changed.
@@ -164,7 +164,7 @@ impl NodePool {
 
 impl Named for NodePool {
     fn named(&self) -> NamedObject {
-        NamedObject::new("NodePool", self.0["metadata"]["name"].as_str().unwrap_or_default())
+        NamedObject::new(Kind::NodePool, self.0["metadata"]["name"].as_str().unwrap_or_default())
     }
 }
 

@@ -97,7 +97,7 @@ async fn pods_are_as_ready_as_the_network_lets_them(
     if found {
         return cluster.expect(pods("asks-node").all_running()).within(minutes(5)).await;
     }
-    let unhealthy = events("Unhealthy").about("Pod").named("asks-node").saying(&format!("{node}:10250"));
+    let unhealthy = events("Unhealthy").about(Kind::Pod).named("asks-node").saying(&format!("{node}:10250"));
     cluster.expect(unhealthy.seen()).within(minutes(5)).await?;
     cluster.expect(pods("asks-node").running(0)).throughout(minutes(2)).await
 }

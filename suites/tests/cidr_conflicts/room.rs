@@ -90,7 +90,7 @@ async fn addresses_come_back(#[future(awt)] lab: Lab) -> Outcome {
     for _ in 0..5 {
         let old = cluster.claims_of_pool("p");
         for node in cluster.nodes_of_pool("p") {
-            cluster.delete("v1", "Node", &node).await?;
+            cluster.delete(Kind::Node, &node).await?;
         }
         cluster.expect(node_claims().of_pool("p").none_of(&old)).within(minutes(15)).await?;
         cluster.expect(pods("web").all_running()).within(minutes(5)).await?;

@@ -82,7 +82,7 @@ async fn a_node_whose_pods_fit_elsewhere_is_deleted(#[future(awt)] lab: Lab) -> 
     cluster.expect(nodes().of_pool("p").count(1)).within(minutes(3)).await?;
     cluster.expect(pods("small-0").all_running().and(pods("small-1").all_running())).within(minutes(1)).await?;
     cluster
-        .expect(events("DisruptionTerminating").about("Node").saying("Underutilized").seen())
+        .expect(events("DisruptionTerminating").about(Kind::Node).saying("Underutilized").seen())
         .within(seconds(30))
         .await?;
     cluster.expect(node_claims().at_most(2)).at_every_instant_since(&mark)?;
@@ -148,7 +148,7 @@ async fn when_empty_keeps_underused_nodes(#[future(awt)] lab: Lab) -> Outcome {
     cluster.expect(pods("small").all_running()).now()?;
     let kept = cluster.claims_of_pool("p");
     cluster.expect(node_claims().of_pool("p").kept(&kept)).throughout(A_WHOLE_ROUND).await?;
-    let why = events("Unconsolidatable").about("Node").saying("non-empty consolidation disabled");
+    let why = events("Unconsolidatable").about(Kind::Node).saying("non-empty consolidation disabled");
     cluster.expect(why.seen()).now()
 }
 
@@ -224,7 +224,7 @@ async fn consolidate_after_never_turns_it_off(#[future(awt)] lab: Lab) -> Outcom
 
     cluster.expect(node_claims().of_pool("p").kept(&before)).throughout(A_WHOLE_ROUND).await?;
     cluster.expect(node_claims().none_with_condition("Consolidatable")).now()?;
-    let why = events("Unconsolidatable").about("NodeClaim").saying("has consolidation disabled");
+    let why = events("Unconsolidatable").about(Kind::NodeClaim).saying("has consolidation disabled");
     cluster.expect(why.seen()).within(seconds(30)).await?;
 
     // The control: turned on, the same empty node goes.
@@ -241,7 +241,7 @@ async fn a_node_deleted_by_hand_is_drained_and_its_machine_deleted(#[future(awt)
     cluster.expect(pods("web").all_running()).within(minutes(5)).await?;
     let node = cluster.nodes_of_pool("p").remove(0);
 
-    cluster.delete("v1", "Node", &node).await?;
+    cluster.delete(Kind::Node, &node).await?;
 
     cluster.expect(nodes().named(&node).none()).within(minutes(2)).await?;
     cluster.expect(pods("web").all_running()).within(minutes(2)).await?;
@@ -327,8 +327,8 @@ async fn a_protected_node_is_kept(
             cluster.apply(disruption_budget("one", "web").max_unavailable(1)).await?;
             cluster.apply(disruption_budget("two", "web").max_unavailable(1)).await?;
         }
-        Protection::DoNotDisruptPod => cluster.annotate("v1", "Pod", &pod, KEY, Some("true")).await?,
-        Protection::DoNotDisruptNode => cluster.annotate("v1", "Node", &node, KEY, Some("true")).await?,
+        Protection::DoNotDisruptPod => cluster.annotate(Kind::Pod, &pod, KEY, Some("true")).await?,
+        Protection::DoNotDisruptNode => cluster.annotate(Kind::Node, &node, KEY, Some("true")).await?,
     }
     let before = cluster.claims_of_pool("p");
 
@@ -337,15 +337,15 @@ async fn a_protected_node_is_kept(
     cluster.expect(node_claims().of_pool("p").kept(&before)).throughout(A_WHOLE_ROUND).await?;
     // The provisioner publishes one DisruptionBlocked event for a node in two minutes, and the first says that the node
     // was nominated for a pending pod.
-    cluster.expect(events("DisruptionBlocked").about("Node").saying(reason).seen()).within(minutes(3)).await?;
-    cluster.expect(events("DisruptionBlocked").about("NodeClaim").saying(reason).seen()).within(minutes(3)).await?;
+    cluster.expect(events("DisruptionBlocked").about(Kind::Node).saying(reason).seen()).within(minutes(3)).await?;
+    cluster.expect(events("DisruptionBlocked").about(Kind::NodeClaim).saying(reason).seen()).within(minutes(3)).await?;
     cluster.expect(node_claims().of_pool("p").kept(&before)).now()?;
 
     match protection {
-        Protection::BudgetOfNone => cluster.delete("policy/v1", "PodDisruptionBudget", "one").await?,
-        Protection::TwoBudgets => cluster.delete("policy/v1", "PodDisruptionBudget", "two").await?,
-        Protection::DoNotDisruptPod => cluster.annotate("v1", "Pod", &pod, KEY, None).await?,
-        Protection::DoNotDisruptNode => cluster.annotate("v1", "Node", &node, KEY, None).await?,
+        Protection::BudgetOfNone => cluster.delete(Kind::PodDisruptionBudget, "one").await?,
+        Protection::TwoBudgets => cluster.delete(Kind::PodDisruptionBudget, "two").await?,
+        Protection::DoNotDisruptPod => cluster.annotate(Kind::Pod, &pod, KEY, None).await?,
+        Protection::DoNotDisruptNode => cluster.annotate(Kind::Node, &node, KEY, None).await?,
     }
     cluster.expect(nodes().of_pool("p").all_of_size(&[D2])).within(minutes(3)).await?;
     cluster.expect(pods("web").all_running()).within(minutes(1)).await
@@ -359,9 +359,9 @@ async fn do_not_disrupt_does_not_stop_a_hand(#[future(awt)] lab: Lab) -> Outcome
     cluster.apply(deployment("web").cpu("1").on_pool("p")).await?;
     cluster.expect(pods("web").all_running()).within(minutes(5)).await?;
     let node = cluster.nodes_of_pool("p").remove(0);
-    cluster.annotate("v1", "Node", &node, "karpenter.sh/do-not-disrupt", Some("true")).await?;
+    cluster.annotate(Kind::Node, &node, "karpenter.sh/do-not-disrupt", Some("true")).await?;
 
-    cluster.delete("v1", "Node", &node).await?;
+    cluster.delete(Kind::Node, &node).await?;
 
     cluster.expect(nodes().named(&node).none()).within(minutes(2)).await?;
     cluster.expect(pods("web").all_running()).within(minutes(2)).await
@@ -379,7 +379,7 @@ async fn a_budget_of_zero_blocks(#[future(awt)] lab: Lab) -> Outcome {
     remove_filler(&cluster).await?;
 
     cluster
-        .expect(events("DisruptionBlocked").about("NodePool").saying("No allowed disruptions").seen())
+        .expect(events("DisruptionBlocked").about(Kind::NodePool).saying("No allowed disruptions").seen())
         .within(minutes(1))
         .await?;
     cluster.expect(node_claims().of_pool("p").kept(&before)).throughout(A_WHOLE_ROUND).await?;
@@ -440,7 +440,7 @@ async fn the_cheapest_node_is_left_alone(#[future(awt)] lab: Lab) -> Outcome {
     cluster.expect(nodes().of_pool("p").all_of_size(&[D2])).now()?;
     let before = cluster.claims_of_pool("p");
 
-    let why = events("Unconsolidatable").about("Node").saying("Can't replace with a cheaper node");
+    let why = events("Unconsolidatable").about(Kind::Node).saying("Can't replace with a cheaper node");
     cluster.expect(why.seen()).within(minutes(2)).await?;
 
     cluster.expect(node_claims().of_pool("p").kept(&before)).throughout(A_WHOLE_ROUND).await
@@ -460,7 +460,7 @@ async fn a_pod_that_fits_nowhere_else_keeps_its_node(#[future(awt)] lab: Lab) ->
 
     remove_filler(&cluster).await?;
 
-    cluster.expect(events("Unconsolidatable").about("Node").seen()).within(minutes(2)).await?;
+    cluster.expect(events("Unconsolidatable").about(Kind::Node).seen()).within(minutes(2)).await?;
     cluster.expect(node_claims().of_pool("p").kept(&before)).throughout(A_WHOLE_ROUND).await?;
 
     // The control: without that pod the node goes.
@@ -478,7 +478,7 @@ async fn no_load_means_no_nodes(#[future(awt)] lab: Lab) -> Outcome {
     cluster.expect(pods("web").all_running()).within(minutes(5)).await?;
     let mark = cluster.mark();
 
-    cluster.delete("apps/v1", "Deployment", "web").await?;
+    cluster.delete(Kind::Deployment, "web").await?;
 
     cluster.expect(nodes().of_pool("p").none()).within(minutes(3)).await?;
     cluster.expect(as_many_resources_as_nodes(0)).within(minutes(1)).await?;

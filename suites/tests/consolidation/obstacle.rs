@@ -145,11 +145,11 @@ async fn a_grace_period_is_no_way_around_a_budget(#[future(awt)] lab: Lab) -> Ou
     remove_filler(&cluster).await?;
 
     cluster.expect(node_claims().of_pool("p").kept(&before)).throughout(A_WHOLE_ROUND).await?;
-    let told = events("DisruptionBlocked").about("Node").saying("prevents pod evictions");
+    let told = events("DisruptionBlocked").about(Kind::Node).saying("prevents pod evictions");
     cluster.expect(told.seen()).within(minutes(3)).await?;
     cluster.expect(node_claims().of_pool("p").kept(&before)).now()?;
 
-    cluster.delete("v1", "Node", &node).await?;
+    cluster.delete(Kind::Node, &node).await?;
     cluster.expect(pods("web").kept(&names)).throughout(minutes(4)).await?;
     cluster.expect(nodes().named(&node).none()).within(minutes(2)).await?;
     cluster.expect(pods("web").all_running()).within(minutes(5)).await
@@ -211,7 +211,7 @@ async fn a_node_on_its_way_out_uses_the_budget_up(#[future(awt)] lab: Lab) -> Ou
     cluster.expect(pods("goes").all_running()).within(minutes(5)).await?;
     cluster.expect(node_claims().of_pool("p").at_least_in_service(2)).within(minutes(1)).await?;
 
-    cluster.delete("v1", "Node", &leaving).await?;
+    cluster.delete(Kind::Node, &leaving).await?;
     cluster.expect(nodes().named(&leaving).all_tainted(DISRUPTED)).within(minutes(1)).await?;
     cluster.scale("goes", 0).await?;
 

@@ -61,7 +61,7 @@ async fn spot_is_not_replaced_by_spot(#[future(awt)] lab: Lab) -> Outcome {
 
     remove_filler(&cluster).await?;
 
-    let why = events("Unconsolidatable").about("Node").saying("SpotToSpotConsolidation is disabled");
+    let why = events("Unconsolidatable").about(Kind::Node).saying("SpotToSpotConsolidation is disabled");
     cluster.expect(why.seen()).within(minutes(3)).await?;
     cluster.expect(node_claims().of_pool("p").kept(&before)).throughout(A_WHOLE_ROUND).await?;
 

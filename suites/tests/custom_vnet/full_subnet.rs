@@ -107,7 +107,7 @@ async fn freed_addresses_are_used_again(#[future(awt)] lab: Lab) -> Outcome {
     let before = cluster.claims_of_pool("p");
     let node = cluster.nodes_of_pool("p").remove(0);
 
-    cluster.delete("v1", "Node", &node).await?;
+    cluster.delete(Kind::Node, &node).await?;
 
     cluster.expect(nodes().named(&node).none()).within(minutes(2)).await?;
     cluster.expect(pods("web").running(3).and(nodes().of_pool("p").count(3))).within(minutes(15)).await?;

@@ -101,7 +101,7 @@ async fn nodes_land_in_the_subnet_their_node_class_names(#[future(awt)] lab: Lab
     cluster.expect(subnet_is_ready(&lab, "dedicated-workload")).now()?;
     cluster.expect(node_class("dedicated-workload").ready()).now()?;
     cluster.expect(nodes().of_pool("dedicated-workload").all_in_subnet(&custom_subnet)).now()?;
-    let class = cluster.get("karpenter.azure.com/v1beta1", "AKSNodeClass", "dedicated-workload").await?;
+    let class = cluster.get(Kind::AksNodeClass, "dedicated-workload").await?;
     let hash = class["metadata"]["annotations"]["karpenter.azure.com/aksnodeclass-hash"].is_string();
     lab.verify("the node class carries its hash", true, hash)?;
     cluster.expect(vms().leaked().none()).now()
@@ -445,13 +445,13 @@ async fn a_node_class_in_use_outlives_its_deletion(#[future(awt)] lab: Lab) -> O
     pool_with_workload(&cluster, "p", node_class("p").vnet_subnet_id(custom_subnet.id())).await?;
     cluster.expect(pods("web-p").all_running()).within(minutes(5)).await?;
 
-    cluster.delete("karpenter.azure.com/v1beta1", "AKSNodeClass", "p").await?;
+    cluster.delete(Kind::AksNodeClass, "p").await?;
 
     cluster.expect(node_class("p").held_by_finalizer("karpenter.azure.com/termination")).within(minutes(1)).await?;
-    cluster.expect(events("WaitingOnNodeClaimTermination").about("AKSNodeClass").seen()).within(minutes(1)).await?;
+    cluster.expect(events("WaitingOnNodeClaimTermination").about(Kind::AksNodeClass).seen()).within(minutes(1)).await?;
     cluster.expect(node_class("p").held_by_finalizer("karpenter.azure.com/termination")).throughout(seconds(5)).await?;
 
-    cluster.delete("karpenter.sh/v1", "NodePool", "p").await?;
+    cluster.delete(Kind::NodePool, "p").await?;
     cluster.expect(node_claims().none()).within(minutes(2)).await?;
     cluster.expect(node_class("p").absent()).within(minutes(1)).await?;
     cluster.expect(vms().none().and(nics().none()).and(disks().none())).within(minutes(1)).await

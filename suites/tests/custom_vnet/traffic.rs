@@ -12,7 +12,7 @@ use super::{CustomVnet, custom_vnet, pool_with_workload};
 /// Where the only pod of a deployment runs: the address of its node.
 fn node_of(cluster: &Cluster, app: &str) -> Result<Place, Failure> {
     let state = cluster.state();
-    let pod = state.objects("Pod").find(|pod| pod["metadata"]["labels"]["app"] == app);
+    let pod = state.objects(Kind::Pod).find(|pod| pod["metadata"]["labels"]["app"] == app);
     let address = pod.and_then(|pod| pod["status"]["hostIP"].as_str()).and_then(|ip| ip.parse::<IpAddr>().ok());
     address.map(Place::Node).ok_or_else(|| Failure::new(format!("no pod of {app} runs on a node")))
 }

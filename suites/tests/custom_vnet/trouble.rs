@@ -47,7 +47,7 @@ async fn a_subnet_that_may_not_be_read_makes_no_nodes(#[future(awt)] lab: Lab) -
     let pool_waits = node_pool("p").condition("NodeClassReady").is_false("UnhealthyDependents", &["SubnetsReady"]);
     cluster.expect(pool_waits).within(minutes(1)).await?;
     cluster
-        .expect(events("SubnetsReady").about("AKSNodeClass").saying(custom_subnet.id()).seen())
+        .expect(events("SubnetsReady").about(Kind::AksNodeClass).saying(custom_subnet.id()).seen())
         .within(minutes(1))
         .await?;
     cluster.expect(pods("web-p").pending(1)).within(minutes(1)).await?;
@@ -81,7 +81,7 @@ async fn a_subnet_with_nodes_cannot_be_deleted(#[future(awt)] lab: Lab) -> Outco
     cluster.expect(pods("web-p").all_running()).at_every_instant_since(&mark)?;
 
     // The control: without nodes it can.
-    cluster.delete("apps/v1", "Deployment", "web-p").await?;
+    cluster.delete(Kind::Deployment, "web-p").await?;
     cluster.expect(vms().none().and(nics().none())).within(minutes(5)).await?;
     Ok(custom_subnet.delete().await?)
 }

@@ -29,12 +29,12 @@ async fn no_node_is_made_and_none_is_touched(#[future(awt)] lab: Lab, #[case] li
     cluster.apply(deployment("more").replicas(3).cpu(A_NODE_FULL)).await?;
 
     cluster.expect(pods("more").pending(3)).within(minutes(1)).await?;
-    let why = events("FailedScheduling").about("Pod").saying("exceed limits for nodepool");
+    let why = events("FailedScheduling").about(Kind::Pod).saying("exceed limits for nodepool");
     cluster.expect(why.seen()).within(minutes(1)).await?;
     let kept = node_claims().of_pool("p").kept(&before).and(pods("web").kept(&pod));
     cluster.expect(kept).throughout(hours(1)).await?;
     cluster.expect(requests(VM_WRITE).since(&mark).none()).now()?;
-    let limits = cluster.get("karpenter.sh/v1", "NodePool", "p").await?["spec"]["limits"].clone();
+    let limits = cluster.get(Kind::NodePool, "p").await?["spec"]["limits"].clone();
     let memory = if limited { json!("1000Gi") } else { Value::Null };
     lab.verify("the limits", json!(["0", memory]), json!([limits["cpu"], limits["memory"]]))
 }
@@ -51,7 +51,7 @@ async fn zero_is_zero_in_every_spelling(#[future(awt)] lab: Lab, #[case] zero: V
     web(&cluster, 1).await?;
     cluster.scale("web", 0).await?;
     cluster.apply(pool().limits(json!({ "cpu": zero }))).await?;
-    cluster.delete("karpenter.sh/v1", "NodeClaim", &only_claim(&cluster)?).await?;
+    cluster.delete(Kind::NodeClaim, &only_claim(&cluster)?).await?;
     cluster.expect(nothing_left()).within(minutes(3)).await?;
     let mark = cluster.mark();
 
@@ -88,7 +88,7 @@ async fn a_forgotten_node_pool_stands_against_it(#[future(awt)] lab: Lab) -> Out
     let cluster = lab.managed_cluster().node_provisioning(Auto).default_node_pools().create().await?;
     cluster.expect(node_pool("system-surge").ready().and(node_pool("default").ready())).within(minutes(2)).await?;
     let zero = json!({ "spec": { "limits": { "cpu": "0" } } });
-    cluster.patch("karpenter.sh/v1", "NodePool", "default", &zero).await?;
+    cluster.patch(Kind::NodePool, "default", &zero).await?;
 
     refused(&lab, &cluster, &["system-surge"]).await?;
 
@@ -99,8 +99,8 @@ async fn a_forgotten_node_pool_stands_against_it(#[future(awt)] lab: Lab) -> Out
     cluster.expect(nodes().of_pool("system-surge").at_least(1)).now()?;
     cluster.expect(node_claims().of_pool("default").none()).now()?;
 
-    cluster.patch("karpenter.sh/v1", "NodePool", "system-surge", &zero).await?;
-    cluster.delete("apps/v1", "Deployment", "addon").await?;
+    cluster.patch(Kind::NodePool, "system-surge", &zero).await?;
+    cluster.delete(Kind::Deployment, "addon").await?;
     cluster.expect(node_claims().none().and(nodes().of_pool("system-surge").none())).within(minutes(10)).await?;
     turned_off(&lab, &cluster).await
 }

@@ -85,7 +85,7 @@ async fn in_service(cluster: &Cluster, app: &str, count: usize) -> Result<Vec<St
 /// The name of the one node claim, or of any where there are more.
 fn only_claim(cluster: &Cluster) -> Result<String, Failure> {
     let state = cluster.state();
-    let mut names = state.objects("NodeClaim").filter_map(|claim| claim["metadata"]["name"].as_str());
+    let mut names = state.objects(Kind::NodeClaim).filter_map(|claim| claim["metadata"]["name"].as_str());
     names.next().map(str::to_owned).ok_or_else(|| Failure::new("there is no node claim"))
 }
 

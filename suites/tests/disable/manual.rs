@@ -42,7 +42,7 @@ async fn it_can_be_turned_off_twice_and_on_again(#[future(awt)] lab: Lab) -> Out
 
     lab.set_node_provisioning(&cluster, Auto).await?;
     lab.verify("the mode", "Auto".to_owned(), mode(&lab, &cluster).await?)?;
-    let why = events("FailedScheduling").about("Pod").saying("exceed limits for nodepool");
+    let why = events("FailedScheduling").about(Kind::Pod).saying("exceed limits for nodepool");
     cluster.expect(why.seen()).within(minutes(2)).await?;
     cluster.expect(node_claims().none()).throughout(minutes(2)).await?;
 

@@ -26,15 +26,15 @@ enum Obstacle {
 /// zero in the node pool, of a pod that asks for nodes of node auto-provisioning. An event says which. With the obstacle
 /// out of the way the flow comes to its end.
 #[rstest]
-#[case::of_a_pod_not_to_be_disrupted(Obstacle::DoNotDisruptPod, "Node", DO_NOT_DISRUPT)]
-#[case::of_a_pod_disruption_budget(Obstacle::PodDisruptionBudget, "Node", "prevents pod evictions")]
-#[case::of_a_budget_of_zero(Obstacle::NodeBudget, "NodePool", "No allowed disruptions")]
-#[case::of_a_pod_that_is_pinned(Obstacle::PinnedPod, "Node", "would schedule")]
+#[case::of_a_pod_not_to_be_disrupted(Obstacle::DoNotDisruptPod, Kind::Node, DO_NOT_DISRUPT)]
+#[case::of_a_pod_disruption_budget(Obstacle::PodDisruptionBudget, Kind::Node, "prevents pod evictions")]
+#[case::of_a_budget_of_zero(Obstacle::NodeBudget, Kind::NodePool, "No allowed disruptions")]
+#[case::of_a_pod_that_is_pinned(Obstacle::PinnedPod, Kind::Node, "would schedule")]
 #[tokio::test]
 async fn a_node_remains_because(
     #[future(awt)] lab: Lab,
     #[case] obstacle: Obstacle,
-    #[case] about: &str,
+    #[case] about: Kind,
     #[case] reason: &str,
 ) -> Outcome {
     // Without its pod the node is empty.
@@ -54,7 +54,7 @@ async fn a_node_remains_because(
     let before = in_service(&cluster, "web", 1).await?;
     let (node, pod) = (cluster.nodes_of_pool("p").remove(0), cluster.pods_of("web").remove(0));
     match obstacle {
-        Obstacle::DoNotDisruptPod => cluster.annotate("v1", "Pod", &pod, DO_NOT_DISRUPT, Some("true")).await?,
+        Obstacle::DoNotDisruptPod => cluster.annotate(Kind::Pod, &pod, DO_NOT_DISRUPT, Some("true")).await?,
         Obstacle::PodDisruptionBudget => cluster.apply(disruption_budget("web", "web").max_unavailable(0)).await?,
         Obstacle::NodeBudget | Obstacle::PinnedPod => {}
     }
@@ -70,8 +70,8 @@ async fn a_node_remains_because(
     refused(&lab, &cluster, &[&node]).await?;
 
     match obstacle {
-        Obstacle::DoNotDisruptPod => cluster.annotate("v1", "Pod", &pod, DO_NOT_DISRUPT, None).await?,
-        Obstacle::PodDisruptionBudget => cluster.delete("policy/v1", "PodDisruptionBudget", "web").await?,
+        Obstacle::DoNotDisruptPod => cluster.annotate(Kind::Pod, &pod, DO_NOT_DISRUPT, None).await?,
+        Obstacle::PodDisruptionBudget => cluster.delete(Kind::PodDisruptionBudget, "web").await?,
         Obstacle::NodeBudget => cluster.apply(disabled()).await?,
         Obstacle::PinnedPod => cluster.apply(deployment("web").cpu(A_NODE_FULL)).await?,
     }
@@ -190,7 +190,7 @@ async fn what_is_left_without_a_provisioner_stays_until_there_is_one(#[future(aw
     lab.kill_provisioner(&cluster).await?;
 
     cluster.apply(closed()).await?;
-    cluster.delete("karpenter.sh/v1", "NodeClaim", &only_claim(&cluster)?).await?;
+    cluster.delete(Kind::NodeClaim, &only_claim(&cluster)?).await?;
 
     cluster.expect(node_claims().at_most_disrupted(0).not()).within(minutes(1)).await?;
     let left = node_claims().count(1).and(nodes().named(&node).count(1)).and(vms().count(1)).and(nics().count(1));

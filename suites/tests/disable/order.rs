@@ -68,7 +68,7 @@ async fn the_taint_before_the_limit(#[future(awt)] lab: Lab, #[case] bears_it: b
         cluster.expect(node_claims().all_drifted("NodePoolDrifted")).within(minutes(1)).await?;
         cluster.expect(node_claims().kept(&before)).throughout(minutes(10)).await?;
         cluster.expect(requests(super::VM_WRITE).since(&mark).none()).now()?;
-        let why = events("DisruptionBlocked").about("Node").saying("would schedule");
+        let why = events("DisruptionBlocked").about(Kind::Node).saying("would schedule");
         cluster.expect(why.seen()).within(minutes(3)).await?;
         refused(&lab, &cluster, &[&cluster.nodes_of_pool("p")[0]]).await
     }
@@ -132,7 +132,7 @@ async fn deleting_the_node_pools_is_another_way(#[future(awt)] lab: Lab) -> Outc
     cluster.expect(nodes().of_agent_pool("nodepool1").count(3)).within(minutes(2)).await?;
     let mark = cluster.mark();
 
-    cluster.delete("karpenter.sh/v1", "NodePool", "p").await?;
+    cluster.delete(Kind::NodePool, "p").await?;
 
     cluster.expect(node_pool("p").absent().and(nothing_left())).within(minutes(5)).await?;
     cluster.expect(pods("web").all_running()).within(minutes(2)).await?;
@@ -165,11 +165,11 @@ async fn a_node_claim_without_a_node_pool_escapes(#[future(awt)] lab: Lab) -> Ou
     cluster.expect(nodes().of_pool("p").none()).now()?;
     let labelled = cluster
         .state()
-        .objects("Node")
+        .objects(Kind::Node)
         .filter(|node| !node["metadata"]["labels"]["karpenter.sh/nodepool"].is_null())
         .count();
     lab.verify("nodes that the selector shows", 0, labelled)?;
-    cluster.delete("karpenter.sh/v1", "NodeClaim", "alone").await?;
+    cluster.delete(Kind::NodeClaim, "alone").await?;
     cluster.expect(nothing_left()).within(minutes(3)).await?;
     turned_off(&lab, &cluster).await
 }

@@ -24,7 +24,7 @@ async fn deleting_the_nodes_by_hand_is_enough(#[future(awt)] lab: Lab, #[case] r
     cluster.apply(closed()).await?;
 
     for node in cluster.nodes_of_pool("p") {
-        cluster.delete("v1", "Node", &node).await?;
+        cluster.delete(Kind::Node, &node).await?;
     }
 
     cluster.expect(nothing_left()).within(minutes(5)).await?;
@@ -35,7 +35,7 @@ async fn deleting_the_nodes_by_hand_is_enough(#[future(awt)] lab: Lab, #[case] r
         cluster.expect(pods("web").pending(2)).within(minutes(1)).await?;
         let waiting = pods("web").pending(2).and(node_claims().none());
         cluster.expect(waiting).throughout(minutes(30)).await?;
-        cluster.expect(events("FailedScheduling").about("Pod").saying("nodes are available").seen()).now()?;
+        cluster.expect(events("FailedScheduling").about(Kind::Pod).saying("nodes are available").seen()).now()?;
     }
     cluster.expect(requests(super::VM_WRITE).since(&mark).none()).now()?;
     turned_off(&lab, &cluster).await?;
@@ -54,18 +54,18 @@ async fn a_node_deleted_by_hand_waits_for_a_pod_disruption_budget(#[future(awt)]
     cluster.apply(disruption_budget("web", "web").max_unavailable(0)).await?;
     cluster.apply(closed()).await?;
 
-    cluster.delete("v1", "Node", &node).await?;
+    cluster.delete(Kind::Node, &node).await?;
 
     // That a budget is the reason is said in an event of the same kind, which the provisioner publishes once in two
     // minutes for a node: this one, which comes more often, mostly takes its place.
-    let why = events("FailedDraining").about("Node").saying("Failed to drain node");
+    let why = events("FailedDraining").about(Kind::Node).saying("Failed to drain node");
     cluster.expect(why.seen()).within(minutes(3)).await?;
     let held = nodes().named(&node).count(1).and(pods("web").kept(&pod)).and(pods("web").running(1));
     cluster.expect(held).throughout(minutes(10)).await?;
     cluster.expect(node_claims().at_most_disrupted(0).not()).now()?;
     refused(&lab, &cluster, &[&node]).await?;
 
-    cluster.delete("policy/v1", "PodDisruptionBudget", "web").await?;
+    cluster.delete(Kind::PodDisruptionBudget, "web").await?;
     cluster.expect(nothing_left()).within(minutes(5)).await?;
     cluster.expect(pods("web").pending(1)).within(minutes(1)).await?;
     turned_off(&lab, &cluster).await
@@ -80,14 +80,14 @@ async fn a_fixed_node_that_is_deleted_is_not_the_provisioners(#[future(awt)] lab
     let before = web(&cluster, 1).await?;
     agent_pool(&lab, &cluster, "extra", 1).await?;
     cluster.expect(nodes().of_agent_pool("extra").count(1)).within(minutes(2)).await?;
-    let fixed = cluster.state().objects("Node").find_map(|node| {
+    let fixed = cluster.state().objects(Kind::Node).find_map(|node| {
         let extra = node["metadata"]["labels"]["kubernetes.azure.com/agentpool"] == "extra";
         node["metadata"]["name"].as_str().filter(|_| extra).map(str::to_owned)
     });
     let fixed = fixed.ok_or_else(|| Failure::new("the agent pool extra has no node"))?;
     let mark = cluster.mark();
 
-    cluster.delete("v1", "Node", &fixed).await?;
+    cluster.delete(Kind::Node, &fixed).await?;
 
     cluster.expect(nodes().named(&fixed).none()).within(minutes(1)).await?;
     cluster.expect(nodes().named(&fixed).none().and(node_claims().kept(&before))).throughout(minutes(5)).await?;
@@ -95,6 +95,6 @@ async fn a_fixed_node_that_is_deleted_is_not_the_provisioners(#[future(awt)] lab
     cluster.expect(deleted.none().and(requests(VM_DELETE).since(&mark).none())).now()?;
 
     // The control: one of its own.
-    cluster.delete("v1", "Node", &cluster.nodes_of_pool("p")[0]).await?;
+    cluster.delete(Kind::Node, &cluster.nodes_of_pool("p")[0]).await?;
     cluster.expect(requests(VM_DELETE).since(&mark).any()).within(minutes(2)).await
 }

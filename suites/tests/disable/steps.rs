@@ -9,7 +9,7 @@ use super::{API, agent_pool, closed, cluster_with, disabled, nobody_provisions, 
 /// The selector of step 4 shows exactly the nodes whose machines the provisioner made.
 fn the_selector_shows_what_the_provisioner_made() -> Expectation {
     Expectation::new("label karpenter.sh/nodepool: on the provisioner's nodes and on no other", |state| {
-        for node in state.objects("Node") {
+        for node in state.objects(Kind::Node) {
             let labelled = node["metadata"]["labels"]["karpenter.sh/nodepool"].is_string();
             let machine = node["spec"]["providerID"].as_str().unwrap_or_default().to_ascii_lowercase();
             let made = machine.contains("/virtualmachines/aks-p-") && !machine.contains("virtualmachinescalesets");
@@ -137,7 +137,7 @@ async fn nodes_without_room_elsewhere_remain_and_say_why(#[future(awt)] lab: Lab
     cluster.expect(node_claims().of_pool("p").count(1)).within(minutes(5)).await?;
     cluster.expect(pods("web").all_running()).within(minutes(2)).await?;
     let rest = cluster.claims_of_pool("p");
-    let why = events("DisruptionBlocked").about("Node").saying("would schedule");
+    let why = events("DisruptionBlocked").about(Kind::Node).saying("would schedule");
     cluster.expect(why.seen()).within(minutes(3)).await?;
     let steady = node_claims().of_pool("p").kept(&rest).and(pods("web").running(2)).and(vms().count(1));
     cluster.expect(steady).throughout(minutes(30)).await

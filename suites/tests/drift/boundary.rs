@@ -91,8 +91,8 @@ async fn a_protected_node_is_not_replaced(
     let (node, pod) = (cluster.nodes_of_pool("p").remove(0), cluster.pods_of("web-p").remove(0));
     match protection {
         Protection::BudgetOfNone => cluster.apply(disruption_budget("web", "web-p").max_unavailable(0)).await?,
-        Protection::DoNotDisruptPod => cluster.annotate("v1", "Pod", &pod, DO_NOT_DISRUPT, Some("true")).await?,
-        Protection::DoNotDisruptNode => cluster.annotate("v1", "Node", &node, DO_NOT_DISRUPT, Some("true")).await?,
+        Protection::DoNotDisruptPod => cluster.annotate(Kind::Pod, &pod, DO_NOT_DISRUPT, Some("true")).await?,
+        Protection::DoNotDisruptNode => cluster.annotate(Kind::Node, &node, DO_NOT_DISRUPT, Some("true")).await?,
     }
 
     cluster.apply(changed_class()).await?;
@@ -101,15 +101,15 @@ async fn a_protected_node_is_not_replaced(
     cluster.expect(node_claims().of_pool("p").kept(&before)).throughout(minutes(1)).await?;
     // The provisioner publishes one DisruptionBlocked event for a node in two minutes, and the first may say that the
     // node was nominated for a pending pod.
-    cluster.expect(events("DisruptionBlocked").about("Node").saying(reason).seen()).within(minutes(3)).await?;
-    cluster.expect(events("DisruptionBlocked").about("NodeClaim").saying(reason).seen()).within(minutes(3)).await?;
+    cluster.expect(events("DisruptionBlocked").about(Kind::Node).saying(reason).seen()).within(minutes(3)).await?;
+    cluster.expect(events("DisruptionBlocked").about(Kind::NodeClaim).saying(reason).seen()).within(minutes(3)).await?;
     cluster.expect(node_claims().of_pool("p").kept(&before)).now()?;
 
     let mark = cluster.mark();
     match protection {
-        Protection::BudgetOfNone => cluster.delete("policy/v1", "PodDisruptionBudget", "web").await?,
-        Protection::DoNotDisruptPod => cluster.annotate("v1", "Pod", &pod, DO_NOT_DISRUPT, None).await?,
-        Protection::DoNotDisruptNode => cluster.annotate("v1", "Node", &node, DO_NOT_DISRUPT, None).await?,
+        Protection::BudgetOfNone => cluster.delete(Kind::PodDisruptionBudget, "web").await?,
+        Protection::DoNotDisruptPod => cluster.annotate(Kind::Pod, &pod, DO_NOT_DISRUPT, None).await?,
+        Protection::DoNotDisruptNode => cluster.annotate(Kind::Node, &node, DO_NOT_DISRUPT, None).await?,
     }
     replaced(&lab, &cluster, "p", &before, &mark).await
 }
@@ -124,7 +124,7 @@ async fn a_budget_of_zero_blocks_drift(#[future(awt)] lab: Lab) -> Outcome {
     cluster.apply(changed_class()).await?;
 
     cluster.expect(node_claims().of_pool("p").all_drifted("NodeClassDrift")).within(minutes(1)).await?;
-    let why = events("DisruptionBlocked").about("NodePool").saying("No allowed disruptions");
+    let why = events("DisruptionBlocked").about(Kind::NodePool).saying("No allowed disruptions");
     cluster.expect(why.seen()).within(minutes(1)).await?;
     cluster.expect(node_claims().of_pool("p").kept(&before)).throughout(minutes(2)).await?;
     let mark = cluster.mark();
@@ -195,7 +195,7 @@ async fn a_termination_grace_period_ends_the_protection(
     let pod = cluster.pods_of("web-p");
     match protection {
         Protection::BudgetOfNone => cluster.apply(disruption_budget("web", "web-p").max_unavailable(0)).await?,
-        _ => cluster.annotate("v1", "Pod", &pod[0], DO_NOT_DISRUPT, Some("true")).await?,
+        _ => cluster.annotate(Kind::Pod, &pod[0], DO_NOT_DISRUPT, Some("true")).await?,
     }
 
     cluster.apply(changed_class()).await?;
@@ -205,7 +205,7 @@ async fn a_termination_grace_period_ends_the_protection(
     // … and its pod is not.
     cluster.expect(pods("web-p").kept(&pod).and(pods("web-p").running(1))).throughout(minutes(8)).await?;
     cluster.expect(node_claims().of_pool("p").none_of(&before)).within(minutes(5)).await?;
-    let forced = events("Disrupted").about("Pod").saying("bypasses the PDB of the pod");
+    let forced = events("Disrupted").about(Kind::Pod).saying("bypasses the PDB of the pod");
     cluster.expect(forced.seen()).within(minutes(1)).await?;
     cluster.expect(pods("web-p").kept(&pod).not()).now()?;
     cluster.expect(pods("web-p").all_running()).within(minutes(5)).await?;
@@ -285,7 +285,7 @@ async fn a_drifted_node_is_replaced_at_the_pools_limit(#[future(awt)] lab: Lab) 
     cluster.apply(deployment("more").cpu(A_NODE_FULL).on_pool("p")).await?;
     cluster.expect(pods("more").pending(1)).within(minutes(1)).await?;
     cluster.expect(node_claims().of_pool("p").kept(&before)).throughout(minutes(1)).await?;
-    cluster.delete("apps/v1", "Deployment", "more").await?;
+    cluster.delete(Kind::Deployment, "more").await?;
     cluster.expect(pods("more").pending(0)).within(minutes(1)).await?;
     let mark = cluster.mark();
 
@@ -293,6 +293,6 @@ async fn a_drifted_node_is_replaced_at_the_pools_limit(#[future(awt)] lab: Lab) 
 
     replaced(&lab, &cluster, "p", &before, &mark).await?;
     cluster.expect(node_claims().of_pool("p").at_most(2)).at_every_instant_since(&mark)?;
-    let used = cluster.get("karpenter.sh/v1", "NodePool", "p").await?["spec"]["limits"]["cpu"].clone();
+    let used = cluster.get(Kind::NodePool, "p").await?["spec"]["limits"]["cpu"].clone();
     lab.verify("the limit", json!("2"), used)
 }

@@ -123,11 +123,11 @@ async fn a_change_in_the_template_replaces_the_nodes(#[future(awt)] lab: Lab, #[
 
 /// Takes the taint away, as the agent would that it waits for.
 async fn without_taint(cluster: &Cluster, node: &str) -> Outcome {
-    let mut taints = cluster.get("v1", "Node", node).await?["spec"]["taints"].take();
+    let mut taints = cluster.get(Kind::Node, node).await?["spec"]["taints"].take();
     if let Some(taints) = taints.as_array_mut() {
         taints.retain(|taint| taint["key"] != KEY);
     }
-    Ok(cluster.patch("v1", "Node", node, &json!({ "spec": { "taints": taints } })).await?)
+    Ok(cluster.patch(Kind::Node, node, &json!({ "spec": { "taints": taints } })).await?)
 }
 
 /// DRIFT-31+: narrower requirements replace the nodes that no longer meet them, for `RequirementsDrifted`, and those
@@ -161,7 +161,7 @@ async fn requirements_drift_only_where_they_are_violated(#[future(awt)] lab: Lab
 /// No node claim is Drifted for another reason than this.
 fn drifted_otherwise(reason: &'static str) -> Expectation {
     Expectation::new(format!("no node claim Drifted but for {reason}"), move |state| {
-        for claim in state.objects("NodeClaim") {
+        for claim in state.objects(Kind::NodeClaim) {
             let conditions = claim["status"]["conditions"].as_array().into_iter().flatten();
             for drift in conditions.filter(|condition| condition["type"] == "Drifted" && condition["status"] == "True")
             {
@@ -216,7 +216,7 @@ fn azure_linux() -> Expectation {
 
 fn fifty_pods() -> Expectation {
     Expectation::new("nodes of p: capacity for 50 pods", |state| {
-        let nodes = state.objects("Node").filter(|node| node["metadata"]["labels"]["karpenter.sh/nodepool"] == "p");
+        let nodes = state.objects(Kind::Node).filter(|node| node["metadata"]["labels"]["karpenter.sh/nodepool"] == "p");
         let pods: Vec<_> = nodes.map(|node| node["status"]["capacity"]["pods"].clone()).collect();
         if pods == [json!("50")] { Ok(()) } else { Err(format!("they have capacity for {pods:?}")) }
     })

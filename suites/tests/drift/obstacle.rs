@@ -157,7 +157,7 @@ async fn a_replacement_that_never_becomes_ready_leaves_the_old_node(#[future(awt
     // Somebody takes the broken node away, and machines are well again.
     lab.machines().ready_after(Some(std::time::Duration::ZERO));
     let broken = cluster.nodes_of_pool("p").into_iter().find(|name| *name != node).unwrap_or_default();
-    cluster.delete("v1", "Node", &broken).await?;
+    cluster.delete(Kind::Node, &broken).await?;
     replaced(&lab, &cluster, "p", &before, &mark).await
 }
 

@@ -13,7 +13,7 @@ const VM_DELETE: &str = "Microsoft.Compute/virtualMachines/delete";
 const AN_HOUR: std::time::Duration = hours(1);
 
 async fn hash_of(cluster: &Cluster, class: &str) -> Result<Value, Failure> {
-    let class = cluster.get("karpenter.azure.com/v1beta1", "AKSNodeClass", class).await?;
+    let class = cluster.get(Kind::AksNodeClass, class).await?;
     Ok(class["metadata"]["annotations"]["karpenter.azure.com/aksnodeclass-hash"].clone())
 }
 
@@ -229,7 +229,7 @@ async fn old_and_new_pods_reach_each_other_meanwhile(#[future(awt)] lab: Lab) ->
     let mark = cluster.mark();
     // One of the two stays, so that there is an old pod beside a new one for as long as it takes to look.
     let stays = cluster.pods_of("web-p").remove(0);
-    cluster.annotate("v1", "Pod", &stays, "karpenter.sh/do-not-disrupt", Some("true")).await?;
+    cluster.annotate(Kind::Pod, &stays, "karpenter.sh/do-not-disrupt", Some("true")).await?;
 
     cluster.apply(node_class("p").vnet_subnet_id(custom_subnet2.id())).await?;
 

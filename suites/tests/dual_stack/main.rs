@@ -209,7 +209,7 @@ async fn a_dual_stack_cluster_is_made_with_the_default_ranges(
     // The document's manifest, its `ports` put right (DUAL-27).
     cluster.apply(lab.manifest("nginx-dual-stack.yaml")?).await?;
     for (name, family, beginning) in [("nginx-ipv4", "IPv4", "10.0."), ("nginx-ipv6", "IPv6", "fd12:3456:789a:1::")] {
-        let service = cluster.get(SERVICE, "Service", name).await?;
+        let service = cluster.get_unwatched(SERVICE, "Service", name).await?;
         lab.verify(&format!("{name}: the families"), json!([family]), service["spec"]["ipFamilies"].clone())?;
         let address = service["spec"]["clusterIP"].as_str().unwrap_or_default();
         lab.verify(&format!("{name}: {address} is of {beginning}"), true, address.starts_with(beginning))?;
@@ -229,11 +229,11 @@ async fn the_printed_services_need_their_ports_put_right(#[future(awt)] lab: Lab
 
     let told = refused.unwrap_or_default();
     lab.verify(&format!("{told:?} says that it is no YAML"), true, told.contains("is not valid YAML"))?;
-    let missing = cluster.get(SERVICE, "Service", "nginx-ipv4").await.err().and_then(|error| error.code());
+    let missing = cluster.get_unwatched(SERVICE, "Service", "nginx-ipv4").await.err().and_then(|error| error.code());
     lab.verify("the status of the Service", Some(404), missing)?;
     cluster.apply(lab.manifest("nginx-dual-stack.yaml")?).await?;
     for name in ["nginx-ipv4", "nginx-ipv6"] {
-        let service = cluster.get(SERVICE, "Service", name).await?;
+        let service = cluster.get_unwatched(SERVICE, "Service", name).await?;
         lab.verify(&format!("{name}: the type"), Some("LoadBalancer"), service["spec"]["type"].as_str())?;
     }
     Ok(())
@@ -276,7 +276,7 @@ async fn windows_pools_need_the_feature_and_the_provider_registered_again(#[futu
     lab.verify("the pool's system", Some("Windows"), made["properties"]["osType"].as_str())?;
     cluster.expect(nodes().of_agent_pool("winp1").count(2)).within(minutes(5)).await?;
     let state = cluster.state();
-    let labels = state.objects("Node").map(|node| &node["metadata"]["labels"]);
+    let labels = state.objects(Kind::Node).map(|node| &node["metadata"]["labels"]);
     let systems: Vec<_> = labels
         .filter(|labels| labels["kubernetes.azure.com/agentpool"] == "winp1")
         .map(|labels| labels["kubernetes.io/os"].as_str().unwrap_or("none").to_owned())

@@ -62,7 +62,7 @@ async fn the_provisioner_has_the_settings_of_its_cluster(#[future(awt)] lab: Lab
     let first_key = "/properties/osProfile/linuxConfiguration/ssh/publicKeys/0/keyData";
     cluster.expect(vms().all_with(first_key, key)).now()?;
     let node = cluster.nodes_of_pool("p").pop().unwrap_or_default();
-    let node = cluster.get("v1", "Node", &node).await?;
+    let node = cluster.get(Kind::Node, &node).await?;
     let version = node["status"]["nodeInfo"]["kubeletVersion"].as_str();
     lab.verify("the node's version", Some(format!("v{}", lab.kubernetes_version()).as_str()), version)?;
     let label = node["metadata"]["labels"]["kubernetes.azure.com/cluster"].as_str();

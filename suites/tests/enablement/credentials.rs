@@ -15,16 +15,16 @@ async fn get_credentials_opens_the_custom_resources(#[future(awt)] lab: Lab) -> 
 
     let user = lab.with_user_credentials(&cluster).await?;
 
-    for (version, kind, name) in [
-        ("karpenter.sh/v1", "NodePool", "default"),
-        ("karpenter.sh/v1", "NodePool", "system-surge"),
-        ("karpenter.azure.com/v1beta1", "AKSNodeClass", "default"),
-        ("karpenter.azure.com/v1beta1", "AKSNodeClass", "system-surge"),
+    for (kind, name) in [
+        (Kind::NodePool, "default"),
+        (Kind::NodePool, "system-surge"),
+        (Kind::AksNodeClass, "default"),
+        (Kind::AksNodeClass, "system-surge"),
     ] {
-        let read = user.get(version, kind, name).await?;
+        let read = user.get(kind, name).await?;
         lab.verify(&format!("the name of {kind} {name}"), Some(name), read["metadata"]["name"].as_str())?;
     }
-    let missing = user.get("karpenter.sh/v1", "NodePool", "none").await.err().and_then(|error| error.code());
+    let missing = user.get(Kind::NodePool, "none").await.err().and_then(|error| error.code());
     lab.verify("the status of a node pool that nobody made", Some(404), missing)?;
     provisions(&user, "p").await
 }

@@ -109,7 +109,7 @@ async fn a_cluster_with_node_provisioning_cannot_be_stopped(#[future(awt)] lab: 
 
     cluster.scale("web-p", 0).await?;
     cluster.expect(node_claims().none().and(nodes().of_pool("p").none())).within(minutes(5)).await?;
-    cluster.delete("karpenter.sh/v1", "NodePool", "p").await?;
+    cluster.delete(Kind::NodePool, "p").await?;
     cluster.expect(node_pool("p").absent()).within(minutes(1)).await?;
     lab.set_node_provisioning(&cluster, Manual).await?;
     lab.azure().client().post(&stop, CONTAINER_SERVICE, &json!(null)).await?;

@@ -59,7 +59,7 @@ async fn nodes_come_up_with_each_network(
     let node = cluster.nodes_of_pool("p").pop().unwrap_or_default();
     let label = |key: &str| {
         let state = cluster.state();
-        let node = state.object("Node", &node)?;
+        let node = state.object(Kind::Node, &node)?;
         node["metadata"]["labels"][format!("kubernetes.azure.com/{key}")].as_str().map(str::to_owned)
     };
     let overlay = mode == "overlay";
@@ -315,7 +315,7 @@ async fn a_node_is_initialized_when_the_plugin_of_ones_own_runs(#[future(awt)] l
     cluster.expect(node_claims().of_pool("p").all_with_condition("Initialized", "True")).within(minutes(3)).await?;
     cluster.expect(pods("web").all_running()).within(minutes(1)).await?;
     let node = cluster.nodes_of_pool("p").pop().unwrap_or_default();
-    let capacity = cluster.state().object("Node", &node).map(|node| node["status"]["capacity"]["pods"].clone());
+    let capacity = cluster.state().object(Kind::Node, &node).map(|node| node["status"]["capacity"]["pods"].clone());
     lab.verify("the number of pods of the node", Some(json!("250")), capacity)
 }
 
@@ -368,7 +368,7 @@ async fn a_plugin_that_never_runs_leaves_the_node_as_it_is(#[future(awt)] lab: L
     cluster.expect(waits.and(pods("web").running(0)).and(vms().count(1))).throughout(minutes(30)).await?;
     let node = cluster.nodes_of_pool("p").pop().unwrap_or_default();
     let state = cluster.state();
-    let conditions = state.object("Node", &node).and_then(|node| node["status"]["conditions"].as_array().cloned());
+    let conditions = state.object(Kind::Node, &node).and_then(|node| node["status"]["conditions"].as_array().cloned());
     let ready = conditions.unwrap_or_default().into_iter().find(|condition| condition["type"] == "Ready");
     let why = ready.unwrap_or_default()["message"].as_str().unwrap_or_default().to_owned();
     lab.verify(&format!("the node names its network: {why:?}"), true, why.contains("NetworkPluginNotReady"))

@@ -139,7 +139,7 @@ async fn without_443_no_node_registers(#[future(awt)] lab: Lab) -> Outcome {
     close(&lab, &api_server, &[rule("no-443", 100, "Deny", MORE_NODES, API_SERVER, "443")]).await?;
     pool_with_workload(&cluster).await?;
     cluster.expect(pods("web").all_running()).within(minutes(5)).await?;
-    cluster.delete("apps/v1", "Deployment", "web").await?;
+    cluster.delete(Kind::Deployment, "web").await?;
     cluster.expect(vms().of_pool("p").none()).within(minutes(15)).await?;
 
     // The same pool in the subnet that is kept out.

@@ -87,7 +87,7 @@ async fn beyond_the_regions_quota_nothing_is_made_until_it_is_raised(#[future(aw
 
     cluster.apply(deployment("second").cpu("1500m").on_pool("p")).await?;
 
-    let told = events("InsufficientCapacityError").about("NodeClaim").saying("regional on-demand vCPU quota limit");
+    let told = events("InsufficientCapacityError").about(Kind::NodeClaim).saying("regional on-demand vCPU quota limit");
     cluster.expect(told.seen()).within(minutes(2)).await?;
     let stuck = pods("second").pending(1).and(vms().of_pool("p").count(1)).and(node_claims().of_pool("p").at_most(2));
     cluster.expect(stuck).throughout(minutes(2)).await?;

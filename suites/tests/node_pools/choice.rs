@@ -84,7 +84,7 @@ async fn a_pool_of_one_size_has_no_other(#[future(awt)] lab: Lab) -> Outcome {
     lab.region().has_no_room_for(size, ShortageKind::SkuNotAvailable);
     cluster.apply(deployment("second").cpu("3").on_pool("p")).await?;
     // Its size, remembered as not available, is no choice any more: no node claim is made, and that is told.
-    let pod_is_told = events("FailedScheduling").about("Pod").named("second").saying(NOT_SCHEDULED).seen();
+    let pod_is_told = events("FailedScheduling").about(Kind::Pod).named("second").saying(NOT_SCHEDULED).seen();
     cluster.expect(told_that_no_size_is_left(&lab, pod_is_told, "p")).within(minutes(10)).await?;
     cluster.expect(pods("second").pending(1)).throughout(LONG_ENOUGH).await?;
 

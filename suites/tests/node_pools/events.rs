@@ -36,19 +36,22 @@ async fn decisions_are_told_as_events(#[future(awt)] lab: Lab) -> Outcome {
     let cluster = a_scale_up_and_a_consolidation(&lab).await?;
 
     cluster
-        .expect(events("Nominated").about("Pod").named("filler").saying("nodeclaim/p-").seen())
+        .expect(events("Nominated").about(Kind::Pod).named("filler").saying("nodeclaim/p-").seen())
         .within(minutes(1))
         .await?;
     for reason in ["Launched", "Registered", "Initialized", "Ready"] {
-        let transition = events(reason).about("NodeClaim").named("p-").saying("Status condition transitioned");
+        let transition = events(reason).about(Kind::NodeClaim).named("p-").saying("Status condition transitioned");
         cluster.expect(transition.seen()).within(minutes(1)).await?;
     }
     cluster
-        .expect(events("DisruptionTerminating").about("Node").saying("Underutilized").seen())
+        .expect(events("DisruptionTerminating").about(Kind::Node).saying("Underutilized").seen())
         .within(minutes(1))
         .await?;
-    cluster.expect(events("DisruptionTerminating").about("NodeClaim").named("p-").seen()).within(minutes(1)).await?;
-    cluster.expect(events("Evicted").about("Pod").named("small-").seen()).within(minutes(1)).await
+    cluster
+        .expect(events("DisruptionTerminating").about(Kind::NodeClaim).named("p-").seen())
+        .within(minutes(1))
+        .await?;
+    cluster.expect(events("Evicted").about(Kind::Pod).named("small-").seen()).within(minutes(1)).await
 }
 
 /// EVT-02: `--field-selector source=karpenter` selects these events, all of them and no others.
@@ -61,7 +64,7 @@ async fn the_field_selector_of_the_document_selects_them(#[future(awt)] lab: Lab
     // In this order: what comes in between is selected and not asked about.
     let state = cluster.state();
     let selected: Vec<_> = cluster.events_from("karpenter").await?.iter().map(uid).collect();
-    let all: Vec<_> = state.objects("Event").collect();
+    let all: Vec<_> = state.objects(Kind::Event).collect();
     let (own, others): (Vec<_>, Vec<_>) =
         all.into_iter().partition(|event| event["source"]["component"] == "karpenter");
     let missing: Vec<_> =
@@ -130,9 +133,9 @@ async fn a_pod_that_is_left_waiting_is_told_why(#[future(awt)] lab: Lab, #[case]
     cluster.apply(deployment("web").cpu(cpu).on_pool("p")).await?;
 
     let told = match hindrance {
-        Hindrance::Limit => events("FailedScheduling").about("Pod").saying("exceed limits for nodepool"),
-        Hindrance::NoSize => events("FailedScheduling").about("Pod").saying("no instance type"),
-        Hindrance::Launch => events("InsufficientCapacityError").about("NodeClaim").saying("quota"),
+        Hindrance::Limit => events("FailedScheduling").about(Kind::Pod).saying("exceed limits for nodepool"),
+        Hindrance::NoSize => events("FailedScheduling").about(Kind::Pod).saying("no instance type"),
+        Hindrance::Launch => events("InsufficientCapacityError").about(Kind::NodeClaim).saying("quota"),
     };
     cluster.expect(told.seen()).within(minutes(2)).await?;
     cluster.expect(pods("web").pending(1).and(nodes().of_pool("p").none())).throughout(LONG_ENOUGH).await
@@ -156,10 +159,10 @@ async fn a_pod_that_waits_for_a_node_class_is_told_why(#[future(awt)] lab: Lab) 
     cluster.apply(deployment("web").cpu("1").on_pool("p")).await?;
 
     cluster.expect(pods("web").pending(1)).within(minutes(1)).await?;
-    let class_tells = events("SubnetsReady").about("AKSNodeClass").saying("SubnetIDInvalid");
+    let class_tells = events("SubnetsReady").about(Kind::AksNodeClass).saying("SubnetIDInvalid");
     cluster.expect(class_tells.seen()).within(minutes(1)).await?;
     lab.known_fault("no-word-to-a-pod-without-a-ready-pool", &["1.6.3", "1.7.1"], async {
-        let told = events("FailedScheduling").about("Pod").named("web").saying(NOT_SCHEDULED);
+        let told = events("FailedScheduling").about(Kind::Pod).named("web").saying(NOT_SCHEDULED);
         cluster.expect(told.seen()).within(minutes(10)).await
     })
     .await

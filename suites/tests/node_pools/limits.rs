@@ -28,7 +28,7 @@ async fn a_pool_never_has_more_than_its_limit(
     cluster.apply(deployment("web").replicas(10).cpu("1200m").on_pool("p")).await?;
 
     cluster.expect(pods("web").running(3 * machines)).within(minutes(5)).await?;
-    let told = events("FailedScheduling").about("Pod").named("web").saying("exceed limits for nodepool");
+    let told = events("FailedScheduling").about(Kind::Pod).named("web").saying("exceed limits for nodepool");
     cluster.expect(told.seen()).within(minutes(1)).await?;
     cluster.expect(pods("web").pending(10 - 3 * machines)).throughout(minutes(1)).await?;
     cluster.expect(node_claims().of_pool("p").at_most(machines)).at_every_instant_since(&mark)?;
@@ -37,7 +37,7 @@ async fn a_pool_never_has_more_than_its_limit(
     // The control: with a higher limit the rest runs.
     let more = if resource == "cpu" { "100" } else { "400Gi" };
     let wider = json!({ "spec": { "limits": { resource: more } } });
-    cluster.patch("karpenter.sh/v1", "NodePool", "p", &wider).await?;
+    cluster.patch(Kind::NodePool, "p", &wider).await?;
     cluster.expect(pods("web").all_running()).within(minutes(5)).await
 }
 
@@ -52,15 +52,15 @@ async fn a_limit_below_the_use_stops_new_nodes_and_keeps_the_old(#[future(awt)] 
     let (claims, pods_before) = (cluster.claims_of_pool("p"), cluster.pods_of("web"));
     lab.verify("the number of nodes", 2, claims.len())?;
 
-    cluster.patch("karpenter.sh/v1", "NodePool", "p", &json!({ "spec": { "limits": { "cpu": "4" } } })).await?;
+    cluster.patch(Kind::NodePool, "p", &json!({ "spec": { "limits": { "cpu": "4" } } })).await?;
     cluster.apply(deployment("more").cpu("1200m").on_pool("p")).await?;
 
-    let told = events("FailedScheduling").about("Pod").named("more").saying("exceed limits for nodepool");
+    let told = events("FailedScheduling").about(Kind::Pod).named("more").saying("exceed limits for nodepool");
     cluster.expect(told.seen()).within(minutes(1)).await?;
     let kept = node_claims().of_pool("p").kept(&claims).and(pods("web").kept(&pods_before));
     cluster.expect(kept.and(pods("more").pending(1))).throughout(minutes(6)).await?;
 
     // The control: it is the limit that kept the pod waiting.
-    cluster.patch("karpenter.sh/v1", "NodePool", "p", &json!({ "spec": { "limits": { "cpu": "100" } } })).await?;
+    cluster.patch(Kind::NodePool, "p", &json!({ "spec": { "limits": { "cpu": "100" } } })).await?;
     cluster.expect(pods("more").all_running()).within(minutes(5)).await
 }

@@ -72,7 +72,7 @@ impl Machine {
                 .ok_or_else(|| Failure::new(format!("{id} has no network interface")))?;
             let provider = format!("azure://{id}");
             let node = state
-                .objects("Node")
+                .objects(Kind::Node)
                 .find(|node| is_id(&node["spec"]["providerID"], &provider))
                 .ok_or_else(|| Failure::new(format!("{id} is no node")))?;
             let size = vm["properties"]["hardwareProfile"]["vmSize"].as_str().unwrap_or_default();

@@ -50,7 +50,7 @@ async fn a_pod_too_large_for_the_sizes_below_stays_pending(#[future(awt)] lab: L
 
     cluster.apply(deployment("large").cpu("5").on_pool("p")).await?;
     cluster
-        .expect(events("FailedScheduling").about("Pod").named("large").saying(NOT_SCHEDULED).seen())
+        .expect(events("FailedScheduling").about(Kind::Pod).named("large").saying(NOT_SCHEDULED).seen())
         .within(minutes(1))
         .await?;
     cluster.expect(pods("large").pending(1).and(nodes().of_pool("p").count(1))).throughout(LONG_ENOUGH).await
@@ -75,7 +75,7 @@ async fn requirements_are_combined_with_a_pods_affinity(#[future(awt)] lab: Lab)
     let cheapest = offer::cheapest(lab.region(), |size| both.is_met_by(offer::fact(size, SKU_FAMILY).as_deref()));
     lab.verify("a cheaper size of the pool is passed over", true, offer::price(lab.region(), machine.size) > cheapest)?;
     cluster
-        .expect(events("FailedScheduling").about("Pod").named("none").saying(NOT_SCHEDULED).seen())
+        .expect(events("FailedScheduling").about(Kind::Pod).named("none").saying(NOT_SCHEDULED).seen())
         .within(minutes(1))
         .await?;
     cluster.expect(pods("none").pending(1).and(nodes().of_pool("p").count(1))).throughout(LONG_ENOUGH).await

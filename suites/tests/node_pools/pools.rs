@@ -7,8 +7,6 @@ use serde_json::{Value, json};
 use super::offer::{Machine, requires};
 use super::*;
 
-const POOL_API: (&str, &str) = ("karpenter.sh/v1", "NodePool");
-
 /// The node pool that the document prints as AKS's default, word for word.
 const PRINTED: &str = "
 apiVersion: karpenter.sh/v1
@@ -78,7 +76,7 @@ async fn the_default_node_pool_can_be_modified(#[future(awt)] lab: Lab) -> Outco
     let cluster = lab.managed_cluster().node_provisioning(Auto).default_node_pools().create().await?;
     cluster.expect(node_pool("default").ready()).within(minutes(1)).await?;
     let family = async || -> Result<Value, Failure> {
-        let pool = cluster.get(POOL_API.0, POOL_API.1, "default").await?;
+        let pool = cluster.get(Kind::NodePool, "default").await?;
         let requirements = pool["spec"]["template"]["spec"]["requirements"].as_array().cloned().unwrap_or_default();
         Ok(requirements
             .iter()
@@ -88,13 +86,13 @@ async fn the_default_node_pool_can_be_modified(#[future(awt)] lab: Lab) -> Outco
     };
     lab.verify("the family of the default pool", json!(["D"]), family().await?)?;
 
-    let mut changed = cluster.get(POOL_API.0, POOL_API.1, "default").await?["spec"]["template"].clone();
+    let mut changed = cluster.get(Kind::NodePool, "default").await?["spec"]["template"].clone();
     for requirement in changed["spec"]["requirements"].as_array_mut().into_iter().flatten() {
         if requirement["key"] == SKU_FAMILY {
             requirement["values"] = json!(["F"]);
         }
     }
-    cluster.patch(POOL_API.0, POOL_API.1, "default", &json!({ "spec": { "template": changed } })).await?;
+    cluster.patch(Kind::NodePool, "default", &json!({ "spec": { "template": changed } })).await?;
     let mut resource = lab.azure().client().get(cluster.id(), "2025-05-01").await?;
     resource["tags"] = json!({ "updated": "yes" });
     lab.azure().client().put(cluster.id(), "2025-05-01", &resource).await?;
@@ -123,7 +121,7 @@ async fn each_pod_gets_a_node_of_the_pool_that_it_selects(#[future(awt)] lab: La
     let state = cluster.state();
     for (name, _) in &pools {
         let pod = cluster.pods_of(&format!("web-{name}")).pop().unwrap_or_default();
-        let place = state.object("Pod", &pod).and_then(|pod| pod["spec"]["nodeName"].as_str().map(str::to_owned));
+        let place = state.object(Kind::Pod, &pod).and_then(|pod| pod["spec"]["nodeName"].as_str().map(str::to_owned));
         lab.verify(&format!("the node of web-{name}"), cluster.nodes_of_pool(name), place.into_iter().collect())?;
     }
     Ok(())
@@ -190,7 +188,7 @@ async fn pools_and_classes_are_the_users_and_claims_follow(#[future(awt)] lab: L
     let name = cluster.nodes_of_pool("p").pop().unwrap_or_default();
     let name = name.trim_start_matches("aks-");
     let edit = json!({ "spec": { "expireAfter": "1h" } });
-    let refused = cluster.patch("karpenter.sh/v1", "NodeClaim", name, &edit).await.err();
+    let refused = cluster.patch(Kind::NodeClaim, name, &edit).await.err();
     lab.verify("the status", Some(422), refused.as_ref().and_then(ClusterError::code))?;
     let text = refused.map(|error| error.to_string()).unwrap_or_default();
     lab.verify(&format!("{text:?} says why"), true, text.contains("spec is immutable"))?;
@@ -202,10 +200,10 @@ async fn pools_and_classes_are_the_users_and_claims_follow(#[future(awt)] lab: L
     cluster.expect(nodes().of_pool("p").all_of_size(&[D4])).now()?;
 
     // Deleted: its nodes go with it, and pods that only it can serve wait.
-    cluster.delete(POOL_API.0, POOL_API.1, "p").await?;
+    cluster.delete(Kind::NodePool, "p").await?;
     cluster.expect(node_pool("p").absent()).within(minutes(5)).await?;
     cluster.expect(node_claims().none().and(vms().none()).and(nics().none())).within(minutes(5)).await?;
-    cluster.delete("karpenter.azure.com/v1beta1", "AKSNodeClass", "p").await?;
+    cluster.delete(Kind::AksNodeClass, "p").await?;
     cluster.expect(node_class("p").absent()).within(minutes(1)).await?;
     cluster.expect(pods("web").pending(1).and(node_claims().none())).throughout(LONG_ENOUGH).await
 }

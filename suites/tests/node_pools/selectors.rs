@@ -223,11 +223,11 @@ async fn a_requirement_that_no_size_meets_is_explained(
     cluster.expect(pods("web-other").all_running()).within(minutes(5)).await?;
 
     cluster
-        .expect(events("NoCompatibleInstanceTypes").about("NodePool").named("none").seen())
+        .expect(events("NoCompatibleInstanceTypes").about(Kind::NodePool).named("none").seen())
         .within(minutes(1))
         .await?;
     cluster
-        .expect(events("FailedScheduling").about("Pod").named("web-none").saying(NOT_SCHEDULED).seen())
+        .expect(events("FailedScheduling").about(Kind::Pod).named("web-none").saying(NOT_SCHEDULED).seen())
         .within(minutes(1))
         .await?;
     let nothing = node_claims().of_pool("none").none().and(pods("web-none").pending(1));

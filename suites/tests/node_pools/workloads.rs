@@ -64,7 +64,7 @@ async fn there_is_a_node_when_a_pod_needs_one_and_none_before(#[future(awt)] lab
     let one = node_claims().count(1).and(vms().count(1)).and(nodes().of_pool("p").count(1));
     cluster.expect(one).now()?;
     let state = cluster.state();
-    let claim = state.objects("NodeClaim").next().cloned().unwrap_or_default();
+    let claim = state.objects(Kind::NodeClaim).next().cloned().unwrap_or_default();
     let requested = &claim["spec"]["resources"]["requests"];
     lab.verify("the CPU that the node claim asks for", Some("2500m"), requested["cpu"].as_str())?;
     lab.verify("the memory that the node claim asks for", Some("5Gi"), requested["memory"].as_str())
@@ -86,10 +86,10 @@ async fn a_node_claim_tells_the_life_of_its_node(#[future(awt)] lab: Lab) -> Out
 
     cluster.expect(node_claims().count(3).and(vms().count(3)).and(nodes().of_pool("p").count(3))).now()?;
     let state = cluster.state();
-    for claim in state.objects("NodeClaim") {
+    for claim in state.objects(Kind::NodeClaim) {
         let name = claim["metadata"]["name"].as_str().unwrap_or_default();
         let node = claim["status"]["nodeName"].as_str().unwrap_or_default();
-        let node = state.object("Node", node).map(|node| node["spec"]["providerID"].clone()).unwrap_or_default();
+        let node = state.object(Kind::Node, node).map(|node| node["spec"]["providerID"].clone()).unwrap_or_default();
         lab.verify(&format!("the machine of {name} and of its node"), &claim["status"]["providerID"], &node)?;
         lab.verify(&format!("the order of conditions of {name}"), ORDER.to_vec(), order_of(&lab, name))?;
     }

@@ -87,7 +87,7 @@ async fn nodes_outlive_the_right_to_read_their_subnet(#[future(awt)] lab: Lab, #
 
     // To remove a node takes no right on the network.
     for node in cluster.nodes_of_pool("custom") {
-        cluster.delete("v1", "Node", &node).await?;
+        cluster.delete(Kind::Node, &node).await?;
     }
     cluster.expect(node_claims().none()).within(minutes(5)).await?;
     cluster.expect(vms().none().and(nics().none()).and(disks().none())).within(minutes(1)).await?;

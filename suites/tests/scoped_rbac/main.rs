@@ -264,7 +264,7 @@ async fn each_subnet_needs_its_own_assignment(#[future(awt)] lab: Lab) -> Outcom
     pool_with_workload(&cluster, "custom", class).await?;
     cluster.expect(cannot_read("custom", &network.custom_subnet, &network.identity)).within(minutes(1)).await?;
     cluster
-        .expect(events("SubnetsReady").about("AKSNodeClass").saying("SubnetUnknownError").seen())
+        .expect(events("SubnetsReady").about(Kind::AksNodeClass).saying("SubnetUnknownError").seen())
         .within(minutes(1))
         .await?;
     nothing_is_made(&cluster, "custom", &mark).await?;
