@@ -12,5 +12,5 @@ pub use error::{ArmError, CloudError};
 pub(crate) use filter::invalid as invalid_filter;
 pub use filter::{Comparison, Filter, Predicate};
 pub use operation::{Operation, OperationStatus};
-pub use resource_id::{InvalidResourceId, ResourceId};
+pub use resource_id::{InvalidResourceId, ResourceId, lies_within};
 pub(crate) use resource_id::{blocks, type_of};

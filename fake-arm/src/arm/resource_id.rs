@@ -303,10 +303,16 @@ impl ResourceId {
 
     /// It is `scope`, or lies somewhere below it.
     pub fn is_within(&self, scope: &ResourceId) -> bool {
-        scope.is_tenant()
-            || self.folded == scope.folded
-            || (self.folded.starts_with(&scope.folded) && self.folded.as_bytes().get(scope.folded.len()) == Some(&b'/'))
+        lies_within(&self.folded, &scope.folded)
     }
+}
+
+/// Whether an id, as a request or a resource has it, is `scope` or lies somewhere below it: by whole segments, letter case
+/// aside. Either may also end where no [`ResourceId`] does, at a collection or at the namespace of a provider.
+pub fn lies_within(id: &str, scope: &str) -> bool {
+    let scope = scope.strip_suffix('/').unwrap_or(scope);
+    let Some((head, rest)) = id.split_at_checked(scope.len()) else { return false };
+    !id.is_empty() && head.eq_ignore_ascii_case(scope) && (rest.is_empty() || rest.starts_with('/'))
 }
 
 impl PartialEq for ResourceId {
@@ -414,6 +420,18 @@ mod tests {
         assert!(!ResourceId::group_of("s", "rg2").is_within(&group));
         assert!(group.resource("Microsoft.Network/virtualNetworks", "v").is_within(&group));
         assert!(group.is_within(&ResourceId::tenant()));
+        assert!(ResourceId::tenant().is_within(&ResourceId::tenant()));
+        assert!(!ResourceId::tenant().is_within(&group));
+    }
+
+    #[test]
+    fn within_is_told_of_what_is_no_resource_too() {
+        let network = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network";
+        assert!(lies_within(&format!("{network}/virtualNetworks"), &network.to_uppercase()));
+        assert!(lies_within(network, &format!("{network}/")));
+        assert!(!lies_within(&format!("{network}Function/x/y"), network));
+        assert!(!lies_within("", "/"), "a request that is about nothing");
+        assert!(!lies_within("/subscriptions/ü", "/subscriptions/\u{1}"), "a cut within a letter");
     }
 
     #[test]
