@@ -31,7 +31,7 @@ pub mod prelude {
     //! Everything that a scenario needs.
 
     pub use crate::azure::{
-        ArmError, Azure, Identity, PrincipalId, RoleAssignment, RoleDefinition, Scope, Subnet, Vnet,
+        ArmError, Azure, Identity, PrincipalId, RoleAssignment, RoleDefinition, Scope, Subnet, Vnet, lies_within,
     };
     pub use crate::expect::{
         Expectation, Failure, Kind, Mark, Outcome, all_requests, days, disks, events, hours, minutes, nics,

@@ -13,6 +13,7 @@ mod vnet;
 
 pub use client::{ArmClient, Begun, Token};
 pub use error::{ArmError, ArmFault};
+pub use fake_arm::arm::lies_within;
 pub use group::ResourceGroup;
 pub use identity::{Identity, IdentityBuilder, PrincipalId};
 pub use role::{RoleAssignment, RoleAssignmentBuilder, RoleDefinition, RoleDefinitionBuilder, Scope};

@@ -1,6 +1,8 @@
 //! What is expected of the status conditions of node classes and node pools.
 
-use super::expectation::Expectation;
+use serde_json::Value;
+
+use super::expectation::{Expectation, Finding, Verdict};
 use super::kind::Kind;
 use super::state::condition;
 
@@ -93,22 +95,42 @@ impl ConditionSelection {
         for text in &texts {
             description += &format!(" saying {text:?}");
         }
-        Expectation::new(description, move |state| {
-            let object = state.object(kind, &name).ok_or("no such object has been seen")?;
-            let found = condition(object, &wanted).ok_or_else(|| format!("it has no condition {wanted}"))?;
-            let message = found["message"].as_str().unwrap_or_default();
-            let holds = found["status"] == status
-                && reason.as_ref().is_none_or(|reason| found["reason"] == reason.as_str())
-                && texts.iter().all(|text| message.contains(text.as_str()));
-            if holds {
-                Ok(())
-            } else {
-                Err(format!(
-                    "{wanted}={} {} saying {message:?}",
-                    found["status"].as_str().unwrap_or("?"),
-                    found["reason"].as_str().unwrap_or("?"),
-                ))
-            }
+        Expectation::of_selected(description, move |state| match state.object(kind, &name) {
+            Some(object) => judged(object, &wanted, status, reason.as_deref(), &texts).into(),
+            None => Finding::Nothing("no such object has been seen".to_owned()),
         })
+    }
+}
+
+fn judged(object: &Value, wanted: &str, status: &str, reason: Option<&str>, texts: &[String]) -> Verdict {
+    let found = condition(object, wanted).ok_or_else(|| format!("it has no condition {wanted}"))?;
+    let message = found["message"].as_str().unwrap_or_default();
+    let holds = found["status"] == status
+        && reason.is_none_or(|reason| found["reason"] == reason)
+        && texts.iter().all(|text| message.contains(text.as_str()));
+    if holds {
+        return Ok(());
+    }
+    let told = |field: &str| found[field].as_str().unwrap_or("?");
+    Err(format!("{wanted}={} {} saying {message:?}", told("status"), told("reason")))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::state::tests::state_of;
+    use super::*;
+
+    #[test]
+    fn an_object_that_is_not_there_is_neither_ready_nor_unready() {
+        let ready = || NamedObject::new(Kind::NodePool, "p").ready();
+        assert!(ready().evaluate(&state_of(&[])).is_err());
+        assert!(ready().not().evaluate(&state_of(&[])).is_err());
+        let pool = json!({ "kind": "NodePool", "metadata": { "uid": "p", "name": "p" },
+            "status": { "conditions": [{ "type": "Ready", "status": "False", "reason": "Broken", "message": "so" }] } });
+        let state = state_of(&[pool]);
+        assert_eq!(ready().evaluate(&state).unwrap_err(), r#"Ready=False Broken saying "so""#);
+        assert_eq!(ready().not().evaluate(&state), Ok(()));
     }
 }

@@ -1,48 +1,19 @@
-//! What is expected of node claims that no longer are what their node pool and node class ask for, and of those that are
-//! to take their place.
+//! What is expected of node claims that no longer are what their node pool and node class ask for.
 
 use serde_json::Value;
 
-use super::expectation::{Expectation, listed};
-use super::node::NodeClaimSelection;
-use super::state::{condition, name, true_condition};
+use super::expectation::Expectation;
+use super::node_claim::NodeClaimSelection;
+use super::state::true_condition;
 
 impl NodeClaimSelection {
     /// At least one exists, and each is Drifted for this reason: `NodeClassDrift`, `NodePoolDrifted`, …
     pub fn all_drifted(self, reason: &str) -> Expectation {
         let reason = reason.to_owned();
-        Expectation::new(format!("{self}: all Drifted for {reason}"), move |state| {
-            let all: Vec<_> = self.of(state).collect();
-            let others: Vec<_> = all
-                .iter()
-                .filter(|claim| drift(claim) != Some(&reason))
-                .map(|claim| match drift(claim) {
-                    Some(other) => format!("{} for {other}", name(claim)),
-                    None => format!("{} is not", name(claim)),
-                })
-                .collect();
-            match (all.is_empty(), others.is_empty()) {
-                (true, _) => Err("there is no such node claim".to_owned()),
-                (false, true) => Ok(()),
-                (false, false) => Err(others.join("; ")),
-            }
-        })
-    }
-
-    /// At least one has the condition `kind`, not True, for this reason and with a message that holds `text`.
-    pub fn any_with_reason(self, kind: &str, reason: &str, text: &str) -> Expectation {
-        let (kind, reason, text) = (kind.to_owned(), reason.to_owned(), text.to_owned());
-        Expectation::new(format!("{self}: one not {kind} for {reason} saying {text:?}"), move |state| {
-            let mut seen = Vec::new();
-            for claim in self.of(state) {
-                let Some(found) = condition(claim, &kind).filter(|found| found["status"] != "True") else { continue };
-                let message = found["message"].as_str().unwrap_or_default();
-                if found["reason"] == reason.as_str() && message.contains(&text) {
-                    return Ok(());
-                }
-                seen.push(format!("{} {} {message:?}", name(claim), found["reason"]));
-            }
-            Err(format!("not {kind}: {}", listed(&seen)))
+        self.each(&format!("Drifted for {reason}"), move |_, claim| match drift(claim) {
+            Some(found) if found == reason => Ok(()),
+            Some(other) => Err(format!("for {other}")),
+            None => Err("is not".to_owned()),
         })
     }
 }
@@ -56,7 +27,7 @@ fn drift(claim: &Value) -> Option<&str> {
 mod tests {
     use serde_json::json;
 
-    use super::super::node::node_claims;
+    use super::super::node_claim::node_claims;
     use super::super::state::tests::state_of;
     use super::*;
 

@@ -1,73 +1,80 @@
 //! What is expected of Kubernetes events.
 
+use std::fmt;
+
 use serde_json::Value;
 
 use super::expectation::{Expectation, listed};
 use super::kind::Kind;
+use super::selection::{Selection, Subject};
+use super::state::State;
 
 /// Events with this reason, for example `DisruptionBlocked`.
-#[must_use]
 pub fn events(reason: &str) -> EventSelection {
-    EventSelection { reason: reason.to_owned(), about: None, named: None, saying: None }
+    Selection::new(Events { reason: reason.to_owned() })
 }
 
-/// Events, narrowed down.
+/// The events with one reason.
 #[derive(Debug, Clone)]
-pub struct EventSelection {
+pub struct Events {
     reason: String,
-    about: Option<Kind>,
-    named: Option<String>,
-    saying: Option<String>,
+}
+
+/// Events, all with their reason or those of which more was said.
+pub type EventSelection = Selection<Events>;
+
+impl Subject for Events {
+    type Item = Value;
+
+    const ONE: &'static str = "event";
+
+    fn all<'a>(&'a self, state: &'a State) -> impl Iterator<Item = &'a Value> {
+        state.objects(Kind::Event).filter(|event| event["reason"] == self.reason.as_str())
+    }
+
+    fn label(event: &Value) -> String {
+        format!("{}: {}", event["involvedObject"]["kind"], event["message"])
+    }
+}
+
+impl fmt::Display for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "events {}", self.reason)
+    }
 }
 
 impl EventSelection {
     /// About an object of this kind.
-    #[must_use]
-    pub fn about(mut self, kind: Kind) -> Self {
-        self.about = Some(kind);
-        self
+    pub fn about(self, kind: Kind) -> Self {
+        self.narrowed(format!("about a {kind}"), move |_, event| event["involvedObject"]["kind"] == kind.name())
     }
 
     /// About an object whose name begins so: a pod's with the name of its deployment, a node claim's with its pool's.
-    #[must_use]
-    pub fn named(mut self, prefix: &str) -> Self {
-        self.named = Some(prefix.to_owned());
-        self
+    pub fn named(self, prefix: &str) -> Self {
+        let wanted = prefix.to_owned();
+        self.narrowed(format!("named {prefix}…"), move |_, event| {
+            event["involvedObject"]["name"].as_str().is_some_and(|name| name.starts_with(&wanted))
+        })
     }
 
     /// With a message that holds this text, letter case aside.
-    #[must_use]
-    pub fn saying(mut self, text: &str) -> Self {
-        self.saying = Some(text.to_owned());
-        self
+    pub fn saying(self, text: &str) -> Self {
+        let wanted = text.to_ascii_lowercase();
+        self.narrowed(format!("saying {text:?}"), move |_, event| {
+            event["message"].as_str().is_some_and(|message| message.to_ascii_lowercase().contains(&wanted))
+        })
     }
 
     /// At least one was published.
     pub fn seen(self) -> Expectation {
-        let about = self.about.as_ref().map(|kind| format!(" about a {kind}")).unwrap_or_default();
-        let named = self.named.as_ref().map(|name| format!(" named {name}…")).unwrap_or_default();
-        let saying = self.saying.as_ref().map(|text| format!(" saying {text:?}")).unwrap_or_default();
-        Expectation::new(format!("an event {}{about}{named}{saying}", self.reason), move |state| {
-            if state.objects(Kind::Event).any(|event| self.matches(event)) {
+        let Events { reason } = self.subject().clone();
+        Expectation::new(format!("an event {reason}{}", self.said()), move |state| {
+            if self.of(state).next().is_some() {
                 return Ok(());
             }
-            let similar: Vec<_> = state
-                .objects(Kind::Event)
-                .filter(|event| event["reason"] == self.reason.as_str())
-                .map(|event| format!("{}: {}", event["involvedObject"]["kind"], event["message"]))
-                .collect();
+            let similar: Vec<_> = events(&reason).of(state).map(Events::label).collect();
             Err(format!("no such event; with that reason: {}", listed(&similar)))
         })
-    }
-
-    fn matches(&self, event: &Value) -> bool {
-        let message = event["message"].as_str().unwrap_or_default().to_ascii_lowercase();
-        event["reason"] == self.reason.as_str()
-            && self.about.as_ref().is_none_or(|kind| event["involvedObject"]["kind"] == kind.name())
-            && self.named.as_ref().is_none_or(|prefix| {
-                event["involvedObject"]["name"].as_str().is_some_and(|name| name.starts_with(prefix.as_str()))
-            })
-            && self.saying.as_ref().is_none_or(|text| message.contains(&text.to_ascii_lowercase()))
     }
 }
 

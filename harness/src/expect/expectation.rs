@@ -8,7 +8,23 @@ use super::state::State;
 /// What an expectation finds in a state: nothing to object, or what it sees instead.
 pub type Verdict = Result<(), String>;
 
-type Check = dyn Fn(&State) -> Verdict + Send + Sync;
+/// What there is to say of a state.
+pub(super) enum Finding {
+    /// It is as expected.
+    Holds,
+    /// It is not: this is seen instead.
+    Sees(String),
+    /// There is nothing of which anything was expected, so that neither the expectation nor its opposite holds.
+    Nothing(String),
+}
+
+impl From<Verdict> for Finding {
+    fn from(verdict: Verdict) -> Self {
+        verdict.map_or_else(Self::Sees, |()| Self::Holds)
+    }
+}
+
+type Check = dyn Fn(&State) -> Finding + Send + Sync;
 
 /// A statement about the world that holds in a state or not. It says itself what it expects, and what it sees where it
 /// does not hold.
@@ -22,6 +38,14 @@ pub struct Expectation {
 impl Expectation {
     /// A statement `description` ("pods of web: all running") that `check` decides.
     pub fn new(description: impl Into<String>, check: impl Fn(&State) -> Verdict + Send + Sync + 'static) -> Self {
+        Self::of_selected(description, move |state| check(state).into())
+    }
+
+    /// A statement about selected things, which `check` also finds to be about nothing.
+    pub(super) fn of_selected(
+        description: impl Into<String>,
+        check: impl Fn(&State) -> Finding + Send + Sync + 'static,
+    ) -> Self {
         Self { description: description.into(), check: Arc::new(check) }
     }
 
@@ -36,25 +60,39 @@ impl Expectation {
     /// # Errors
     /// What is seen instead.
     pub fn evaluate(&self, state: &State) -> Verdict {
-        (self.check)(state)
+        match (self.check)(state) {
+            Finding::Holds => Ok(()),
+            Finding::Sees(seen) | Finding::Nothing(seen) => Err(seen),
+        }
     }
 
-    /// The opposite: it does not hold.
+    /// It also holds where there is nothing of which anything was expected. Without this
+    /// `node_claims().of_pool("p").none_with_condition("Drifted")` wants a node claim that could have drifted.
+    pub fn even_if_none(self) -> Self {
+        Self::of_selected(format!("{}, if there are any", self.description), move |state| match (self.check)(state) {
+            Finding::Nothing(_) => Finding::Holds,
+            finding => finding,
+        })
+    }
+
+    /// The opposite: it does not hold. Of nothing neither it nor its opposite holds.
     #[allow(clippy::should_implement_trait)]
     pub fn not(self) -> Self {
-        Self::new(format!("not: {}", self.description), move |state| match self.evaluate(state) {
-            Ok(()) => Err(format!("it holds: {}", self.description)),
-            Err(_) => Ok(()),
+        Self::of_selected(format!("not: {}", self.description), move |state| match (self.check)(state) {
+            Finding::Holds => Finding::Sees(format!("it holds: {}", self.description)),
+            Finding::Sees(_) => Finding::Holds,
+            nothing => nothing,
         })
     }
 
     /// Both at once, in the same state.
     pub fn and(self, other: Self) -> Self {
-        Self::new(format!("{}, and {}", self.description, other.description), move |state| {
-            match (self.evaluate(state), other.evaluate(state)) {
-                (Ok(()), Ok(())) => Ok(()),
-                (Err(seen), Ok(())) | (Ok(()), Err(seen)) => Err(seen),
-                (Err(one), Err(two)) => Err(format!("{one}; {two}")),
+        use Finding::{Holds, Nothing, Sees};
+        Self::of_selected(format!("{}, and {}", self.description, other.description), move |state| {
+            match ((self.check)(state), (other.check)(state)) {
+                (Holds, finding) | (finding, Holds) => finding,
+                (Nothing(one), Nothing(two)) => Nothing(format!("{one}; {two}")),
+                (Sees(one) | Nothing(one), Sees(two) | Nothing(two)) => Sees(format!("{one}; {two}")),
             }
         })
     }
@@ -102,5 +140,27 @@ pub(crate) fn listed(names: &[String]) -> String {
         0 => "none".to_owned(),
         count if count <= SHOWN => format!("{count}: {}", names.join(", ")),
         count => format!("{count}: {}, …", names[..SHOWN].join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_nothing() -> Expectation {
+        Expectation::of_selected("all green", |_| Finding::Nothing("there is none".to_owned()))
+    }
+
+    #[test]
+    fn what_is_about_nothing_holds_only_where_that_is_said() {
+        let state = State::default();
+        let (yes, no) = (Expectation::new("yes", |_| Ok(())), Expectation::new("no", |_| Err("no".to_owned())));
+        assert_eq!(of_nothing().evaluate(&state).unwrap_err(), "there is none");
+        assert_eq!(of_nothing().not().evaluate(&state).unwrap_err(), "there is none");
+        assert_eq!(of_nothing().and(yes.clone()).not().evaluate(&state).unwrap_err(), "there is none");
+        assert_eq!(of_nothing().even_if_none().evaluate(&state), Ok(()));
+        assert_eq!(of_nothing().and(yes).even_if_none().evaluate(&state), Ok(()));
+        assert_eq!(of_nothing().and(no.clone()).even_if_none().evaluate(&state).unwrap_err(), "there is none; no");
+        assert_eq!(no.even_if_none().evaluate(&state).unwrap_err(), "no");
     }
 }

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::expectation::{Expectation, listed};
+use super::expectation::{Expectation, Verdict};
 use super::node::NodeSelection;
-use super::state::{has_label, name};
+use super::state::has_label;
 
 impl NodeSelection {
     /// At least one exists, and each carries this label with this value.
@@ -28,26 +28,26 @@ impl NodeSelection {
     /// At least one exists, and each carries a taint of this key.
     pub fn all_tainted(self, key: &str) -> Expectation {
         let key = key.to_owned();
-        self.each(&format!("tainted {key}"), move |_, node| {
-            if has_taint(node, &key) { Ok(()) } else { Err(format!("has the taints {}", node["spec"]["taints"])) }
-        })
+        self.each(&format!("tainted {key}"), move |_, node| tainted(node, &key))
     }
 
     /// At least one of them carries a taint of this key.
     pub fn any_tainted(self, key: &str) -> Expectation {
         let key = key.to_owned();
-        Expectation::new(format!("{self}: one tainted {key}"), move |state| {
-            if self.of(state).any(|node| has_taint(node, &key)) {
-                return Ok(());
-            }
-            let names: Vec<_> = self.of(state).map(|node| name(node).to_owned()).collect();
-            Err(format!("none of these nodes: {}", listed(&names)))
-        })
+        self.one_is(&format!("tainted {key}"), move |_, node| tainted(node, &key))
+    }
+
+    /// At least one exists, and none carries a taint of this key.
+    pub fn none_tainted(self, key: &str) -> Expectation {
+        let (what, key) = (format!("tainted {key}"), key.to_owned());
+        self.none_is(&what, move |_, node| tainted(node, &key).is_ok().then(|| node["spec"]["taints"].to_string()))
     }
 }
 
-fn has_taint(node: &Value, key: &str) -> bool {
-    node["spec"]["taints"].as_array().is_some_and(|taints| taints.iter().any(|taint| taint["key"] == key))
+fn tainted(node: &Value, key: &str) -> Verdict {
+    let taints = &node["spec"]["taints"];
+    let has = taints.as_array().is_some_and(|taints| taints.iter().any(|taint| taint["key"] == key));
+    if has { Ok(()) } else { Err(format!("has the taints {taints}")) }
 }
 
 #[cfg(test)]
@@ -68,7 +68,10 @@ mod tests {
             assert!(expectation.evaluate(&state_of(&[marked.clone(), plain.clone()])).is_err());
             assert!(expectation.evaluate(&state_of(&[])).is_err());
         }
-        assert_eq!(nodes().any_tainted("t").evaluate(&state_of(&[marked, plain.clone()])), Ok(()));
-        assert!(nodes().any_tainted("t").evaluate(&state_of(&[plain])).is_err());
+        assert_eq!(nodes().any_tainted("t").evaluate(&state_of(&[marked.clone(), plain.clone()])), Ok(()));
+        assert!(nodes().any_tainted("t").evaluate(&state_of(std::slice::from_ref(&plain))).is_err());
+        assert_eq!(nodes().none_tainted("t").evaluate(&state_of(std::slice::from_ref(&plain))), Ok(()));
+        let seen = nodes().none_tainted("t").evaluate(&state_of(&[marked, plain])).unwrap_err();
+        assert!(seen.starts_with("tainted t: 1: a ([{"), "{seen}");
     }
 }

@@ -1,5 +1,6 @@
 //! What is expected of pods.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -8,28 +9,52 @@ use serde_json::Value;
 use super::expectation::{Expectation, Quantity, listed};
 use super::kind::Kind;
 use super::node::NodeSelection;
+use super::selection::{Selection, Subject};
 use super::state::{State, condition, is_deleting, is_true, name};
 
 /// The pods labelled `app=<app>`.
-#[must_use]
 pub fn pods(app: &str) -> PodSelection {
-    PodSelection { app: app.to_owned() }
+    Selection::new(Pods { app: app.to_owned() })
+}
+
+/// The pods of one workload.
+#[derive(Debug, Clone)]
+pub struct Pods {
+    app: String,
 }
 
 /// Pods of one workload.
-#[derive(Debug, Clone)]
-pub struct PodSelection {
-    app: String,
+pub type PodSelection = Selection<Pods>;
+
+impl Subject for Pods {
+    type Item = Value;
+
+    const ONE: &'static str = "pod";
+
+    fn all<'a>(&'a self, state: &'a State) -> impl Iterator<Item = &'a Value> {
+        state.objects(Kind::Pod).filter(|pod| pod["metadata"]["labels"]["app"] == self.app.as_str())
+    }
+
+    fn label(pod: &Value) -> String {
+        situation(pod)
+    }
+}
+
+impl fmt::Display for Pods {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "pods of {}", self.app)
+    }
 }
 
 impl PodSelection {
     /// As many pods as the deployment wants are Running and Ready, and no other is left over.
     pub fn all_running(self) -> Expectation {
-        Expectation::new(format!("pods of {}: all running", self.app), move |state| {
+        Expectation::new(format!("{self}: all running"), move |state| {
+            let app = &self.subject().app;
             let Some(wanted) =
-                state.object(Kind::Deployment, &self.app).and_then(|object| object["spec"]["replicas"].as_u64())
+                state.object(Kind::Deployment, app).and_then(|object| object["spec"]["replicas"].as_u64())
             else {
-                return Err(format!("no deployment {} has been seen", self.app));
+                return Err(format!("no deployment {app} has been seen"));
             };
             let pods: Vec<_> = self.of(state).filter(|pod| !is_deleting(pod)).collect();
             let running = pods.iter().filter(|pod| is_ready(pod)).count();
@@ -53,7 +78,7 @@ impl PodSelection {
 
     /// So many pods wait for a node.
     pub fn pending(self, number: usize) -> Expectation {
-        Expectation::new(format!("pods of {}: exactly {number} pending", self.app), move |state| {
+        Expectation::new(format!("{self}: exactly {number} pending"), move |state| {
             let pending: Vec<_> =
                 self.of(state).filter(|pod| pod["spec"]["nodeName"].is_null()).map(situation).collect();
             if pending.len() == number { Ok(()) } else { Err(format!("pending: {}", listed(&pending))) }
@@ -66,39 +91,24 @@ impl PodSelection {
     /// Where the range is none.
     pub fn all_in_range(self, range: &str) -> Expectation {
         let wanted: IpNet = range.parse().expect("a range is written as 10.244.0.0/16");
-        Expectation::new(format!("pods of {}: all in {wanted}", self.app), move |state| {
-            let pods: Vec<_> = self.of(state).filter(|pod| !is_deleting(pod)).collect();
-            let inside = |pod: &Value| {
-                let address = pod["status"]["podIP"].as_str().and_then(|text| text.parse::<IpAddr>().ok());
-                address.is_some_and(|address| wanted.contains(&address))
-            };
-            let outside: Vec<_> = pods
-                .iter()
-                .filter(|pod| !inside(pod))
-                .map(|pod| format!("{} has {}", name(pod), pod["status"]["podIP"]))
-                .collect();
-            match (pods.is_empty(), outside.is_empty()) {
-                (true, _) => Err("there is no such pod".to_owned()),
-                (false, true) => Ok(()),
-                (false, false) => Err(listed(&outside)),
-            }
+        let (said, staying) = (format!("in {wanted}"), self.narrowed("", |_, pod| !is_deleting(pod)));
+        staying.each(&said, move |_, pod| {
+            let address = &pod["status"]["podIP"];
+            let inside =
+                address.as_str().and_then(|text| text.parse::<IpAddr>().ok()).is_some_and(|ip| wanted.contains(&ip));
+            if inside { Ok(()) } else { Err(format!("has {address}")) }
         })
     }
 
     /// At least one is bound to a node, and each that is, is bound to one of these.
     pub fn all_on(self, nodes: NodeSelection) -> Expectation {
-        Expectation::new(format!("pods of {}: all on {nodes}", self.app), move |state| {
-            let names: Vec<_> = nodes.of(state).map(name).collect();
-            let bound: Vec<_> = self.of(state).filter(|pod| pod["spec"]["nodeName"].is_string()).collect();
-            let elsewhere: Vec<_> = bound
-                .iter()
-                .filter(|pod| pod["spec"]["nodeName"].as_str().is_none_or(|node| !names.contains(&node)))
-                .map(|pod| situation(pod))
-                .collect();
-            match (bound.is_empty(), elsewhere.is_empty()) {
-                (true, _) => Err("no pod is bound to a node".to_owned()),
-                (false, true) => Ok(()),
-                (false, false) => Err(format!("elsewhere: {}", listed(&elsewhere))),
+        let (said, bound) =
+            (format!("on {nodes}"), self.narrowed("bound to a node", |_, pod| pod["spec"]["nodeName"].is_string()));
+        bound.each(&said, move |state, pod| {
+            if nodes.of(state).any(|node| pod["spec"]["nodeName"] == name(node)) {
+                Ok(())
+            } else {
+                Err("is elsewhere".to_owned())
             }
         })
     }
@@ -106,7 +116,7 @@ impl PodSelection {
     /// Exactly these (by name) are there and not on their way out.
     pub fn kept(self, names: &[String]) -> Expectation {
         let names = names.to_vec();
-        Expectation::new(format!("pods of {}: the same {} kept", self.app, names.len()), move |state| {
+        Expectation::new(format!("{self}: the same {} kept", names.len()), move |state| {
             let there: Vec<_> =
                 self.of(state).filter(|pod| !is_deleting(pod)).map(|pod| name(pod).to_owned()).collect();
             let same = there.len() == names.len() && names.iter().all(|name| there.contains(name));
@@ -115,7 +125,7 @@ impl PodSelection {
     }
 
     fn ready(self, quantity: Quantity) -> Expectation {
-        Expectation::new(format!("pods of {}: {quantity} running", self.app), move |state| {
+        Expectation::new(format!("{self}: {quantity} running"), move |state| {
             let ready = self.of(state).filter(|pod| !is_deleting(pod) && is_ready(pod)).count();
             if quantity.holds(ready) {
                 return Ok(());
@@ -123,11 +133,6 @@ impl PodSelection {
             let all: Vec<_> = self.of(state).map(situation).collect();
             Err(format!("{ready} running; all pods: {}", listed(&all)))
         })
-    }
-
-    fn of<'a>(&self, state: &'a State) -> impl Iterator<Item = &'a Value> + use<'a> {
-        let app = self.app.clone();
-        state.objects(Kind::Pod).filter(move |pod| pod["metadata"]["labels"]["app"] == app.as_str())
     }
 }
 

@@ -1,144 +1,123 @@
 //! What is expected of the requests that reached Azure.
 
+use std::fmt;
+
 use fake_arm::events::LedgerEntry;
 
-use super::expectation::{Expectation, Quantity, listed};
+use super::selection::{Selection, Subject};
 use super::state::State;
 use super::waiting::Mark;
-use crate::azure::PrincipalId;
+use crate::azure::{PrincipalId, lies_within};
 
 /// Requests of this operation, in the language of role definitions: `Microsoft.Network/networkInterfaces/write`.
-#[must_use]
 pub fn requests(operation: &str) -> RequestSelection {
-    RequestSelection::of(What::Operation(operation.to_owned()))
+    let wanted = operation.to_owned();
+    all_requests().narrowed(operation, move |_, entry| entry.operation.eq_ignore_ascii_case(&wanted))
 }
 
 /// Requests for access tokens of managed identities.
-#[must_use]
 pub fn token_requests() -> RequestSelection {
-    RequestSelection::of(What::Token)
+    all_requests().narrowed("for tokens", |_, entry| entry.path.ends_with("/token"))
 }
 
 /// All requests to Azure.
-#[must_use]
 pub fn all_requests() -> RequestSelection {
-    RequestSelection::of(What::Anything)
+    Selection::new(Requests { since: 0 })
 }
 
+/// The requests to Azure after a record of the history.
 #[derive(Debug, Clone)]
-enum What {
-    Operation(String),
-    Token,
-    Anything,
-}
-
-/// Requests, narrowed down.
-#[derive(Debug, Clone)]
-pub struct RequestSelection {
-    what: What,
-    status: Option<u16>,
-    resource: Option<String>,
-    principal: Option<PrincipalId>,
-    agent: Option<String>,
+pub struct Requests {
     since: usize,
 }
 
-impl RequestSelection {
-    fn of(what: What) -> Self {
-        Self { what, status: None, resource: None, principal: None, agent: None, since: 0 }
+/// Requests, all or those of which something was said.
+pub type RequestSelection = Selection<Requests>;
+
+impl Subject for Requests {
+    type Item = LedgerEntry;
+
+    const ONE: &'static str = "request";
+
+    fn all<'a>(&'a self, state: &'a State) -> impl Iterator<Item = &'a LedgerEntry> {
+        state.requests().filter(|(position, _)| *position > self.since).map(|(_, entry)| entry)
     }
 
-    /// About the resource with this id, or below it.
-    #[must_use]
-    pub fn about(mut self, id: &str) -> Self {
-        self.resource = Some(id.to_ascii_lowercase());
-        self
+    fn label(entry: &LedgerEntry) -> String {
+        format!("{} {} {}", entry.method, entry.path, entry.status)
+    }
+}
+
+impl fmt::Display for Requests {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("requests")
+    }
+}
+
+impl RequestSelection {
+    /// About the resource with this id, or below it, segment by segment and letter case aside, as ARM reads ids.
+    pub fn about(self, id: &str) -> Self {
+        let wanted = id.to_owned();
+        self.narrowed(format!("about {id}"), move |_, entry| lies_within(&entry.resource_id, &wanted))
     }
 
     /// Sent by this principal.
-    #[must_use]
-    pub fn by(mut self, principal: impl Into<PrincipalId>) -> Self {
-        self.principal = Some(principal.into());
-        self
+    pub fn by(self, principal: impl Into<PrincipalId>) -> Self {
+        let principal = principal.into();
+        self.narrowed(format!("by {principal}"), move |_, entry| sent_by(entry, &principal))
     }
 
     /// Sent with a `User-Agent` that holds this text, `karpenter-aks/v1.7.1` for example.
-    #[must_use]
-    pub fn from_agent(mut self, agent: &str) -> Self {
-        self.agent = Some(agent.to_owned());
-        self
+    pub fn from_agent(self, agent: &str) -> Self {
+        let wanted = agent.to_owned();
+        self.narrowed(format!("from {agent}"), move |_, entry| entry.user_agent.contains(&wanted))
     }
 
     /// Answered with this status.
-    #[must_use]
-    pub fn answered(mut self, status: u16) -> Self {
-        self.status = Some(status);
-        self
+    pub fn answered(self, status: u16) -> Self {
+        self.narrowed(format!("answered with {status}"), move |_, entry| entry.status == status)
     }
 
     /// Those after a moment.
-    #[must_use]
-    pub fn since(mut self, mark: &Mark) -> Self {
-        self.since = mark.position();
-        self
-    }
-
-    /// None was sent.
-    pub fn none(self) -> Expectation {
-        self.quantity(Quantity::Exactly(0))
-    }
-
-    /// At least one was sent.
-    pub fn any(self) -> Expectation {
-        self.quantity(Quantity::AtLeast(1))
-    }
-
-    /// At least so many were sent.
-    pub fn at_least(self, number: usize) -> Expectation {
-        self.quantity(Quantity::AtLeast(number))
-    }
-
-    /// At most so many were sent.
-    pub fn at_most(self, number: usize) -> Expectation {
-        self.quantity(Quantity::AtMost(number))
-    }
-
-    fn quantity(self, quantity: Quantity) -> Expectation {
-        let about = self.resource.as_ref().map(|id| format!(" about {id}")).unwrap_or_default();
-        let what = match &self.what {
-            What::Operation(operation) => format!("requests {operation}"),
-            What::Token => "requests for tokens".to_owned(),
-            What::Anything => "requests".to_owned(),
-        };
-        let by = self.principal.as_ref().map(|principal| format!(" by {principal}")).unwrap_or_default();
-        let agent = self.agent.as_ref().map(|agent| format!(" from {agent}")).unwrap_or_default();
-        let status = self.status.map(|status| format!(" answered with {status}")).unwrap_or_default();
-        Expectation::new(format!("{what}{about}{by}{agent}{status}: {quantity}"), move |state| {
-            let found: Vec<_> =
-                self.matching(state).map(|entry| format!("{} {} {}", entry.method, entry.path, entry.status)).collect();
-            if quantity.holds(found.len()) { Ok(()) } else { Err(listed(&found)) }
-        })
-    }
-
-    fn matching<'a>(&'a self, state: &'a State) -> impl Iterator<Item = &'a LedgerEntry> {
-        state.requests().filter(|(position, _)| *position > self.since).map(|(_, entry)| entry).filter(|entry| {
-            let meant = match &self.what {
-                What::Operation(operation) => entry.operation.eq_ignore_ascii_case(operation),
-                What::Token => entry.path.ends_with("/token"),
-                What::Anything => true,
-            };
-            meant
-                && self.status.is_none_or(|status| entry.status == status)
-                && self.principal.as_ref().is_none_or(|wanted| sent_by(entry, wanted))
-                && self.agent.as_ref().is_none_or(|agent| entry.user_agent.contains(agent.as_str()))
-                && self
-                    .resource
-                    .as_ref()
-                    .is_none_or(|wanted| entry.resource_id.to_ascii_lowercase().starts_with(wanted.as_str()))
-        })
+    pub fn since(self, mark: &Mark) -> Self {
+        self.of_subject(|requests| Requests { since: requests.since.max(mark.position()) })
     }
 }
 
 fn sent_by(entry: &LedgerEntry, principal: &PrincipalId) -> bool {
     entry.principal.is_some_and(|sender| sender.to_string().eq_ignore_ascii_case(principal.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::expect::state::tests::state_of_requests;
+
+    const SUBNETS: &str = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/v/subnets";
+
+    #[test]
+    fn a_request_about_a_resource_is_not_about_one_whose_name_begins_alike() {
+        let state = state_of_requests(&[
+            ("Microsoft.Network/virtualNetworks/subnets/read", &format!("{SUBNETS}/custom-subnet2")),
+            ("Microsoft.Network/virtualNetworks/subnets/read", &format!("{SUBNETS}/Custom-Subnet")),
+            ("Microsoft.Network/virtualNetworks/subnets/join/action", &format!("{SUBNETS}/custom-subnet/x/y")),
+        ]);
+        let about = |id: &str| all_requests().about(id);
+        assert_eq!(about(&format!("{SUBNETS}/custom-subnet")).at_most(2).evaluate(&state), Ok(()));
+        assert_eq!(about(&format!("{SUBNETS}/custom-subnet")).at_least(2).evaluate(&state), Ok(()));
+        assert_eq!(about(&format!("{SUBNETS}/custom")).none().evaluate(&state), Ok(()));
+        assert_eq!(
+            about("/subscriptions/s/resourcegroups/G/providers/microsoft.network").at_least(3).evaluate(&state),
+            Ok(())
+        );
+    }
+
+    #[test]
+    fn a_second_condition_on_requests_holds_beside_the_first() {
+        let state = state_of_requests(&[("Microsoft.Network/virtualNetworks/subnets/read", &format!("{SUBNETS}/a"))]);
+        let about =
+            |one: &str, two: &str| all_requests().about(&format!("{SUBNETS}{one}")).about(&format!("{SUBNETS}{two}"));
+        assert_eq!(about("", "/a").any().evaluate(&state), Ok(()));
+        assert_eq!(about("/b", "/a").none().evaluate(&state), Ok(()));
+    }
 }

@@ -141,6 +141,11 @@ pub(crate) fn name(object: &Value) -> &str {
     object["metadata"]["name"].as_str().unwrap_or("?")
 }
 
+/// A time as Kubernetes writes it.
+pub(super) fn moment(value: &Value) -> Option<Timestamp> {
+    value.as_str()?.parse().ok()
+}
+
 /// Whether the object is on its way out.
 pub(crate) fn is_deleting(object: &Value) -> bool {
     object["metadata"]["deletionTimestamp"].is_string()
@@ -162,6 +167,24 @@ pub(crate) mod tests {
             let kind = object["kind"].as_str().expect("a kind").to_owned();
             let event = Event::Kube { kind, change: Change::Applied, object: Arc::new(object.clone()) };
             let at = Timestamp::UNIX_EPOCH;
+            state.apply(&Arc::new(Record { sequence: index as u64 + 1, at, wall: at, event }));
+        }
+        state
+    }
+
+    /// A state in which these requests, by operation and resource id, were let through.
+    pub(crate) fn state_of_requests(requests: &[(&str, &str)]) -> State {
+        let mut state = State::default();
+        for (index, (operation, resource_id)) in requests.iter().enumerate() {
+            let at = Timestamp::UNIX_EPOCH;
+            let entry = serde_json::from_value(serde_json::json!({
+                "sequence": index + 1, "at": at, "latency": { "secs": 0, "nanos": 0 }, "method": "GET",
+                "path": resource_id, "query": "", "operation": operation, "resourceId": resource_id, "principal": null,
+                "userAgent": "", "status": 200, "errorCode": null, "errorMessage": null, "requestBody": null,
+                "requestId": "00000000-0000-0000-0000-000000000000", "unknownRoute": false,
+            }));
+            let what = ArmEvent::Request(Arc::new(entry.expect("an entry of the ledger")));
+            let event = Event::Azure { what };
             state.apply(&Arc::new(Record { sequence: index as u64 + 1, at, wall: at, event }));
         }
         state

@@ -32,7 +32,7 @@ async fn a_killed_provisioner_leaves_no_half_of_a_replacement(#[future(awt)] lab
     let replaced = nodes().of_pool("p").count(1).and(nodes().of_pool("p").all_of_size(&[D2]));
     cluster.expect(replaced).within(minutes(10)).await?;
     cluster.expect(pods("web").all_running()).within(minutes(2)).await?;
-    cluster.expect(nodes().any_tainted(DISRUPTED).not()).now()?;
+    cluster.expect(nodes().none_tainted(DISRUPTED)).now()?;
     cluster.expect(node_claims().of_pool("p").at_most(2).and(vms().at_most(2))).at_every_instant_since(&mark)?;
     cluster.expect(as_many_resources_as_nodes(1)).within(minutes(2)).await
 }

@@ -47,7 +47,7 @@ async fn a_pod_that_comes_in_between_keeps_its_node(#[future(awt)] lab: Lab) -> 
     small(&cluster, "late").await?;
 
     cluster.expect(node_claims().of_pool("p").kept(&before)).throughout(A_WHOLE_ROUND).await?;
-    cluster.expect(nodes().any_tainted(DISRUPTED).not()).at_every_instant_since(&mark)?;
+    cluster.expect(nodes().none_tainted(DISRUPTED)).at_every_instant_since(&mark)?;
     cluster.expect(pods("late").all_running()).now()?;
 
     // The control: idle and left alone, the same node goes.
@@ -73,7 +73,7 @@ async fn a_replacement_without_room_leaves_the_old_node(
 
     cluster.expect(nodes().of_pool("p").any_tainted(DISRUPTED)).within(minutes(2)).await?;
     cluster.expect(requests(VM_WRITE).since(&mark).any()).within(minutes(2)).await?;
-    let as_it_was = nodes().any_tainted(DISRUPTED).not().and(node_claims().of_pool("p").kept(&before));
+    let as_it_was = nodes().none_tainted(DISRUPTED).and(node_claims().of_pool("p").kept(&before));
     cluster.expect(as_it_was.and(node_claims().of_pool("p").count(1))).within(minutes(12)).await?;
     cluster.expect(node_claims().of_pool("p").at_most(2)).at_every_instant_since(&mark)?;
     cluster.expect(pods("web").kept(&names)).at_every_instant_since(&mark)?;
@@ -96,7 +96,7 @@ async fn a_replacement_that_never_registers_leaves_the_old_node(#[future(awt)] l
 
     let under_way = nodes().of_pool("p").any_tainted(DISRUPTED).and(vms().count(2));
     cluster.expect(under_way).within(minutes(2)).await?;
-    let as_it_was = nodes().any_tainted(DISRUPTED).not().and(node_claims().of_pool("p").kept(&before));
+    let as_it_was = nodes().none_tainted(DISRUPTED).and(node_claims().of_pool("p").kept(&before));
     cluster.expect(as_it_was.and(vms().count(1))).within(minutes(17)).await?;
     cluster.expect(pods("web").kept(&names)).at_every_instant_since(&mark)?;
 
@@ -190,7 +190,7 @@ async fn a_node_that_is_not_ready_uses_the_budget_up(#[future(awt)] lab: Lab) ->
     // The control: it was the node that was not Ready.
     lab.azure().client().post(&format!("{machine}/start"), COMPUTE, &json!({})).await?;
     cluster
-        .expect(nodes().named(&down).all_ready().and(nodes().named(&down).any_tainted(SHUTDOWN).not()))
+        .expect(nodes().named(&down).all_ready().and(nodes().named(&down).none_tainted(SHUTDOWN)))
         .within(minutes(3))
         .await?;
     cluster.expect(nodes().of_pool("p").count(1).and(nodes().named(&down).count(1))).within(minutes(5)).await

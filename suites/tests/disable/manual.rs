@@ -63,7 +63,7 @@ async fn a_machine_that_cannot_be_deleted_stands_against_it(#[future(awt)] lab: 
     let group = format!("/resourceGroups/{}", cluster.node_resource_group());
     let machines = format!("/subscriptions/{}{group}", lab.azure().subscription_id());
     for role in lab.azure().roles_of(cluster.identity()).await? {
-        if role.id().to_ascii_lowercase().contains(&group.to_ascii_lowercase()) {
+        if lies_within(role.id(), &machines) {
             role.revoke().await?;
         }
     }

@@ -117,7 +117,7 @@ async fn a_change_in_the_template_replaces_the_nodes(#[future(awt)] lab: Lab, #[
         Template::Label => cluster.expect(all.all_labelled(KEY, "1")).now(),
         Template::Annotation => cluster.expect(all.all_annotated(KEY, "1")).now(),
         Template::Taint => cluster.expect(all.all_tainted(KEY)).now(),
-        Template::StartupTaint => cluster.expect(all.any_tainted(KEY).not()).now(),
+        Template::StartupTaint => cluster.expect(all.none_tainted(KEY)).now(),
     }
 }
 
@@ -160,17 +160,10 @@ async fn requirements_drift_only_where_they_are_violated(#[future(awt)] lab: Lab
 
 /// No node claim is Drifted for another reason than this.
 fn drifted_otherwise(reason: &'static str) -> Expectation {
-    Expectation::new(format!("no node claim Drifted but for {reason}"), move |state| {
-        for claim in state.objects(Kind::NodeClaim) {
-            let conditions = claim["status"]["conditions"].as_array().into_iter().flatten();
-            for drift in conditions.filter(|condition| condition["type"] == "Drifted" && condition["status"] == "True")
-            {
-                if drift["reason"] != reason {
-                    return Err(format!("{} for {}", claim["metadata"]["name"], drift["reason"]));
-                }
-            }
-        }
-        Ok(())
+    node_claims().none_is(&format!("Drifted but for {reason}"), move |_, claim| {
+        let mut conditions = claim["status"]["conditions"].as_array().into_iter().flatten();
+        let drift = conditions.find(|condition| condition["type"] == "Drifted" && condition["status"] == "True")?;
+        (drift["reason"] != reason).then(|| drift["reason"].to_string())
     })
 }
 

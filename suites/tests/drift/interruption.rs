@@ -73,7 +73,7 @@ async fn a_killed_provisioner_finishes_what_it_began(#[future(awt)] lab: Lab, #[
     lab.restart_provisioner(&cluster).await?;
 
     replaced(&lab, &cluster, "p", &before, &mark).await?;
-    cluster.expect(nodes().any_tainted(DISRUPTED).not()).now()?;
+    cluster.expect(nodes().none_tainted(DISRUPTED)).now()?;
     cluster.expect(node_claims().of_pool("p").at_most(2).and(vms().at_most(2))).at_every_instant_since(&mark)
 }
 

@@ -144,9 +144,10 @@ async fn what_cannot_be_read_has_not_drifted(#[future(awt)] lab: Lab) -> Outcome
     let before = full_nodes(&cluster, "p", 2).await?;
     let mark = cluster.mark();
 
-    let group = format!("/resourceGroups/{}", cluster.node_resource_group()).to_ascii_lowercase();
+    let subscription = lab.azure().subscription_id();
+    let group = format!("/subscriptions/{subscription}/resourceGroups/{}", cluster.node_resource_group());
     let roles = lab.azure().roles_of(cluster.identity()).await?;
-    let of_nodes: Vec<_> = roles.iter().filter(|role| role.id().to_ascii_lowercase().contains(&group)).collect();
+    let of_nodes: Vec<_> = roles.iter().filter(|role| lies_within(role.id(), &group)).collect();
     lab.verify("the identity has roles on the node resource group", false, of_nodes.is_empty())?;
     for role in of_nodes {
         role.revoke().await?;
