@@ -24,6 +24,7 @@ pub mod process;
 pub mod provisioner;
 pub mod report;
 pub mod runner;
+pub mod source;
 #[cfg(test)]
 mod test_support;
 

@@ -81,7 +81,7 @@ pub(super) async fn coverage(args: CoverageArgs) -> Result<u8> {
     let runs = args
         .artefacts
         .unwrap_or_else(|| workspace.map_or_else(|_| PathBuf::from("artefacts"), |found| found.target.join("catnap")));
-    let named = scenarios.iter().map(|scenario| (scenario.id.to_string(), scenario.doc.as_deref()));
+    let named = scenarios.iter().map(|scenario| (scenario.id.to_string(), Some(scenario.doc())));
     let with = told(&parts);
     let last = last_results(&runs, &parts);
     if last.is_empty() {

@@ -349,9 +349,9 @@ fn show_list(scenarios: &[Scenario], palette: Palette) {
     let people = out.is_terminal();
     for (at, scenario) in scenarios.iter().enumerate() {
         // The cases of one function share what is said of it; a person need not read it below each.
-        let follower = scenarios.get(at + 1).filter(|next| people && next.doc == scenario.doc);
-        let doc = if follower.is_some() { "" } else { scenario.doc.as_deref().unwrap_or_default() };
-        let written = match (people, doc) {
+        let follower = scenarios.get(at + 1).filter(|next| people && next.sentence() == scenario.sentence());
+        let doc = if follower.is_some() { String::new() } else { scenario.sentence() };
+        let written = match (people, doc.as_str()) {
             (_, "") => writeln!(out, "{}", scenario.id),
             (true, doc) => writeln!(out, "{}\n    {}", scenario.id, palette.faint(doc)),
             (false, doc) => writeln!(out, "{}\t{doc}", scenario.id),

@@ -129,8 +129,11 @@ fn rank(result: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::coverage::Enforcer;
+    use crate::source::SuiteSource;
 
     fn claims(ids: &[&str], reasons: &[&str]) -> Claims {
         let claim = |id: &&str| Claim {
@@ -179,48 +182,28 @@ mod tests {
         assert_eq!(coverage.problems, ["s::one names AA-10, which is no claim of suites/claims.yaml"]);
     }
 
-    /// Held against the sources, because the suites are not built for this test. Each suite is a file or a folder.
+    /// Held against the sources, because the suites are not built for this test.
     #[test]
     fn every_claim_has_a_scenario_or_a_reason() {
-        let suites = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../suites/tests");
-        let mut scenarios = Vec::new();
-        for suite in std::fs::read_dir(suites).unwrap().flatten() {
-            let name = suite.path().file_stem().unwrap().to_string_lossy().into_owned();
-            let source = if suite.path().is_dir() { suite.path().join("main.rs") } else { suite.path() };
-            let docs = crate::runner::docs::of_suite(&source);
-            scenarios.extend(docs.into_iter().map(|(function, doc)| (format!("{name}::{function}"), doc)));
-        }
+        let scenarios: Vec<_> = SuiteSource::all_of_this_build()
+            .into_iter()
+            .flat_map(|(suite, source)| {
+                source.scenarios.into_iter().map(move |(name, source)| (format!("{suite}::{name}"), source.doc))
+            })
+            .collect();
         let named = scenarios.iter().map(|(name, doc)| (name.clone(), Some(doc.as_str())));
         let coverage = Coverage::of(&Claims::of_this_build().unwrap(), named, &BTreeMap::new());
         assert!(coverage.problems.is_empty(), "{}", coverage.problems.join("\n"));
     }
 
-    /// The text of all files below a folder whose names end in `.rs`.
-    fn sources(folder: &std::path::Path) -> String {
-        let mut text = String::new();
-        for entry in std::fs::read_dir(folder).unwrap().flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                text += &sources(&path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                text += &std::fs::read_to_string(path).unwrap();
-            }
-        }
-        text
-    }
-
     #[test]
     fn every_known_fault_is_told_of_and_shown() {
-        let suites = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../suites");
-        let text = sources(&suites.join("tests"));
-        let shown: BTreeSet<&str> = text
-            .split(".known_fault(")
-            .skip(1)
-            .filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next())
-            .collect();
-        let findings = std::fs::read_to_string(suites.join("FINDINGS.md")).unwrap();
-        let told: BTreeSet<&str> =
-            findings.lines().filter_map(|line| line.strip_prefix("## `")?.split('`').next()).collect();
+        let shown: BTreeSet<String> =
+            SuiteSource::all_of_this_build().into_values().flat_map(|suite| suite.known_faults).collect();
+        let findings = Path::new(env!("CARGO_MANIFEST_DIR")).join("../suites/FINDINGS.md");
+        let findings = std::fs::read_to_string(findings).unwrap();
+        let told = findings.lines().filter_map(|line| line.strip_prefix("## `")?.split('`').next());
+        let told: BTreeSet<String> = told.map(str::to_owned).collect();
         assert_eq!(shown, told, "scenarios (left) and suites/FINDINGS.md (right)");
     }
 

@@ -128,6 +128,7 @@ mod tests {
     fn report(second: i64, version: &str, verdict: Verdict) -> ScenarioReport {
         ScenarioReport {
             id: ScenarioId::new("drift", "a"),
+            place: None,
             verdict,
             started: Timestamp::from_second(second).unwrap(),
             took: Duration::ZERO,

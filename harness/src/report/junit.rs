@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::scenario::{ScenarioId, ScenarioReport, Verdict};
+use crate::source::SourcePlace;
 
 /// Azure Pipelines refuses longer names.
 const LONGEST_NAME: usize = 512;
@@ -80,7 +81,10 @@ fn render(report: &ScenarioReport, hostname: &str, root: &Path) -> String {
     case.set_classname(report.id.suite());
     case.set_timestamp(started);
     case.set_time(report.took);
-    case.extra.insert("file".into(), report.id.source_file().into());
+    if let Some(SourcePlace { file, line }) = &report.place {
+        case.extra.insert("file".into(), clean(&file.to_string_lossy()).into());
+        case.extra.insert("line".into(), line.to_string().into());
+    }
     if let Verdict::Passed { assertions } = report.verdict {
         case.set_assertions(assertions);
     }
@@ -190,6 +194,7 @@ fn shortened(text: &str, longest: usize) -> String {
 mod tests {
     use super::*;
     use crate::report::{Costs, Facts};
+    use crate::source::SuiteSource;
     use proptest::prelude::*;
 
     fn report(verdict: Verdict) -> ScenarioReport {
@@ -199,6 +204,7 @@ mod tests {
         facts.set("karpenter-azure", "1.7.1");
         ScenarioReport {
             id: ScenarioId::new("custom_vnet", "fallback::case_1_default"),
+            place: Some(SourcePlace { file: "suites/tests/custom_vnet/main.rs".into(), line: 42 }),
             verdict,
             started: "2026-11-21T06:33:00.25Z".parse().unwrap(),
             took: Duration::from_millis(12_340),
@@ -260,7 +266,8 @@ mod tests {
         let case = &suite.test_cases[0];
         assert_eq!(case.classname.as_ref().unwrap().as_str(), "custom_vnet");
         assert_eq!(case.name.as_str(), "fallback::case_1_default");
-        assert_eq!(case.extra.get("file").unwrap().as_str(), "suites/tests/custom_vnet.rs");
+        assert_eq!(case.extra.get("file").unwrap().as_str(), "suites/tests/custom_vnet/main.rs");
+        assert_eq!(case.extra.get("line").unwrap().as_str(), "42");
         assert_eq!(case.time, Some(Duration::from_millis(12_340)));
         let TestCaseStatus::NonSuccess { kind, message, description, .. } = &case.status else { panic!("{case:?}") };
         assert_eq!(*kind, NonSuccessKind::Failure);
@@ -306,6 +313,30 @@ mod tests {
         std::fs::write(&file, "").unwrap();
         let error = write(&report(Verdict::Passed { assertions: 1 }), &file.join("junit")).unwrap_err().to_string();
         assert!(error.contains("file/junit/TEST-custom_vnet") && error.contains("folder"), "{error}");
+    }
+
+    /// Where the name of the suite was taken for that of its file, eleven of sixteen suites led nowhere.
+    #[test]
+    fn every_scenario_of_every_suite_is_where_its_file_says() {
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let mut scenarios = 0;
+        for (suite, source) in SuiteSource::all_of_this_build() {
+            assert!(!source.scenarios.is_empty(), "{suite} has no scenario");
+            for (name, source) in source.scenarios {
+                let mut report = report(Verdict::Passed { assertions: 1 });
+                (report.id, report.place) = (ScenarioId::new(&suite, &name), Some(source.place));
+                let junit = Report::deserialize_from_str(&render(&report, "agent-1", Path::new("/"))).unwrap();
+                let extra = &junit.test_suites[0].test_cases[0].extra;
+                let file = workspace.join(extra.get("file").unwrap().as_str());
+                let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+                let line: usize = extra.get("line").unwrap().as_str().parse().unwrap();
+                let function = format!("fn {}(", name.rsplit("::").next().unwrap());
+                let found = text.lines().nth(line - 1).unwrap();
+                assert!(found.contains(&function), "{}:{line}: {found}", file.display());
+                scenarios += 1;
+            }
+        }
+        assert!(scenarios > 200, "{scenarios}");
     }
 
     proptest! {

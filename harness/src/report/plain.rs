@@ -87,6 +87,7 @@ mod tests {
         plain.show(RunEvent::Told(&id, &Line::Step { text: "unseen".into() }));
         let mut report = ScenarioReport {
             id: id.clone(),
+            place: None,
             verdict: Verdict::Passed { assertions: 1 },
             started: jiff::Timestamp::UNIX_EPOCH,
             took: Duration::from_millis(12_300),

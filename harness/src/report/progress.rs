@@ -14,6 +14,7 @@ use super::environment;
 use super::junit;
 use super::repeat::repeat_command;
 use super::scenario::{Facts, ScenarioId, ScenarioReport, Verdict};
+use crate::source::{SourcePlace, SuiteSource};
 
 /// One thing that a scenario tells while it works. Written as one line of JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +72,7 @@ struct Inner {
 #[derive(Debug)]
 struct Alone {
     id: ScenarioId,
+    place: Option<SourcePlace>,
     directory: PathBuf,
     started: Timestamp,
     clock: Instant,
@@ -133,7 +135,9 @@ impl ProgressWriter {
             facts.set("seed", seed);
         }
         let told = Mutex::new(Told { facts, ..Told::default() });
-        let alone = Alone { id, directory, started: Timestamp::now(), clock: Instant::now(), told };
+        let place =
+            SuiteSource::of_this_build(id.suite()).and_then(|suite| Some(suite.scenario(id.name())?.place.clone()));
+        let alone = Alone { id, place, directory, started: Timestamp::now(), clock: Instant::now(), told };
         Self(Arc::new(Inner { file: None, alone: Some(alone) }))
     }
 
@@ -206,6 +210,7 @@ impl Alone {
             Line::Verdict { is } => {
                 let report = ScenarioReport {
                     id: self.id.clone(),
+                    place: self.place.clone(),
                     verdict: is.clone(),
                     started: self.started,
                     took: self.clock.elapsed(),

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::cost::Costs;
+use crate::source::SourcePlace;
 
 /// The name of a scenario: the suite (a test binary) and the test in it. Written `suite::name`, where the name may
 /// hold further `::` (modules, rstest cases).
@@ -52,12 +53,6 @@ impl ScenarioId {
             text.replace("::", ".").replace(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '-' | '.'), ".")
         };
         format!("{}.{}", plain(&self.suite), plain(&self.name))
-    }
-
-    /// The file the scenario stands in, relative to the workspace.
-    #[must_use]
-    pub fn source_file(&self) -> String {
-        format!("suites/tests/{}.rs", self.suite)
     }
 
     /// The scenario that the calling test is, where no runner told: the suite from the executable's name, the name
@@ -171,6 +166,8 @@ impl Facts {
 pub struct ScenarioReport {
     /// Which one.
     pub id: ScenarioId,
+    /// Where its source is, where that is known.
+    pub place: Option<SourcePlace>,
     /// What became of it.
     pub verdict: Verdict,
     /// When it started, by the wall clock.
@@ -200,7 +197,6 @@ mod tests {
         assert_eq!(id.name(), "fallback::case_1_default");
         assert_eq!(id.to_string(), "custom_vnet::fallback::case_1_default");
         assert_eq!(id.file_stem(), "custom_vnet.fallback.case_1_default");
-        assert_eq!(id.source_file(), "suites/tests/custom_vnet.rs");
     }
 
     #[test]

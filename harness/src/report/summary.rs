@@ -262,6 +262,7 @@ mod tests {
     fn report(name: &str, seconds: u64, verdict: Verdict) -> ScenarioReport {
         ScenarioReport {
             id: ScenarioId::new("custom_vnet", name),
+            place: None,
             verdict,
             started: jiff::Timestamp::UNIX_EPOCH,
             took: Duration::from_secs(seconds),

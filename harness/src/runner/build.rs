@@ -2,9 +2,9 @@
 
 use workspace::{CargoError, Workspace};
 
-use super::docs;
 use super::error::RunnerError;
 use super::suites::Suite;
+use crate::source::SuiteSource;
 
 /// Builds every suite of the workspace; `said` is told each line that cargo says meanwhile. cargo and its compilers end
 /// with us, however we end, and when the future is dropped.
@@ -21,8 +21,12 @@ pub async fn build(workspace: &Workspace, said: impl FnMut(&str)) -> Result<Vec<
         }
     })?;
     let suite = |built: workspace::Built| {
-        let docs = docs::of_suite(&built.source);
-        Suite { docs, ..Suite::new(built.name, built.executable) }
+        // A scenario of which nothing is known can be run all the same.
+        let source = SuiteSource::read(&built.source, &workspace.root).unwrap_or_else(|error| {
+            tracing::warn!("{error}");
+            SuiteSource::default()
+        });
+        Suite { source, ..Suite::new(built.name, built.executable) }
     };
     Ok(built.into_iter().map(suite).collect())
 }

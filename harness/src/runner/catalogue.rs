@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
-use super::docs;
 use super::error::RunnerError;
 use super::suites::Suite;
 use crate::report::ScenarioId;
+use crate::source::ScenarioSource;
 use workspace::variables_of_cargo_run;
 
 /// A list that takes longer comes from something that is no libtest binary.
@@ -21,12 +21,26 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Scenario {
     /// Its name.
     pub id: ScenarioId,
-    /// The first sentence of its doc comment, where it is known.
-    pub doc: Option<String>,
+    /// What its source says of it, where that is known.
+    pub source: Option<ScenarioSource>,
     /// Whether its suite marks it with `#[ignore]`.
     pub ignored: bool,
     /// The test binary that holds it.
     pub executable: PathBuf,
+}
+
+impl Scenario {
+    /// Its doc comment; empty where there is none, or it is not known.
+    #[must_use]
+    pub fn doc(&self) -> &str {
+        self.source.as_ref().map_or("", |source| &source.doc)
+    }
+
+    /// The first sentence of its doc comment; empty where there is none.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        self.source.as_ref().and_then(ScenarioSource::sentence).unwrap_or_default()
+    }
 }
 
 /// Every scenario of `suites`, in the order of the suites and, within one, of names.
@@ -39,7 +53,7 @@ pub async fn list(suites: &[Suite]) -> Result<Vec<Scenario>, RunnerError> {
         let names = ask(&suite.executable, &[]).await?;
         let ignored: BTreeSet<String> = ask(&suite.executable, &["--ignored"]).await?.into_iter().collect();
         scenarios.extend(names.into_iter().map(|name| Scenario {
-            doc: docs::lookup(&suite.docs, &name).map(str::to_owned),
+            source: suite.source.scenario(&name).cloned(),
             ignored: ignored.contains(&name),
             id: ScenarioId::new(&suite.name, name),
             executable: suite.executable.clone(),

@@ -3,7 +3,6 @@
 
 mod build;
 mod catalogue;
-pub(crate) mod docs;
 mod error;
 mod folder;
 mod jobs;

@@ -165,7 +165,7 @@ mod tests {
     fn scenarios(names: &[&str]) -> Vec<Scenario> {
         let scenario = |name: &&str| Scenario {
             id: ScenarioId::new("drift", *name),
-            doc: None,
+            source: None,
             ignored: false,
             executable: "/suite".into(),
         };

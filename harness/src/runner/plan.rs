@@ -127,6 +127,7 @@ impl Plan {
         facts.set("seed", self.seed.to_string());
         ScenarioReport {
             id: scenario.id.clone(),
+            place: scenario.source.as_ref().map(|source| source.place.clone()),
             verdict: Verdict::Skipped { reason: "its suite marks it with #[ignore]".to_owned() },
             started: Timestamp::now(),
             took: Duration::ZERO,

@@ -69,13 +69,14 @@ pub(super) async fn run(
     attachments.extend(listener.attachments.into_iter().map(|path| folder.join(path)));
     attachments.retain(|path| path.exists());
     attachments.dedup();
-    let claims = claims_of(scenario.doc.as_deref().unwrap_or_default()).join(", ");
+    let claims = claims_of(scenario.doc()).join(", ");
     if !claims.is_empty() {
         listener.facts.set("claims", claims);
     }
     ScenarioReport {
         repeat: plan.repeat_command(&scenario.id),
         id: scenario.id,
+        place: scenario.source.map(|source| source.place),
         verdict,
         started,
         took: clock.elapsed(),

@@ -79,7 +79,7 @@ mod tests {
         ["custom_vnet::a_subnet_is_used", "custom_vnet::a_subnet_is_used_again", "drift::image", "zones::no_drift_here"]
             .map(|name| Scenario {
                 id: name.parse::<ScenarioId>().unwrap(),
-                doc: None,
+                source: None,
                 ignored: false,
                 executable: "/suite".into(),
             })

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use super::docs::Docs;
 use super::error::RunnerError;
+use crate::source::SuiteSource;
 
-/// What the scenarios' docs are kept under, so that they are at hand where the source is not.
-const DOCS: &str = "docs.json";
+/// What the source says of scenarios is kept under this name, so that it is at hand where the source is not.
+const SOURCES: &str = "sources.json";
 
 /// A test binary that holds scenarios.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,14 +17,14 @@ pub struct Suite {
     pub name: String,
     /// The test binary.
     pub executable: PathBuf,
-    pub(super) docs: Docs,
+    pub(super) source: SuiteSource,
 }
 
 impl Suite {
     /// The suite `name` in the test binary `executable`.
     #[must_use]
     pub fn new(name: impl Into<String>, executable: impl Into<PathBuf>) -> Self {
-        Self { name: name.into(), executable: executable.into(), docs: Docs::new() }
+        Self { name: name.into(), executable: executable.into(), source: SuiteSource::default() }
     }
 }
 
@@ -60,7 +60,7 @@ impl SuiteFolder {
     /// When it cannot be read or holds none.
     pub fn open(&self) -> Result<Vec<Suite>, RunnerError> {
         let failed = |cause| RunnerError::SuiteFolder { folder: self.path.clone(), cause };
-        let mut docs: BTreeMap<String, Docs> = std::fs::read(self.path.join(DOCS))
+        let mut sources: BTreeMap<String, SuiteSource> = std::fs::read(self.path.join(SOURCES))
             .ok()
             .and_then(|bytes| serde_json::from_slice(&bytes).ok())
             .unwrap_or_default();
@@ -69,8 +69,8 @@ impl SuiteFolder {
             let path = entry.map_err(failed)?.path();
             let Some(name) = path.file_name().and_then(|name| name.to_str()).map(str::to_owned) else { continue };
             if !name.contains('.') && is_executable(&path) {
-                let docs = docs.remove(&name).unwrap_or_default();
-                suites.push(Suite { name, executable: path, docs });
+                let source = sources.remove(&name).unwrap_or_default();
+                suites.push(Suite { name, executable: path, source });
             }
         }
         if suites.is_empty() {
@@ -104,10 +104,11 @@ impl SuiteFolder {
             std::fs::rename(&new, &executable)?;
             installed.push(Suite { executable, ..suite.clone() });
         }
-        let docs: BTreeMap<&str, &Docs> = built.iter().map(|suite| (suite.name.as_str(), &suite.docs)).collect();
-        let new = making.path().join(DOCS);
-        std::fs::write(&new, serde_json::to_vec_pretty(&docs).map_err(std::io::Error::from)?)?;
-        std::fs::rename(&new, self.path.join(DOCS))?;
+        let sources: BTreeMap<&str, &SuiteSource> =
+            built.iter().map(|suite| (suite.name.as_str(), &suite.source)).collect();
+        let new = making.path().join(SOURCES);
+        std::fs::write(&new, serde_json::to_vec_pretty(&sources).map_err(std::io::Error::from)?)?;
+        std::fs::rename(&new, self.path.join(SOURCES))?;
 
         for entry in std::fs::read_dir(&self.path)? {
             let path = entry?.path();
@@ -131,6 +132,7 @@ pub(crate) fn is_executable(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::{ScenarioSource, SourcePlace};
 
     fn executable(folder: &Path, name: &str) -> PathBuf {
         let path = folder.join(name);
@@ -140,10 +142,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_installed_is_found_again_with_its_docs_and_nothing_else() {
+    fn what_is_installed_is_found_again_with_what_its_source_says_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
         let mut drift = Suite::new("drift", executable(folder.path(), "drift-0123"));
-        drift.docs.insert("a".into(), "Says something".into());
+        let place = SourcePlace { file: "suites/tests/drift.rs".into(), line: 7 };
+        drift.source.scenarios.insert("a".into(), ScenarioSource { doc: "Says something".into(), place });
         let gone = Suite::new("gone", executable(folder.path(), "gone-0123"));
         let suites = SuiteFolder::at(folder.path().join("catnap-suites"));
 
@@ -151,8 +154,8 @@ mod tests {
         let installed = suites.install(std::slice::from_ref(&drift)).unwrap();
 
         assert_eq!(suites.open().unwrap(), installed);
-        assert_eq!(installed[0].docs, drift.docs);
-        assert_eq!(std::fs::read_dir(suites.path()).unwrap().count(), 2, "drift and docs.json");
+        assert_eq!(installed[0].source, drift.source);
+        assert_eq!(std::fs::read_dir(suites.path()).unwrap().count(), 2, "drift and sources.json");
     }
 
     #[test]

@@ -307,7 +307,7 @@ async fn a_suite_that_is_gone_could_not_run() {
     let plan = Plan {
         scenarios: vec![Scenario {
             id: crate::report::ScenarioId::new("gone", "a"),
-            doc: None,
+            source: None,
             ignored: false,
             executable: "/does/not/exist".into(),
         }],
