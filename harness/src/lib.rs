@@ -8,6 +8,7 @@ pub mod clock;
 pub mod cluster;
 pub mod coverage;
 pub mod expect;
+pub mod format;
 pub mod history;
 pub mod lab;
 pub mod manifest;

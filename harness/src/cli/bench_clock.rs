@@ -11,7 +11,7 @@ use super::parts::{PartsArgs, prepare_components};
 use crate::clock::ClockKind;
 use crate::coverage::results_in;
 use crate::expect::{Failure, hours, minutes, nodes, pods};
-use crate::history::{Record, stretches, what_ended};
+use crate::history::{read, stretches, what_ended};
 use crate::lab::{Cluster, Lab, NodeProvisioning, Settings};
 use crate::manifest::{Named, deployment, node_class, node_pool};
 use crate::process::{ClockError, own_cpu_time, probe_clock};
@@ -240,10 +240,9 @@ fn run(program: &Path, suite: &str, clock: ClockKind, jobs: Option<u16>) -> std:
     }
     let mut went_by = 0.0;
     for scenario in std::fs::read_dir(folder.path()).map_err(|error| error.to_string())?.flatten() {
-        let Ok(history) = std::fs::read_to_string(scenario.path().join("history.jsonl")) else { continue };
-        let moment = |line: Option<&str>| serde_json::from_str::<Record>(line?).ok().map(|record| record.at);
-        if let (Some(first), Some(last)) = (moment(history.lines().next()), moment(history.lines().next_back())) {
-            went_by += last.duration_since(first).as_secs_f64();
+        let Ok(history) = read(&scenario.path().join("history.jsonl")) else { continue };
+        if let [first, .., last] = &history[..] {
+            went_by += last.at.duration_since(first.at).as_secs_f64();
         }
     }
     let results = results_in(folder.path()).into_iter().map(|last| (last.scenario, last.result)).collect();

@@ -10,7 +10,7 @@ mod unseen;
 pub use event::{BootStage, Change, Event, Record};
 pub use file::{ReadError, read};
 pub use moves::{Stretch, stretches, what_ended};
-pub use timeline::timeline;
+pub use timeline::{Teller, TimelineEntry, entries, timeline};
 pub(crate) use unseen::Unseen;
 
 use std::fs::File;
@@ -45,12 +45,16 @@ struct Log {
 
 impl History {
     /// An empty history that takes cluster time from `clock` and, where `file` is given, writes each record there as
-    /// one line of JSON as it comes.
+    /// one line of JSON as it comes, behind a first line with the version of the format.
     ///
     /// # Errors
-    /// When the file cannot be created.
+    /// When the file cannot be created or written.
     pub fn new(clock: LabClock, file: Option<&Path>) -> std::io::Result<Self> {
-        let file = file.map(File::create).transpose()?.map(BufWriter::new);
+        let mut file = file.map(File::create).transpose()?.map(BufWriter::new);
+        if let Some(file) = &mut file {
+            file::write_header(&mut *file)?;
+            file.flush()?;
+        }
         Ok(Self(Arc::new(Inner {
             clock,
             records: Mutex::new(Log { records: Vec::new(), file }),
