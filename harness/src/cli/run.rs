@@ -14,7 +14,10 @@ use super::interrupt::Interrupts;
 use super::parts::{MatrixArgs, prepare_components};
 use crate::clock::ClockKind;
 use crate::cluster::embedded::{Lender, Listening};
-use crate::report::{Display, Live, Palette, Plain, Summary, Tally, quoted, runner_command};
+use crate::coverage::Results;
+use crate::report::{
+    JunitFiles, Keeper, Live, Palette, Plain, Reporter, Reporters, Summary, Tally, quoted, runner_command,
+};
 use crate::runner::{
     Order, Outcome, Plan, RunFolder, RunnerError, Scenario, Suite, SuiteFolder, build, default_jobs, list,
     make_writable, select,
@@ -131,7 +134,7 @@ pub(super) async fn run(args: RunArgs) -> Result<u8> {
     let several = plans.len() > 1;
     let mut tallies: Vec<(String, Tally)> = Vec::new();
     let mut code = 0;
-    for Labelled { label, mut plan, above } in plans {
+    for Labelled { label, mut plan, junit, above } in plans {
         // Also the combination before this one tells how long scenarios take.
         let whole = above.as_ref().map_or(plan.folder.path(), |above| above.path());
         plan.scenarios = order.of(plan.scenarios, whole.parent().unwrap_or(whole), &plan.facts);
@@ -139,7 +142,7 @@ pub(super) async fn run(args: RunArgs) -> Result<u8> {
             // The one who reads may have gone; the status still tells how it went.
             let _ = writeln!(std::io::stdout(), "\n{}\n", palette.heading(&label));
         }
-        let (outcome, text) = one_run(plan, &interrupts, palette).await?;
+        let (outcome, text) = one_run(plan, junit, &interrupts, palette).await?;
         let _ = std::io::stdout().write_all(text.as_bytes());
         tallies.push((label, Tally::of(outcome.reports.iter().map(|report| &report.verdict))));
         code = worse(code, outcome.exit_code());
@@ -159,20 +162,37 @@ fn worse(one: u8, other: u8) -> u8 {
     if one == 1 || other == 1 { 1 } else { one.max(other) }
 }
 
-/// Runs one plan; what it came to, and what is told of that.
-async fn one_run(mut plan: Plan, interrupts: &Interrupts, palette: Palette) -> Result<(Outcome, String)> {
-    let lender = lender(&plan)?;
-    plan.lender = lender.as_ref().map(|(_, listening)| listening.name().to_owned());
-    // Who borrows from nobody is not to keep for nobody either.
-    plan.fresh_clusters |= plan.lender.is_none();
-    let (seed, artefacts, junit) = (plan.seed, plan.folder.path().to_path_buf(), plan.junit.clone());
-    let mut display: Box<dyn Display> = if std::io::stdout().is_terminal() && std::io::stderr().is_terminal() {
+/// Who tells of a run, those who keep files before the one that shows it.
+fn reporters(plan: &Plan, junit: &Path, palette: Palette) -> Reporters<'static> {
+    let run = plan.folder.path();
+    let display: Box<dyn Reporter> = if std::io::stdout().is_terminal() && std::io::stderr().is_terminal() {
         Box::new(Live::new(palette))
     } else {
         Box::new(Plain::new(std::io::stdout(), palette))
     };
-    let outcome = plan.run(&mut *display, interrupts.stop()).await?;
-    drop(display);
+    Reporters::new(vec![
+        Box::new(JunitFiles::into_folder(junit.to_path_buf())),
+        Box::new(Results::of(run)),
+        Box::new(Keeper::of(run)),
+        display,
+    ])
+}
+
+/// Runs one plan, with JUnit files in the folder `junit`; what it came to, and what is told of that.
+async fn one_run(
+    mut plan: Plan,
+    junit: PathBuf,
+    interrupts: &Interrupts,
+    palette: Palette,
+) -> Result<(Outcome, String)> {
+    let lender = lender(&plan)?;
+    plan.lender = lender.as_ref().map(|(_, listening)| listening.name().to_owned());
+    // Who borrows from nobody is not to keep for nobody either.
+    plan.fresh_clusters |= plan.lender.is_none();
+    let (seed, artefacts) = (plan.seed, plan.folder.path().to_path_buf());
+    make_writable(&junit)?;
+    let reporters = reporters(&plan, &junit, palette);
+    let outcome = plan.run(reporters, interrupts.stop()).await?;
     let clusters = match lender {
         Some((lender, _listening)) => Some(lender.close().await),
         None => None,
@@ -233,6 +253,8 @@ fn side_by_side(tallies: &[(String, Tally)], palette: Palette) -> String {
 struct Labelled {
     label: String,
     plan: Plan,
+    /// Where JUnit files go.
+    junit: PathBuf,
     above: Option<Arc<RunFolder>>,
 }
 
@@ -307,13 +329,13 @@ async fn prepare(args: RunArgs) -> Result<Option<(Vec<Labelled>, Palette)>> {
             lender: None,
             timeout: args.timeout,
             grace: GRACE,
-            junit: junit.unwrap_or_else(|| folder.path().join("junit")),
             folder,
             facts,
             command: format!("{} run", runner_command()),
             options,
         };
-        plans.push(Labelled { label, plan, above: above.clone() });
+        let junit = junit.unwrap_or_else(|| plan.folder.path().join("junit"));
+        plans.push(Labelled { label, plan, junit, above: above.clone() });
     }
     Ok(Some((plans, palette)))
 }

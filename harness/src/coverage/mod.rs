@@ -8,5 +8,5 @@ mod results;
 
 pub use claim::{Claim, Claims, ClaimsError, Enforcer, claims_of};
 pub use matrix::{Coverage, Row};
-pub use results::{LastResult, last_results, record_result};
+pub use results::{LastResult, Results, last_results};
 pub(crate) use results::{last_started, results_in};

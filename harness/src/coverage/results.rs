@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::report::{Costs, Facts, ScenarioReport, Seconds, Verdict};
+use crate::report::{Costs, Facts, Reporter, RunEvent, ScenarioReport, Seconds, Untold, Verdict};
 
 /// Name of the file in a run's folder.
 const FILE: &str = "results.jsonl";
@@ -45,11 +45,34 @@ impl LastResult {
     }
 }
 
+/// Keeps what becomes of the scenarios of a run, for those who ask later.
+#[derive(Debug)]
+pub struct Results {
+    folder: PathBuf,
+}
+
+impl Results {
+    /// Keeps it in the run's folder.
+    #[must_use]
+    pub fn of(folder: &Path) -> Self {
+        Self { folder: folder.to_path_buf() }
+    }
+}
+
+impl Reporter for Results {
+    fn hear(&mut self, event: &RunEvent) -> Result<(), Untold> {
+        if let RunEvent::Finished { report } = event
+            && let Err(error) = record_result(&self.folder, report)
+        {
+            // The run itself tells it anyway.
+            tracing::debug!(%error, "the result is not in the run's list");
+        }
+        Ok(())
+    }
+}
+
 /// Appends what became of a scenario to the run's results.
-///
-/// # Errors
-/// When the file cannot be written.
-pub fn record_result(run: &Path, report: &ScenarioReport) -> std::io::Result<()> {
+fn record_result(run: &Path, report: &ScenarioReport) -> std::io::Result<()> {
     let result = LastResult {
         scenario: report.id.to_string(),
         result: word(&report.verdict).to_owned(),

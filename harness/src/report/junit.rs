@@ -1,7 +1,6 @@
 //! JUnit: one file per scenario, written as it ends, in the subset that Jenkins, GitLab, Azure Pipelines and the
 //! GitHub reporters read alike. What some of them drop (properties) stands in `system-out` as well.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,7 +8,9 @@ use chrono::{DateTime, FixedOffset, Utc};
 use jiff::Timestamp;
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
+use super::event::{Reporter, RunEvent, Untold};
 use super::scenario::{ScenarioId, ScenarioReport, Verdict};
+use super::whole_file::write_whole;
 use crate::source::SourcePlace;
 
 /// Azure Pipelines refuses longer names.
@@ -38,24 +39,40 @@ pub fn file_name(id: &ScenarioId) -> String {
 pub fn write(report: &ScenarioReport, directory: &Path) -> Result<PathBuf, JunitError> {
     let path = directory.join(file_name(&report.id));
     let text = render(report, &hostname(), &attachment_root());
-    let written = std::fs::create_dir_all(directory).and_then(|()| {
-        // A CI system may collect files at any moment: under its name there is only ever a whole one.
-        let mut file = tempfile::Builder::new().prefix(".junit-").suffix(".part").tempfile_in(directory)?;
-        file.write_all(text.as_bytes())?;
-        make_readable(file.as_file())?;
-        file.persist(&path)?;
-        Ok(())
-    });
-    match written {
+    match write_whole(&path, text.as_bytes()) {
         Ok(()) => Ok(path),
         Err(cause) => Err(JunitError { path, cause }),
     }
 }
 
-/// Temporary files are for their owner alone; a report is for the CI agent too, which may be somebody else.
-fn make_readable(file: &std::fs::File) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(std::fs::Permissions::from_mode(0o644))
+/// Writes a JUnit file for each scenario of a run as it ends.
+#[derive(Debug)]
+pub struct JunitFiles {
+    directory: PathBuf,
+}
+
+impl JunitFiles {
+    /// Writes them into `directory`.
+    #[must_use]
+    pub fn into_folder(directory: PathBuf) -> Self {
+        Self { directory }
+    }
+}
+
+impl Reporter for JunitFiles {
+    fn hear(&mut self, event: &RunEvent) -> Result<(), Untold> {
+        match event {
+            RunEvent::Planned { plan } => {
+                for scenario in &plan.scenarios {
+                    // A file of an earlier run must not speak for a scenario that this one does not get to.
+                    let _ = std::fs::remove_file(self.directory.join(file_name(scenario)));
+                }
+            }
+            RunEvent::Finished { report } => drop(write(report, &self.directory)?),
+            RunEvent::Started { .. } | RunEvent::Told { .. } | RunEvent::Notice { .. } | RunEvent::Ended { .. } => {}
+        }
+        Ok(())
+    }
 }
 
 fn hostname() -> String {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use console::Term;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::event::{Display, RunEvent};
+use super::event::{Reporter, RunEvent, Untold};
 use super::palette::Palette;
 use super::plain;
 use super::progress::Line;
@@ -87,20 +87,20 @@ impl Live {
     }
 }
 
-impl Display for Live {
-    fn show(&mut self, event: RunEvent<'_>) {
+impl Reporter for Live {
+    fn hear(&mut self, event: &RunEvent) -> Result<(), Untold> {
         match event {
-            RunEvent::Planned { scenarios, jobs, seed, .. } => {
-                self.scenarios = scenarios;
-                self.scroll(&plain::planned(scenarios, jobs, seed));
-                let total = self.screen.add(ProgressBar::new(scenarios as u64));
+            RunEvent::Planned { plan } => {
+                self.scenarios = plan.scenarios.len();
+                self.scroll(&plain::planned(plan));
+                let total = self.screen.add(ProgressBar::new(self.scenarios as u64));
                 total.set_style(style("{elapsed:>5} [{bar:30}] {pos}/{len} {msg}").progress_chars("=> "));
                 total.enable_steady_tick(TICK);
                 self.total = Some(total);
             }
-            RunEvent::Started(id) => self.start(id),
-            RunEvent::Told(id, line) => self.told(id, line),
-            RunEvent::Finished(report) => {
+            RunEvent::Started { scenario } => self.start(scenario),
+            RunEvent::Told { scenario, told } => self.told(scenario, told),
+            RunEvent::Finished { report } => {
                 if let Some(running) = self.running.remove(&report.id) {
                     running.bar.finish_and_clear();
                     self.screen.remove(&running.bar);
@@ -111,8 +111,8 @@ impl Display for Live {
                     total.set_position(self.finished as u64);
                 }
             }
-            RunEvent::Notice(text) => self.scroll(text),
-            RunEvent::Ended => {
+            RunEvent::Notice { text } => self.scroll(text),
+            RunEvent::Ended { .. } => {
                 for (_, running) in self.running.drain() {
                     running.bar.finish_and_clear();
                 }
@@ -121,6 +121,7 @@ impl Display for Live {
                 }
             }
         }
+        Ok(())
     }
 }
 

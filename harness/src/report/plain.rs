@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::event::{Display, RunEvent};
+use super::event::{Reporter, RunEvent, RunPlan, Untold};
 use super::palette::{Palette, elapsed};
 use super::scenario::ScenarioReport;
 use super::summary::first_line;
@@ -31,26 +31,30 @@ impl<W: Write + Send> Plain<W> {
     }
 }
 
-impl<W: Write + Send> Display for Plain<W> {
-    fn show(&mut self, event: RunEvent<'_>) {
+impl<W: Write + Send> Reporter for Plain<W> {
+    fn hear(&mut self, event: &RunEvent) -> Result<(), Untold> {
         match event {
-            RunEvent::Planned { scenarios, jobs, seed, .. } => {
-                self.scenarios = scenarios;
-                self.line(&planned(scenarios, jobs, seed));
+            RunEvent::Planned { plan } => {
+                self.scenarios = plan.scenarios.len();
+                self.line(&planned(plan));
             }
-            RunEvent::Started(id) => self.line(&format!("{} {:>17}  {id}", self.palette.faint("start"), "")),
-            RunEvent::Told(..) | RunEvent::Ended => {}
-            RunEvent::Finished(report) => {
+            RunEvent::Started { scenario } => {
+                self.line(&format!("{} {:>17}  {scenario}", self.palette.faint("start"), ""));
+            }
+            RunEvent::Told { .. } | RunEvent::Ended { .. } => {}
+            RunEvent::Finished { report } => {
                 self.finished += 1;
                 let line = finished(self.palette, report, self.finished, self.scenarios);
                 self.line(&line);
             }
-            RunEvent::Notice(text) => self.line(text),
+            RunEvent::Notice { text } => self.line(text),
         }
+        Ok(())
     }
 }
 
-pub(super) fn planned(scenarios: usize, jobs: usize, seed: u64) -> String {
+pub(super) fn planned(plan: &RunPlan) -> String {
+    let (scenarios, RunPlan { jobs, seed, .. }) = (plan.scenarios.len(), plan);
     let s = if scenarios == 1 { "" } else { "s" };
     format!("running {scenarios} scenario{s}, {jobs} at a time, seed {seed}")
 }
@@ -74,7 +78,6 @@ pub(super) fn finished(palette: Palette, report: &ScenarioReport, number: usize,
 mod tests {
     use super::*;
     use crate::report::{Facts, Line, ScenarioId, Verdict};
-    use std::path::Path;
     use std::time::Duration;
 
     #[test]
@@ -82,9 +85,20 @@ mod tests {
         let mut out = Vec::new();
         let mut plain = Plain::new(&mut out, Palette::PLAIN);
         let id = ScenarioId::new("drift", "a");
-        plain.show(RunEvent::Planned { scenarios: 2, jobs: 1, seed: 7, artefacts: Path::new("/a") });
-        plain.show(RunEvent::Started(&id));
-        plain.show(RunEvent::Told(&id, &Line::Step { text: "unseen".into() }));
+        let plan = RunPlan {
+            started: jiff::Timestamp::UNIX_EPOCH,
+            seed: 7,
+            facts: Facts::default(),
+            command: "catnap run".into(),
+            options: Vec::new(),
+            jobs: 1,
+            scenarios: vec![id.clone(), ScenarioId::new("drift", "b")],
+            artefacts: "/a".into(),
+        };
+        let mut hear = |event| plain.hear(&event).unwrap();
+        hear(RunEvent::Planned { plan });
+        hear(RunEvent::Started { scenario: id.clone() });
+        hear(RunEvent::Told { scenario: id.clone(), told: Line::Step { text: "unseen".into() } });
         let mut report = ScenarioReport {
             id: id.clone(),
             place: None,
@@ -97,9 +111,9 @@ mod tests {
             output: String::new(),
             repeat: String::new(),
         };
-        plain.show(RunEvent::Finished(&report));
+        hear(RunEvent::Finished { report: Box::new(report.clone()) });
         report.verdict = Verdict::Failed { message: "no node came\nat all".into(), body: "story".into() };
-        plain.show(RunEvent::Finished(&report));
+        hear(RunEvent::Finished { report: Box::new(report.clone()) });
         insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r"
         running 2 scenarios, 1 at a time, seed 7
         start                    drift::a

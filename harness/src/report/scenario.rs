@@ -6,14 +6,16 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::cost::Costs;
 use crate::source::SourcePlace;
 
 /// The name of a scenario: the suite (a test binary) and the test in it. Written `suite::name`, where the name may
 /// hold further `::` (modules, rstest cases).
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct ScenarioId {
     suite: String,
     name: String,
@@ -74,6 +76,20 @@ impl ScenarioId {
 impl fmt::Display for ScenarioId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}::{}", self.suite, self.name)
+    }
+}
+
+impl From<ScenarioId> for String {
+    fn from(id: ScenarioId) -> Self {
+        id.to_string()
+    }
+}
+
+impl TryFrom<String> for ScenarioId {
+    type Error = ScenarioIdError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
     }
 }
 
@@ -161,18 +177,41 @@ impl Facts {
     }
 }
 
-/// All that is known of a scenario when it has ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// As an object, its members in the order in which they were told.
+impl Serialize for Facts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
+}
+
+impl<'de> Deserialize<'de> for Facts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let members = serde_json::Map::deserialize(deserializer)?;
+        let mut facts = Self::default();
+        for (name, value) in members {
+            let value = value.as_str().ok_or_else(|| D::Error::custom(format!("the fact {name} is no text")))?;
+            facts.set(name, value);
+        }
+        Ok(facts)
+    }
+}
+
+/// All that is known of a scenario when it has ended. As JSON, `verdict` and what belongs to it stand beside the rest, and
+/// `seconds` say how long it took, to the millisecond.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScenarioReport {
     /// Which one.
+    #[serde(rename = "scenario")]
     pub id: ScenarioId,
     /// Where its source is, where that is known.
     pub place: Option<SourcePlace>,
     /// What became of it.
+    #[serde(flatten)]
     pub verdict: Verdict,
     /// When it started, by the wall clock.
     pub started: Timestamp,
     /// How long it took, by the wall clock.
+    #[serde(rename = "seconds", with = "seconds")]
     pub took: Duration,
     /// How it ran.
     pub facts: Facts,
@@ -184,6 +223,23 @@ pub struct ScenarioReport {
     pub output: String,
     /// The command that repeats it with the same seed; empty where nobody knows the seed.
     pub repeat: String,
+}
+
+/// A time as files hold it.
+mod seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::report::Seconds;
+
+    pub(super) fn serialize<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        Seconds(*time).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        Seconds::deserialize(deserializer).map(|Seconds(time)| time)
+    }
 }
 
 #[cfg(test)]

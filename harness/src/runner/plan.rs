@@ -14,8 +14,7 @@ use super::error::RunnerError;
 use super::folder::{RunFolder, make_writable};
 use super::scenario_process::{self, News};
 use crate::clock::ClockKind;
-use crate::coverage::record_result;
-use crate::report::{Display, Facts, RunEvent, ScenarioId, ScenarioReport, Tally, Verdict, junit};
+use crate::report::{Facts, Reporters, RunEvent, RunPlan, ScenarioId, ScenarioReport, Tally, Untold, Verdict};
 
 /// Whether a run is to end before it is done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,8 +61,6 @@ pub struct Plan {
     pub grace: Duration,
     /// Where the run's files go.
     pub folder: RunFolder,
-    /// Where JUnit files go.
-    pub junit: PathBuf,
     /// What is known beforehand of how all scenarios run: component versions.
     pub facts: Facts,
     /// The command that started this run, up to `run`: `cargo run --release -- run`.
@@ -81,8 +78,8 @@ pub struct Outcome {
     pub not_started: usize,
     /// How long it took.
     pub took: Duration,
-    /// The first JUnit file that could not be written.
-    pub junit_trouble: Option<junit::JunitError>,
+    /// The first thing that a reporter could not tell.
+    pub untold: Option<Untold>,
 }
 
 impl Outcome {
@@ -90,7 +87,7 @@ impl Outcome {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match Tally::of(self.reports.iter().map(|report| &report.verdict)).exit_code() {
-            0 if self.not_started > 0 || self.junit_trouble.is_some() => 2,
+            0 if self.not_started > 0 || self.untold.is_some() => 2,
             code => code,
         }
     }
@@ -108,18 +105,27 @@ impl Plan {
         command
     }
 
-    /// Runs all scenarios, or as many as it can before `stop`.
+    /// Runs all scenarios, or as many as it can before `stop`, and tells the reporters what happens.
     ///
     /// # Errors
-    /// When the run's folders cannot be written; then nothing was started.
-    pub async fn run(self, display: &mut dyn Display, stop: watch::Receiver<Stop>) -> Result<Outcome, RunnerError> {
+    /// When the run's folder cannot be written; then nothing was started.
+    pub async fn run(self, reporters: Reporters<'_>, stop: watch::Receiver<Stop>) -> Result<Outcome, RunnerError> {
         make_writable(self.folder.path())?;
-        make_writable(&self.junit)?;
-        for scenario in &self.scenarios {
-            // A file of an earlier run must not speak for a scenario that this one does not get to.
-            let _ = std::fs::remove_file(self.junit.join(junit::file_name(&scenario.id)));
+        Ok(Course::new(Arc::new(self), reporters, stop).go().await)
+    }
+
+    /// What is told of it as it begins.
+    fn told(&self) -> RunPlan {
+        RunPlan {
+            started: Timestamp::now(),
+            seed: self.seed,
+            facts: self.facts.clone(),
+            command: self.command.clone(),
+            options: self.options.clone(),
+            jobs: self.jobs.clamp(1, self.scenarios.len().max(1)),
+            scenarios: self.scenarios.iter().map(|scenario| scenario.id.clone()).collect(),
+            artefacts: self.folder.path().to_path_buf(),
         }
-        Ok(Course::new(Arc::new(self), display, stop).go().await)
     }
 
     fn ignored(&self, scenario: &Scenario) -> ScenarioReport {
@@ -143,43 +149,37 @@ impl Plan {
 /// A run on its way.
 struct Course<'a> {
     plan: Arc<Plan>,
-    display: &'a mut dyn Display,
+    reporters: Reporters<'a>,
     stop: watch::Receiver<Stop>,
     waiting: VecDeque<Scenario>,
     running: JoinSet<ScenarioReport>,
     news: (mpsc::UnboundedSender<News>, mpsc::UnboundedReceiver<News>),
     reports: Vec<ScenarioReport>,
-    junit_trouble: Option<junit::JunitError>,
     /// Scenarios cannot be run here.
     hopeless: bool,
 }
 
 impl<'a> Course<'a> {
-    fn new(plan: Arc<Plan>, display: &'a mut dyn Display, stop: watch::Receiver<Stop>) -> Self {
+    fn new(plan: Arc<Plan>, reporters: Reporters<'a>, stop: watch::Receiver<Stop>) -> Self {
         let waiting = plan.scenarios.iter().cloned().collect();
         let news = mpsc::unbounded_channel();
         let running = JoinSet::new();
-        Self { plan, display, stop, waiting, running, news, reports: Vec::new(), junit_trouble: None, hopeless: false }
+        Self { plan, reporters, stop, waiting, running, news, reports: Vec::new(), hopeless: false }
     }
 
     async fn go(mut self) -> Outcome {
         let clock = Instant::now();
-        self.display.show(RunEvent::Planned {
-            scenarios: self.plan.scenarios.len(),
-            jobs: self.plan.jobs.clamp(1, self.plan.scenarios.len().max(1)),
-            seed: self.plan.seed,
-            artefacts: self.plan.folder.path(),
-        });
+        self.reporters.tell(&RunEvent::Planned { plan: self.plan.told() });
         loop {
             self.fill();
             tokio::select! {
                 // What a scenario told comes before that it ended.
                 biased;
-                Some(news) = self.news.1.recv() => self.pass_on(&news),
+                Some(news) = self.news.1.recv() => self.pass_on(news),
                 ended = self.running.join_next() => match ended {
                     Some(Ok(report)) => {
                         while let Ok(news) = self.news.1.try_recv() {
-                            self.pass_on(&news);
+                            self.pass_on(news);
                         }
                         self.finish(report);
                     }
@@ -188,9 +188,9 @@ impl<'a> Course<'a> {
                 },
             }
         }
-        self.display.show(RunEvent::Ended);
-        let Self { waiting, reports, junit_trouble, .. } = self;
-        Outcome { reports, not_started: waiting.len(), took: clock.elapsed(), junit_trouble }
+        let (took, not_started) = (clock.elapsed(), self.waiting.len());
+        self.reporters.tell(&RunEvent::Ended { at: Timestamp::now(), not_started });
+        Outcome { reports: self.reports, not_started, took, untold: self.reporters.into_untold() }
     }
 
     /// Starts what may start.
@@ -209,29 +209,22 @@ impl<'a> Course<'a> {
         }
     }
 
-    fn pass_on(&mut self, news: &News) {
-        self.display.show(match news {
-            News::Started(id) => RunEvent::Started(id),
-            News::Told(id, line) => RunEvent::Told(id, line),
+    fn pass_on(&mut self, news: News) {
+        self.reporters.tell(&match news {
+            News::Started(scenario) => RunEvent::Started { scenario },
+            News::Told(scenario, told) => RunEvent::Told { scenario, told },
         });
     }
 
     fn finish(&mut self, report: ScenarioReport) {
-        if let Err(error) = junit::write(&report, &self.plan.junit) {
-            self.display.show(RunEvent::Notice(&format!("warning: {error}")));
-            self.junit_trouble.get_or_insert(error);
-        }
-        // For those who ask later what a scenario came to; this run has told it anyway.
-        if let Err(error) = record_result(self.plan.folder.path(), &report) {
-            tracing::debug!(%error, "the result is not in the run's list");
-        }
-        self.display.show(RunEvent::Finished(&report));
+        self.reporters.tell(&RunEvent::Finished { report: Box::new(report.clone()) });
         self.reports.push(report);
         let cannot = |report: &ScenarioReport| matches!(report.verdict, Verdict::CouldNotRun { .. });
         if !self.hopeless && !self.waiting.is_empty() && self.reports.iter().all(cannot) {
             // What the first lacks all lack; nobody wants to read it seventy times.
             self.hopeless = true;
-            self.display.show(RunEvent::Notice("scenarios cannot be run here: no more are started"));
+            let text = "scenarios cannot be run here: no more are started".to_owned();
+            self.reporters.tell(&RunEvent::Notice { text });
         }
     }
 }

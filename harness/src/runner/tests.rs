@@ -9,7 +9,10 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::clock::ClockKind;
-use crate::report::{Display, Facts, Line, RunEvent, ScenarioReport, Seconds, Verdict};
+use crate::coverage::Results;
+use crate::report::{
+    Facts, JunitFiles, Keeper, KeptRun, Line, Reporter, Reporters, RunEvent, ScenarioReport, Seconds, Untold, Verdict,
+};
 
 type Expected = fn(&Verdict) -> bool;
 
@@ -21,21 +24,22 @@ struct Notes {
     stop: Stop,
 }
 
-impl Display for Notes {
-    fn show(&mut self, event: RunEvent<'_>) {
+impl Reporter for Notes {
+    fn hear(&mut self, event: &RunEvent) -> Result<(), Untold> {
         self.lines.push(match event {
-            RunEvent::Planned { scenarios, jobs, .. } => format!("planned {scenarios} by {jobs}"),
-            RunEvent::Started(id) => format!("started {id}"),
-            RunEvent::Told(id, line) => {
-                if let (Line::Step { .. }, Some(sender)) = (line, &self.on_step) {
+            RunEvent::Planned { plan } => format!("planned {} by {}", plan.scenarios.len(), plan.jobs),
+            RunEvent::Started { scenario } => format!("started {scenario}"),
+            RunEvent::Told { scenario, told } => {
+                if let (Line::Step { .. }, Some(sender)) = (told, &self.on_step) {
                     let _ = sender.send(self.stop);
                 }
-                format!("told {id} {}", serde_json::to_string(line).unwrap())
+                format!("told {scenario} {}", serde_json::to_string(told).unwrap())
             }
-            RunEvent::Finished(report) => format!("finished {}", report.id),
-            RunEvent::Notice(text) => format!("notice {text}"),
-            RunEvent::Ended => "ended".to_owned(),
+            RunEvent::Finished { report } => format!("finished {}", report.id),
+            RunEvent::Notice { text } => format!("notice {text}"),
+            RunEvent::Ended { .. } => "ended".to_owned(),
         });
+        Ok(())
     }
 }
 
@@ -81,7 +85,6 @@ impl Trial {
             timeout: self.timeout,
             grace: self.grace,
             folder: RunFolder::at(&self.folder.path().join("run")).unwrap(),
-            junit: self.folder.path().join("junit"),
             facts,
             command: "catnap run".into(),
             labs: Some(2),
@@ -93,7 +96,14 @@ impl Trial {
         if self.notes.stop != Stop::NotYet {
             self.notes.on_step = Some(sender);
         }
-        plan.run(&mut self.notes, stop).await.unwrap()
+        let run = plan.folder.path();
+        let reporters = Reporters::new(vec![
+            Box::new(JunitFiles::into_folder(self.folder.path().join("junit"))),
+            Box::new(Results::of(run)),
+            Box::new(Keeper::of(run)),
+            Box::new(&mut self.notes),
+        ]);
+        plan.run(reporters, stop).await.unwrap()
     }
 
     async fn report_of(&mut self, scenario: &str) -> ScenarioReport {
@@ -127,6 +137,11 @@ async fn a_scenario_that_passes_is_told_from_start_to_end() {
     let junit = std::fs::read_to_string(trial.junit("passes")).unwrap();
     assert!(junit.contains(r#"failures="0""#) && junit.contains("history.jsonl]]"), "{junit}");
     assert!(junit.contains(r#"<property name="core-seconds" value="6.000"/>"#), "{junit}");
+    let kept = KeptRun::read(&trial.folder.path().join("run")).unwrap();
+    assert_eq!((kept.plan.seed, kept.plan.command.as_str(), kept.not_started), (7, "catnap run", 0));
+    assert!(kept.ended.is_some_and(|ended| ended >= kept.plan.started));
+    assert_eq!((&kept.reports[0].verdict, &kept.reports[0].facts), (&report.verdict, &report.facts));
+    assert_eq!(kept.reports[0].attachments, report.attachments);
     // The next run asks for them.
     let results = crate::coverage::results_in(&trial.folder.path().join("run"));
     assert_eq!(results[0].seconds.map(f64::from), Some(f64::from(Seconds(report.took))));
@@ -322,7 +337,6 @@ async fn a_suite_that_is_gone_could_not_run() {
         timeout: trial.timeout,
         grace: trial.grace,
         folder,
-        junit: trial.folder.path().join("junit"),
         facts: Facts::default(),
         command: "catnap run".into(),
         labs: None,
@@ -331,7 +345,7 @@ async fn a_suite_that_is_gone_could_not_run() {
         options: Vec::new(),
     };
     let (_sender, stop) = watch::channel(Stop::NotYet);
-    let outcome = plan.run(&mut trial.notes, stop).await.unwrap();
+    let outcome = plan.run(Reporters::new(vec![Box::new(&mut trial.notes)]), stop).await.unwrap();
     assert_eq!(outcome.exit_code(), 2);
     assert!(outcome.reports[0].verdict.message().contains("/does/not/exist"), "{outcome:?}");
 }
