@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::ClusterSource;
 use crate::clock::ClockKind;
-use crate::report::{environment, repeat_command};
+use crate::report::{ScenarioEnvironment, ScenarioId, repeat_command};
 use crate::runner::default_jobs;
 use components::Versions;
 
@@ -49,51 +49,29 @@ impl Settings {
     /// # Errors
     /// A sentence that names the variable whose value makes no sense.
     pub fn from_env() -> Result<Self, String> {
-        let seed = match var("CATNAP_SEED") {
-            Some(text) => text
-                .parse()
-                .map_err(|_| format!("CATNAP_SEED={text}: a seed is a whole number from 0 to {}", u64::MAX))?,
-            None => rand::random_range(0..1_000_000_000),
-        };
-        let clock = match var("CATNAP_CLOCK") {
-            Some(text) => text.parse().map_err(|error| format!("CATNAP_CLOCK: {error}"))?,
-            None => ClockKind::default(),
-        };
-        let slots = match var("CATNAP_LABS") {
-            Some(text) => text.parse().ok().filter(|&labs| labs > 0).ok_or_else(|| {
-                format!("CATNAP_LABS={text}: give the number of labs that may run at once, at least 1")
-            })?,
-            None => default_jobs(clock),
-        };
-        let patience = match var("CATNAP_PATIENCE") {
-            Some(text) => text
-                .parse::<SignedDuration>()
-                .ok()
-                .and_then(|patience| Duration::try_from(patience).ok())
-                .ok_or_else(|| format!("CATNAP_PATIENCE={text}: give a time such as 90s, 5m or 1h30m"))?,
-            None => PATIENCE,
-        };
-        let fresh = var(environment::FRESH_CLUSTERS).is_some_and(|text| text != "0");
-        let clusters = match var(environment::LENDER) {
-            _ if fresh => ClusterSource::Fresh,
+        ScenarioEnvironment::from_env().map(Self::of).map_err(|error| error.to_string())
+    }
+
+    fn of(told: ScenarioEnvironment) -> Self {
+        let clock = told.clock.unwrap_or_default();
+        let clusters = match told.lender {
+            _ if told.fresh_clusters => ClusterSource::Fresh,
             Some(name) => ClusterSource::Run(name),
             None => ClusterSource::ThisProcess,
         };
-        let (kubernetes, provisioner) = (var("CATNAP_KUBERNETES_VERSION"), var("CATNAP_PROVISIONER_VERSION"));
-        let versions = Versions::chosen(kubernetes.as_deref(), provisioner.as_deref());
-        Ok(Self {
-            scenario: var("CATNAP_SCENARIO").unwrap_or_else(running_test),
-            seed,
-            artefacts: var("CATNAP_ARTEFACTS").map(PathBuf::from),
-            keep: var("CATNAP_KEEP").is_some_and(|text| text != "0"),
-            provisioner: var("CATNAP_PROVISIONER").map(PathBuf::from),
-            versions,
+        Self {
+            scenario: told.scenario.unwrap_or_else(ScenarioId::of_this_test).to_string(),
+            seed: told.seed.unwrap_or_else(|| rand::random_range(0..1_000_000_000)),
+            artefacts: told.artefacts,
+            keep: told.keep,
+            provisioner: told.provisioner,
+            versions: Versions::chosen(told.kubernetes_version.as_deref(), told.provisioner_version.as_deref()),
             clock,
-            patience,
+            patience: told.patience.unwrap_or(PATIENCE),
             begin: None,
             clusters,
-            slots,
-        })
+            slots: told.labs.unwrap_or_else(|| default_jobs(clock)),
+        }
     }
 
     /// The command that runs this scenario again in the same way.
@@ -115,18 +93,42 @@ impl Settings {
     }
 }
 
-fn var(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// `<suite>::<scenario>` of the test that runs on this thread: libtest names its threads after the tests, and cargo its
-/// executables after the suites (`custom_vnet-1a2b3c4d5e6f7890`).
-fn running_test() -> String {
-    let exe = std::env::current_exe().ok();
-    let stem = exe.as_ref().and_then(|exe| exe.file_stem()).and_then(|stem| stem.to_str()).unwrap_or("suite");
-    let suite = match stem.rsplit_once('-') {
-        Some((suite, hash)) if hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) => suite,
-        _ => stem,
-    };
-    format!("{suite}::{}", std::thread::current().name().unwrap_or("scenario"))
+    #[test]
+    fn what_a_runner_tells_is_what_a_lab_is_set_to() {
+        let told = ScenarioEnvironment {
+            scenario: Some(ScenarioId::new("drift", "field::a")),
+            artefacts: Some("/a".into()),
+            seed: Some(7),
+            keep: true,
+            labs: Some(3),
+            provisioner: Some("/bin/karpenter".into()),
+            provisioner_version: Some("v1.6.3".into()),
+            kubernetes_version: Some("1.33.13".into()),
+            clock: Some(ClockKind::Real),
+            patience: Some(Duration::from_secs(60)),
+            lender: Some("catnap/lender/1".into()),
+            ..ScenarioEnvironment::default()
+        };
+        let settings = Settings::of(told.clone());
+        assert_eq!((settings.scenario.as_str(), settings.seed, settings.slots), ("drift::field::a", 7, 3));
+        assert_eq!((settings.artefacts, settings.keep), (told.artefacts.clone(), true));
+        assert_eq!((settings.clock, settings.patience), (ClockKind::Real, Duration::from_secs(60)));
+        assert_eq!((settings.provisioner, settings.versions.provisioner.as_str()), (told.provisioner.clone(), "1.6.3"));
+        assert_eq!(settings.versions.kubernetes, "1.33.13");
+        assert!(matches!(settings.clusters, ClusterSource::Run(name) if name == "catnap/lender/1"));
+        let fresh = Settings::of(ScenarioEnvironment { fresh_clusters: true, ..told });
+        assert!(matches!(fresh.clusters, ClusterSource::Fresh));
+    }
+
+    #[test]
+    fn a_test_that_nobody_told_anything_has_its_own_name_and_the_defaults() {
+        let settings = Settings::of(ScenarioEnvironment::default());
+        assert!(settings.scenario.starts_with("catnap::"), "{}", settings.scenario);
+        assert_eq!((settings.keep, settings.patience, settings.clock), (false, PATIENCE, ClockKind::default()));
+        assert!(matches!(settings.clusters, ClusterSource::ThisProcess));
+    }
 }

@@ -2,8 +2,12 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::SignedDuration;
 
 use super::scenario::ScenarioId;
+use crate::clock::ClockKind;
 
 /// Which scenario the process is: `<suite>::<name>`.
 pub const SCENARIO: &str = "CATNAP_SCENARIO";
@@ -56,9 +60,9 @@ pub struct ScenarioEnvironment {
     /// The version of Kubernetes.
     pub kubernetes_version: Option<String>,
     /// Which clock labs have.
-    pub clock: Option<String>,
+    pub clock: Option<ClockKind>,
     /// For how long a scenario may wait in real time.
-    pub patience: Option<String>,
+    pub patience: Option<Duration>,
     /// Whether each lab makes control planes of its own.
     pub fresh_clusters: bool,
     /// The name under which the run lends control planes.
@@ -69,14 +73,10 @@ pub struct ScenarioEnvironment {
     pub repeat: Option<String>,
 }
 
-/// A variable that cannot be understood.
+/// A variable that cannot be understood: which, what it is set to, and what it may be.
 #[derive(Debug, thiserror::Error)]
-#[error("environment variable {name} is `{value}`: {expected}")]
-pub struct EnvironmentError {
-    name: &'static str,
-    value: String,
-    expected: String,
-}
+#[error("{0}")]
+pub struct EnvironmentError(String);
 
 impl ScenarioEnvironment {
     /// Reads the environment of this process.
@@ -91,58 +91,50 @@ impl ScenarioEnvironment {
         // A variable that is set to nothing is as good as none, as CI systems set them so.
         let lookup = |name: &'static str| lookup(name).filter(|value| !value.is_empty());
         let text = |name: &'static str| {
-            lookup(name).map(|value| {
-                value.into_string().map_err(|value| EnvironmentError {
-                    name,
-                    value: value.to_string_lossy().into_owned(),
-                    expected: "expected text in UTF-8".to_owned(),
-                })
-            })
+            let not_text =
+                |value: OsString| EnvironmentError(format!("{name}={}: give text in UTF-8", value.to_string_lossy()));
+            lookup(name).map(|value| value.into_string().map_err(not_text)).transpose()
         };
         let path = |name: &'static str| lookup(name).map(PathBuf::from);
-        let scenario = text(SCENARIO)
-            .transpose()?
-            .map(|value| {
-                value.parse::<ScenarioId>().map_err(|error| EnvironmentError {
-                    name: SCENARIO,
-                    value,
-                    expected: error.to_string(),
-                })
-            })
-            .transpose()?;
-        let number = |name: &'static str| {
-            text(name)
-                .transpose()?
-                .map(|value| {
-                    value.parse::<u64>().map_err(|_| EnvironmentError {
-                        name,
-                        value,
-                        expected: "expected a whole number from 0 to 18446744073709551615".to_owned(),
-                    })
-                })
-                .transpose()
-        };
+        // As clap reads the variables of switches, so that one word means the same to the command and to a scenario.
         let switch = |name: &'static str| {
             let on = |value: String| {
                 !matches!(value.to_ascii_lowercase().as_str(), "0" | "false" | "no" | "off" | "n" | "f")
             };
-            Ok(text(name).transpose()?.is_some_and(on))
+            Ok(text(name)?.is_some_and(on))
         };
+        let wrong = |name: &str, value: &str, expected: &str| EnvironmentError(format!("{name}={value}: {expected}"));
+        let scenario = text(SCENARIO)?
+            .map(|value| value.parse::<ScenarioId>().map_err(|error| EnvironmentError(format!("{SCENARIO}: {error}"))));
+        let seed = text(SEED)?.map(|value| {
+            let expected = format!("a seed is a whole number from 0 to {}", u64::MAX);
+            value.parse::<u64>().map_err(|_| wrong(SEED, &value, &expected))
+        });
+        let labs = text(LABS)?.map(|value| {
+            let expected = "give the number of labs that may run at once, at least 1";
+            value.parse().ok().filter(|labs| *labs > 0).ok_or_else(|| wrong(LABS, &value, expected))
+        });
+        let clock = text(CLOCK)?
+            .map(|value| value.parse::<ClockKind>().map_err(|error| EnvironmentError(format!("{CLOCK}: {error}"))));
+        let patience = text(PATIENCE)?.map(|value| {
+            let time = value.parse::<SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok());
+            time.ok_or_else(|| wrong(PATIENCE, &value, "give a time such as 90s, 5m or 1h30m"))
+        });
         Ok(Self {
-            scenario,
+            scenario: scenario.transpose()?,
             artefacts: path(ARTEFACTS),
-            seed: number(SEED)?,
+            seed: seed.transpose()?,
             keep: switch(KEEP)?,
-            labs: number(LABS)?.and_then(|labs| usize::try_from(labs).ok()),
+            labs: labs.transpose()?,
             provisioner: path(PROVISIONER),
-            provisioner_version: text(PROVISIONER_VERSION).transpose()?,
-            kubernetes_version: text(KUBERNETES_VERSION).transpose()?,
-            clock: text(CLOCK).transpose()?,
-            patience: text(PATIENCE).transpose()?,
+            provisioner_version: text(PROVISIONER_VERSION)?,
+            kubernetes_version: text(KUBERNETES_VERSION)?,
+            clock: clock.transpose()?,
+            patience: patience.transpose()?,
             fresh_clusters: switch(FRESH_CLUSTERS)?,
-            lender: text(LENDER).transpose()?,
+            lender: text(LENDER)?,
             progress: path(PROGRESS),
-            repeat: text(REPEAT).transpose()?,
+            repeat: text(REPEAT)?,
         })
     }
 
@@ -159,8 +151,8 @@ impl ScenarioEnvironment {
         tell(PROVISIONER, self.provisioner.clone().map(Into::into));
         tell(PROVISIONER_VERSION, self.provisioner_version.clone().map(Into::into));
         tell(KUBERNETES_VERSION, self.kubernetes_version.clone().map(Into::into));
-        tell(CLOCK, self.clock.clone().map(Into::into));
-        tell(PATIENCE, self.patience.clone().map(Into::into));
+        tell(CLOCK, self.clock.map(|clock| clock.to_string().into()));
+        tell(PATIENCE, self.patience.map(|patience| format!("{}s", patience.as_secs()).into()));
         tell(FRESH_CLUSTERS, self.fresh_clusters.then(|| "1".into()));
         tell(LENDER, self.lender.clone().map(Into::into));
         tell(PROGRESS, self.progress.clone().map(Into::into));
@@ -190,8 +182,8 @@ mod tests {
             provisioner: Some("/bin/karpenter".into()),
             provisioner_version: Some("1.6.3".into()),
             kubernetes_version: Some("1.33.13".into()),
-            clock: Some("real".into()),
-            patience: Some("30m".into()),
+            clock: Some(ClockKind::Real),
+            patience: Some(Duration::from_secs(1800)),
             fresh_clusters: true,
             lender: Some("catnap/lender/1".into()),
             progress: Some("/a/b/progress.jsonl".into()),
@@ -211,12 +203,26 @@ mod tests {
         assert!(ScenarioEnvironment::default().variables().is_empty());
     }
 
+    /// The command and the lab had each a reader of their own, and `no` meant no to one of them and yes to the other.
     #[test]
-    fn a_seed_that_is_no_number_is_refused_by_name() {
-        let error = read(&[(SEED, "seven")]).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "environment variable CATNAP_SEED is `seven`: expected a whole number from 0 to 18446744073709551615"
-        );
+    fn a_switch_is_off_by_every_word_that_the_command_takes_for_off() {
+        for word in ["0", "false", "no", "off", "n", "f", "No", "FALSE"] {
+            let read = read(&[(KEEP, word), (FRESH_CLUSTERS, word)]).unwrap();
+            assert!(!read.keep && !read.fresh_clusters, "{word}");
+        }
+        assert!(read(&[(KEEP, "1")]).unwrap().keep && read(&[(KEEP, "yes")]).unwrap().keep);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_by_name() {
+        for (name, value, error) in [
+            (SEED, "seven", "CATNAP_SEED=seven: a seed is a whole number from 0 to 18446744073709551615"),
+            (LABS, "0", "CATNAP_LABS=0: give the number of labs that may run at once, at least 1"),
+            (CLOCK, "fast", "CATNAP_CLOCK: \"fast\" is no clock: say movable or real"),
+            (PATIENCE, "long", "CATNAP_PATIENCE=long: give a time such as 90s, 5m or 1h30m"),
+        ] {
+            assert_eq!(read(&[(name, value)]).unwrap_err().to_string(), error);
+        }
+        assert!(read(&[(SCENARIO, "drift")]).unwrap_err().to_string().starts_with("CATNAP_SCENARIO: `drift` does not"));
     }
 }

@@ -59,7 +59,19 @@ impl ScenarioId {
 
     /// The scenario that the calling test is, where no runner told: the suite from the executable's name, the name
     /// from the thread, which libtest names after the test.
-    pub(super) fn of_this_thread() -> Option<Self> {
+    pub(crate) fn of_this_thread() -> Option<Self> {
+        let thread = std::thread::current();
+        let name = thread.name().filter(|name| *name != "main")?;
+        Some(Self::new(Self::suite_of_this_process()?, name))
+    }
+
+    /// The same where a name is needed in any case: one that does not say which test it is, where the thread does not.
+    pub(crate) fn of_this_test() -> Self {
+        let suite = || Self::suite_of_this_process().unwrap_or_else(|| "suite".to_owned());
+        Self::of_this_thread().unwrap_or_else(|| Self::new(suite(), "scenario"))
+    }
+
+    fn suite_of_this_process() -> Option<String> {
         let executable = std::env::current_exe().ok()?;
         let stem = executable.file_stem()?.to_str()?;
         // cargo appends a dash and 16 hexadecimal digits.
@@ -67,9 +79,7 @@ impl ScenarioId {
             Some((suite, hash)) if hash.len() == 16 && hash.bytes().all(|b| b.is_ascii_hexdigit()) => suite,
             _ => stem,
         };
-        let thread = std::thread::current();
-        let name = thread.name().filter(|name| *name != "main")?;
-        Some(Self::new(suite, name))
+        Some(suite.to_owned())
     }
 }
 
