@@ -18,18 +18,20 @@ pub struct PartsArgs {
     /// A provisioner of your own: the path of its executable
     #[arg(long, value_name = "PATH", env = "CATNAP_PROVISIONER", hide_env_values = true, help_heading = "Real parts")]
     pub provisioner: Option<PathBuf>,
-    /// The version of the provisioner, Karpenter's Azure provider [default: 1.7.1]
+    /// The version of the provisioner, Karpenter's Azure provider
     #[arg(
         long,
+        help = with_default("The version of the provisioner, Karpenter's Azure provider", &Versions::default().provisioner),
         value_name = "VERSION",
         env = "CATNAP_PROVISIONER_VERSION",
         hide_env_values = true,
         help_heading = "Real parts"
     )]
     pub provisioner_version: Option<String>,
-    /// The version of Kubernetes [default: 1.34.4]
+    /// The version of Kubernetes
     #[arg(
         long,
+        help = with_default("The version of Kubernetes", &Versions::default().kubernetes),
         value_name = "VERSION",
         env = "CATNAP_KUBERNETES_VERSION",
         hide_env_values = true,
@@ -44,9 +46,10 @@ pub(super) struct MatrixArgs {
     /// A provisioner of your own: the path of its executable
     #[arg(long, value_name = "PATH", env = "CATNAP_PROVISIONER", hide_env_values = true, help_heading = "Real parts")]
     provisioner: Option<PathBuf>,
-    /// The version of the provisioner, Karpenter's Azure provider; may be given several times [default: 1.7.1]
+    /// The version of the provisioner, Karpenter's Azure provider; may be given several times
     #[arg(
         long,
+        help = with_default("The version of the provisioner, Karpenter's Azure provider; may be given several times", &Versions::default().provisioner),
         value_name = "VERSION",
         env = "CATNAP_PROVISIONER_VERSION",
         value_delimiter = ',',
@@ -54,9 +57,10 @@ pub(super) struct MatrixArgs {
         help_heading = "Real parts"
     )]
     provisioner_version: Vec<String>,
-    /// The version of Kubernetes; may be given several times [default: 1.34.4]
+    /// The version of Kubernetes; may be given several times
     #[arg(
         long,
+        help = with_default("The version of Kubernetes; may be given several times", &Versions::default().kubernetes),
         value_name = "VERSION",
         env = "CATNAP_KUBERNETES_VERSION",
         value_delimiter = ',',
@@ -64,6 +68,10 @@ pub(super) struct MatrixArgs {
         help_heading = "Real parts"
     )]
     kubernetes: Vec<String>,
+}
+
+fn with_default(what: &str, version: &str) -> String {
+    format!("{what} [default: {version}]")
 }
 
 impl MatrixArgs {

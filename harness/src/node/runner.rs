@@ -8,7 +8,7 @@ use fake_arm::engine::ManagedCluster;
 use fake_arm::events::{StopReason, VirtualMachine, VmEvent};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Node;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::boot::BootSettings;
@@ -131,13 +131,6 @@ impl NodeRunner {
                     power.send_replace(Power::Gone);
                 }
             }
-        }
-    }
-
-    /// Handles every event of a channel until it closes.
-    pub async fn run(&self, mut events: mpsc::UnboundedReceiver<VmEvent>) {
-        while let Some(event) = events.recv().await {
-            self.handle(event);
         }
     }
 

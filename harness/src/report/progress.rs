@@ -173,11 +173,6 @@ impl ProgressWriter {
         self.tell(&Line::Costs(costs));
     }
 
-    /// The target lacks a capability that the scenario needs: the verdict is `skipped`.
-    pub fn skipped(&self, reason: &str) {
-        self.verdict(Verdict::Skipped { reason: reason.to_owned() });
-    }
-
     /// What became of the scenario. Only the last verdict counts, so a clean-up that fails can correct it.
     pub fn verdict(&self, verdict: Verdict) {
         self.tell(&Line::Verdict { is: verdict });
@@ -302,7 +297,7 @@ mod tests {
         writer.fact("target", "embedded");
         writer.clone().attachment(Path::new("/a/history.jsonl"));
         writer.costs(costs());
-        writer.skipped("the target cannot move its clock");
+        writer.verdict(Verdict::Skipped { reason: "the target cannot move its clock".into() });
         assert_eq!(
             reader.read(),
             [
