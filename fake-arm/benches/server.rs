@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::RustlsConfig;
-use fake_arm::entra::{Principal, PrincipalKind};
+use fake_arm::directory::{Principal, PrincipalKind};
 use fake_arm::world::{Bucket, Throttling, World};
 use fake_arm::{FakeArm, Settings};
 use serde_json::{Value, json};

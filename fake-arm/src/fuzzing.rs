@@ -16,19 +16,19 @@ use uuid::Uuid;
 
 use crate::arm::{Filter, ResourceId};
 use crate::clock::Clock;
-use crate::entra::{Principal, PrincipalKind};
+use crate::directory::{Principal, PrincipalKind};
+use crate::gateway::{Incoming, dispatch};
 use crate::provider::internal_put;
 use crate::providers::authorization;
 use crate::rbac::{BuiltinRole, Condition};
 use crate::seed::WorldDocument;
-use crate::server::probe::{Asked, dispatch};
 use crate::world::{Settings, Throttling, World};
 
 /// A clock that stands.
 #[derive(Debug)]
-struct Standing;
+struct FixedClock;
 
-impl Clock for Standing {
+impl Clock for FixedClock {
     fn now(&self) -> Timestamp {
         Timestamp::UNIX_EPOCH
     }
@@ -49,7 +49,7 @@ fn small_world() -> World {
     let mut settings = Settings::default();
     settings.throttling = Throttling::off();
     settings.conflicts = false;
-    let mut world = World::new(Arc::new(Standing), 1, Uuid::from_u128(0x22), SUBSCRIPTION, settings)
+    let mut world = World::new(Arc::new(FixedClock), 1, Uuid::from_u128(0x22), SUBSCRIPTION, settings)
         .expect("the system has random numbers");
     world.add_principal(Principal {
         object_id: CALLER,
@@ -84,17 +84,17 @@ fn ask(method: Method, path: &str, query: &str, body: Value) -> u16 {
     WORLD.with_borrow_mut(|kept| {
         let (world, asked) = kept.get_or_insert_with(|| (small_world(), 0));
         *asked += 1;
-        let asked_now = Asked {
+        let incoming = Incoming {
             method,
             path: path.to_owned(),
             query: query.to_owned(),
-            headers: http::HeaderMap::new(),
-            body,
+            headers: Arc::default(),
+            body: Ok(body),
+            origin: "https://127.0.0.1:1".to_owned(),
             caller: CALLER,
         };
-        let answer = dispatch(world, asked_now);
-        match answer {
-            Ok(status) => status,
+        match dispatch(world, incoming).result {
+            Ok(answer) => answer.status.as_u16(),
             Err(error) => {
                 assert!(!error.code().is_empty() && !error.message().is_empty(), "an error says what is wrong");
                 assert!(!error.status.is_success(), "an error is one");

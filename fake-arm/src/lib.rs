@@ -13,11 +13,13 @@
 pub mod arm;
 pub mod catalog;
 pub mod clock;
+pub mod directory;
 pub mod engine;
-pub mod entra;
+mod entra;
 pub mod events;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
+mod gateway;
 pub mod ledger;
 pub mod net;
 pub mod provider;
@@ -26,6 +28,7 @@ pub mod rbac;
 pub mod seed;
 pub mod server;
 mod template;
+mod transport;
 pub mod world;
 
 pub use server::{Builder, FakeArm, StartError};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fake_arm::FakeArm;
 use fake_arm::clock::Clock;
-use fake_arm::entra::{Principal, PrincipalKind};
+use fake_arm::directory::{Principal, PrincipalKind};
 use fake_arm::events::ArmEvent;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::{Client, Method, Response};

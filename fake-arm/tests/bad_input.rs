@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fake_arm::entra::{Principal, PrincipalKind};
+use fake_arm::directory::{Principal, PrincipalKind};
 use fake_arm::{FakeArm, Settings};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

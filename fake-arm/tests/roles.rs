@@ -1,7 +1,7 @@
 //! Giving a role over the sockets, as `az role assignment create` does: Graph, role definitions, the assignment; and what
 //! the assignee may do then.
 
-use fake_arm::entra::{ClientSecret, Principal, PrincipalKind};
+use fake_arm::directory::{ClientSecret, Principal, PrincipalKind};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use uuid::Uuid;

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
-use fake_arm::entra::{ClientSecret, FederatedCredential};
+use fake_arm::directory::{ClientSecret, FederatedCredential};
 use jiff::Timestamp;
 use ring::rand::SystemRandom;
 use ring::signature::{

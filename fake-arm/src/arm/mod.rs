@@ -5,6 +5,7 @@ mod api_version;
 mod error;
 mod filter;
 mod operation;
+mod percent;
 mod resource_id;
 
 pub use api_version::{ApiVersion, InvalidApiVersion};
@@ -12,5 +13,6 @@ pub use error::{ArmError, CloudError};
 pub(crate) use filter::invalid as invalid_filter;
 pub use filter::{Comparison, Filter, Predicate};
 pub use operation::{Operation, OperationStatus};
+pub(crate) use percent::decoded;
 pub use resource_id::{InvalidResourceId, ResourceId, lies_within};
 pub(crate) use resource_id::{blocks, type_of};

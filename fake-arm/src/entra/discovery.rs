@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::Issuer;
+use crate::directory::Issuer;
 
 /// `/{tenant}/v2.0/.well-known/openid-configuration` (and without `v2.0`). `shown` is the tenant as in the path.
 pub(crate) fn configuration(origin: &str, shown: &str, tenant: Uuid, scoped: bool) -> Value {

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::key_set::{Fault, unverified_claims};
-use super::{FederatedCredential, Principal, Refusal};
+use super::Refusal;
+use crate::directory::{Fault, FederatedCredential, Principal, unverified_claims};
 use crate::world::World;
 
 /// What the endpoint is asked.

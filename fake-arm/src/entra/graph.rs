@@ -4,7 +4,7 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Principal, PrincipalKind, Principals};
+use crate::directory::{Principal, PrincipalKind, Principals};
 
 /// What Graph answers.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::{Principal, PrincipalKind};
+use crate::directory::{Principal, PrincipalKind};
 use crate::world::{Resource, World};
 
 /// What the endpoint answers.

@@ -2,22 +2,15 @@
 
 use std::time::Duration;
 
-use futures::future::BoxFuture;
 use http::StatusCode;
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::arm::{ArmError, ResourceId};
-use crate::world::World;
+use crate::world::{LongRunning, Outcome, World};
 
 /// A provider's answer, or Azure's error.
 pub type Reply = Result<Answer, ArmError>;
-
-/// The last step of a long-running operation. An error makes the operation `Failed` with that code and message.
-pub type Outcome = Box<dyn FnOnce(&mut World) -> Result<(), ArmError> + Send + 'static>;
-
-/// The first step of a long-running operation that goes on in steps; it is told the operation's id.
-pub type FirstStep = Box<dyn FnOnce(&mut World, Uuid) + Send + 'static>;
 
 /// An answer: status, body, headers, and what remains to be done after it.
 #[derive(Debug)]
@@ -59,26 +52,6 @@ pub enum Body {
     List(Vec<Value>),
     /// A list of resources: cut into pages by the server, and only those of the page are shown by their handlers.
     Resources(Vec<ResourceId>),
-}
-
-/// How a long-running operation goes on.
-pub enum LongRunning {
-    /// It ends after this much of the world's time.
-    After(Duration, Outcome),
-    /// It ends when this work, done outside the lock, ends.
-    Task(BoxFuture<'static, Outcome>),
-    /// It ends when whoever is told its id here says so with [`World::conclude`]: work in steps under the lock.
-    Driven(FirstStep),
-}
-
-impl std::fmt::Debug for LongRunning {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::After(duration, _) => write!(f, "After({duration:?})"),
-            Self::Task(_) => f.write_str("Task"),
-            Self::Driven(_) => f.write_str("Driven"),
-        }
-    }
 }
 
 impl Answer {

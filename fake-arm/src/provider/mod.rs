@@ -1,4 +1,4 @@
-//! The contract between the server and the providers of resource types.
+//! The contract between the gateway and the providers of resource types.
 //!
 //! A provider is a unit struct that implements [`Handler`] for one resource type, and one registration:
 //!
@@ -24,13 +24,16 @@
 //! case-insensitive ids, paging and the ledger.
 
 mod answer;
+mod forwarded;
 mod handler;
 mod internal;
 mod link;
 mod registry;
 mod request;
+mod stored;
 
-pub use answer::{Answer, Body, FirstStep, LongRunning, Outcome, Polling, Reply};
+pub use answer::{Answer, Body, Polling, Reply};
+pub(crate) use forwarded::{Entrance, ForwardedRequest, forward};
 pub use handler::Handler;
 pub use internal::{internal_delete, internal_put};
 pub use inventory::submit;
@@ -40,3 +43,6 @@ pub(crate) use registry::Registry;
 pub use registry::ResourceType;
 pub use request::Request;
 pub(crate) use request::normal_location;
+pub(crate) use stored::{remove, shown};
+
+pub use crate::world::{FirstStep, LongRunning, Outcome};

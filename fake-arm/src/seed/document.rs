@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::entra::PrincipalKind;
+use crate::directory::PrincipalKind;
 
 /// A world in YAML. Each part may be left out.
 ///

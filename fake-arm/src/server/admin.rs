@@ -14,14 +14,14 @@ use http::{HeaderMap, Method, Request, StatusCode, header};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use super::content;
 use super::fake_arm::save;
-use super::pipeline::Shared;
 use super::saved::Saved;
-use super::tls::Authority;
 use crate::arm::ArmError;
 use crate::clock::{Clock as _, MovableClock};
+use crate::gateway::Shared;
+use crate::provider;
 use crate::seed::{self, WorldDocument};
+use crate::transport::{Authority, raw_up_to};
 
 /// Entries of one ledger answer.
 const LEDGER_PAGE: usize = 1000;
@@ -40,7 +40,7 @@ type Outcome = Result<Value, ArmError>;
 /// Serves the API.
 pub(super) async fn serve(State(admin): State<Arc<Admin>>, request: Request<Body>) -> Response {
     let (parts, body) = request.into_parts();
-    let body = content::raw_up_to(body, PATIENCE, 512 * 1024 * 1024).await;
+    let body = raw_up_to(body, PATIENCE, 512 * 1024 * 1024).await;
     let query: BTreeMap<String, String> =
         url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
     let outcome = check_caller(&parts.headers)
@@ -119,11 +119,11 @@ impl Admin {
         let invalid = |message: String| ArmError::bad_request("InvalidWorld", message);
         let text = std::str::from_utf8(body).map_err(|error| invalid(error.to_string()))?;
         let document = WorldDocument::parse(text).map_err(|error| invalid(error.to_string()))?;
-        let planted = self
+        let summary = self
             .shared
-            .with(|world| seed::plant(world, document))
+            .with(|world| seed::apply(world, document))
             .map_err(|error| invalid(seed::with_causes(&error)))?;
-        Ok(json!({ "principals": planted.principals, "resources": planted.resources }))
+        Ok(json!({ "principals": summary.principals, "resources": summary.resources }))
     }
 
     fn snapshot(&self) -> Outcome {
@@ -136,7 +136,8 @@ impl Admin {
         let invalid = |message: String| ArmError::bad_request("InvalidSnapshot", message);
         let saved: Saved = serde_json::from_slice(body).map_err(|error| invalid(error.to_string()))?;
         let ahead = saved.clock_ahead();
-        let issuer = self.shared.with(|world| world.restore(saved.world).map(|()| Arc::clone(world.issuer())));
+        let issuer =
+            self.shared.with(|world| world.restore(saved.world, provider::remove).map(|()| Arc::clone(world.issuer())));
         self.shared.tokens.replace(issuer.map_err(|error| invalid(seed::with_causes(&error)))?);
         if let Some(clock) = &self.clock {
             // Time does not go back: a fake that is further on stays there.

@@ -1,25 +1,22 @@
 //! What a fake Azure starts with, and its start.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use axum::Router;
-use axum_server::accept::NoDelayAcceptor;
-use axum_server::tls_rustls::RustlsConfig;
-use axum_server::{Handle, Server};
-use tokio::task::JoinHandle;
+use axum_server::Handle;
 use url::Url;
 use uuid::Uuid;
 
 use super::admin::{self, Admin};
 use super::fake_arm::FakeArm;
-use super::pipeline::{self, Shared};
 use super::saved::Saved;
-use super::tls::Authority;
-use super::{connection, keeper, machine};
+use super::timer_task;
 use crate::clock::{Clock, MovableClock, SystemClock};
-use crate::entra::VerifiedTokens;
+use crate::gateway::{Shared, VerifiedTokens};
 use crate::ledger::Ledger;
+use crate::provider;
+use crate::transport::{Authority, ListenError, Socket, serve_machine, serve_main};
 use crate::world::{RestoreError, Settings, World};
 
 /// Why a fake Azure did not start.
@@ -45,6 +42,12 @@ pub enum StartError {
     /// What was saved is not what a fake saves.
     #[error("failed to put the saved state back")]
     Restore(#[from] RestoreError),
+}
+
+impl From<ListenError> for StartError {
+    fn from(error: ListenError) -> Self {
+        Self::Listen { what: error.what, address: error.address, source: error.source }
+    }
 }
 
 /// What a fake Azure starts with.
@@ -182,7 +185,7 @@ impl Builder {
             .map_err(|_| StartError::SigningKey)?;
         let authority = match self.saved {
             Some(saved) => {
-                world.restore(saved.world)?;
+                world.restore(saved.world, provider::remove)?;
                 saved.authority
             }
             None => Authority::generate().map_err(StartError::Certificates)?,
@@ -207,16 +210,16 @@ impl Builder {
 
         let url = |text: String| Url::parse(&text).expect("an address makes a URL");
         let mut servers = vec![Handle::new(), Handle::new()];
-        let mut tasks = vec![keeper::start(&shared, work)];
+        let mut tasks = vec![timer_task::start(&shared, work)];
         tasks.push(arm.serve_tls(
             tls,
-            Router::new().fallback(pipeline::serve).with_state(Arc::clone(&shared)),
+            Router::new().fallback(serve_main).with_state(Arc::clone(&shared)),
             servers[0].clone(),
         )?);
         let identity_endpoint = url(format!("http://{}/msi/token", identity.address));
         tasks.push(
             identity
-                .serve(Router::new().fallback(machine::serve).with_state(Arc::clone(&shared)), servers[1].clone())?,
+                .serve(Router::new().fallback(serve_machine).with_state(Arc::clone(&shared)), servers[1].clone())?,
         );
         let mut admin_endpoint = None;
         if let Some(socket) = administration {
@@ -237,54 +240,5 @@ impl Builder {
             servers,
             tasks,
         })
-    }
-}
-
-/// An open port.
-struct Socket {
-    what: &'static str,
-    listener: TcpListener,
-    address: SocketAddr,
-}
-
-impl Socket {
-    fn open(what: &'static str, address: SocketAddr) -> Result<Self, StartError> {
-        let open = || {
-            let listener = TcpListener::bind(address)?;
-            listener.set_nonblocking(true)?;
-            let address = listener.local_addr()?;
-            Ok(Self { what, listener, address })
-        };
-        open().map_err(|source| StartError::Listen { what, address, source })
-    }
-
-    fn serve_tls(
-        self,
-        tls: Arc<rustls::ServerConfig>,
-        router: Router,
-        handle: Handle<SocketAddr>,
-    ) -> Result<JoinHandle<()>, StartError> {
-        let (what, address) = (self.what, self.address);
-        let mut server = axum_server::from_tcp_rustls(self.listener, RustlsConfig::from_config(tls))
-            .map_err(|source| StartError::Listen { what, address, source })?
-            .map(|tls| tls.acceptor(NoDelayAcceptor::new()))
-            .handle(handle);
-        connection::limit(server.http_builder());
-        Ok(tokio::spawn(async move { ended(server.serve(router.into_make_service()).await) }))
-    }
-
-    fn serve(self, router: Router, handle: Handle<SocketAddr>) -> Result<JoinHandle<()>, StartError> {
-        let (what, address) = (self.what, self.address);
-        let mut server: Server<SocketAddr> = axum_server::from_tcp(self.listener)
-            .map_err(|source| StartError::Listen { what, address, source })?
-            .handle(handle);
-        connection::limit(server.http_builder());
-        Ok(tokio::spawn(async move { ended(server.serve(router.into_make_service()).await) }))
-    }
-}
-
-fn ended(result: std::io::Result<()>) {
-    if let Err(error) = result {
-        tracing::error!(%error, "failed to go on serving a fake Azure's endpoint");
     }
 }

@@ -11,17 +11,17 @@ use url::Url;
 use uuid::Uuid;
 
 use super::builder::Builder;
-use super::pipeline::Shared;
 use super::saved::Saved;
-use super::tls::Authority;
 use crate::arm::{ArmError, ResourceId};
 use crate::clock::MovableClock;
+use crate::directory::{Principal, PrincipalKind};
 use crate::engine::ClusterEngine;
-use crate::entra::Principal;
 use crate::events::ArmEvent;
+use crate::gateway::Shared;
 use crate::ledger::Ledger;
 use crate::providers::authorization;
 use crate::rbac::BuiltinRole;
+use crate::transport::Authority;
 use crate::world::{Settings, World};
 
 /// A running fake Azure on loopback. Dropping it stops it. Several can run in one process.
@@ -109,7 +109,7 @@ impl FakeArm {
             let unknown = Principal {
                 object_id,
                 client_id: Uuid::nil(),
-                kind: crate::entra::PrincipalKind::ServicePrincipal,
+                kind: PrincipalKind::ServicePrincipal,
                 display_name: String::new(),
             };
             let principal = world.principals().get(object_id).cloned().unwrap_or(unknown);

@@ -1,42 +1,14 @@
-//! The running fake: sockets, TLS, and the way of a request through small stages: form > signature > body > caller >
-//! throttling > authorization > provider > ledger.
+//! A running fake as its owner holds it: what it starts with, the handle, the state that it leaves, its admin API, and
+//! the task that keeps the world's appointments. It is the one place that knows all the layers below.
 
 mod admin;
-mod authentication;
-mod authorization;
-#[cfg(test)]
-pub(crate) mod bench;
 mod builder;
-mod cloud;
-mod conflict;
-mod connection;
-mod content;
-mod dispatch;
-mod envelope;
 mod fake_arm;
-mod graph;
-mod head;
-mod keeper;
-mod machine;
-mod paging;
-mod pipeline;
-mod precondition;
-#[cfg(any(test, feature = "fuzzing"))]
-pub(crate) mod probe;
-mod render;
-mod respond;
-mod route;
 mod saved;
-mod sign_in;
-mod surroundings;
-#[cfg(test)]
-mod tests;
-mod throttle;
-mod tls;
+mod timer_task;
 
 pub use builder::{Builder, StartError};
-pub(crate) use dispatch::{Incoming, ask_within};
 pub use fake_arm::FakeArm;
-pub(crate) use render::shown;
 pub use saved::Saved;
-pub use tls::Authority;
+
+pub use crate::transport::Authority;

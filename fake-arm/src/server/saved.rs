@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::tls::Authority;
+use crate::transport::Authority;
 use crate::world::Snapshot;
 
 /// What a file keeps of a fake.

@@ -2,6 +2,7 @@
 //! whatever happens later (the end of a long-running operation, a machine's boot) is a change kept with its time.
 
 mod agenda;
+mod operation;
 mod resource;
 mod settings;
 mod snapshot;
@@ -10,6 +11,7 @@ mod store;
 mod throttling;
 
 pub use agenda::Change;
+pub use operation::{FirstStep, LongRunning, Outcome};
 pub use resource::Resource;
 pub use settings::Settings;
 pub use snapshot::{KeptState, RestoreError, Snapshot};

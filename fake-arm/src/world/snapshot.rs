@@ -17,8 +17,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{Resource, World};
-use crate::entra::{Credentials, InvalidKeySet, Issuer, Principals};
-use crate::provider::Registry;
+use crate::directory::{Credentials, InvalidKeySet, Issuer, Principals};
 
 /// The form that this version writes.
 const FORMAT: u32 = 1;
@@ -72,7 +71,7 @@ pub enum RestoreError {
     Issuer(String, #[source] InvalidKeySet),
 }
 
-/// A provider's state that snapshots keep; registered with [`submit!`](crate::provider::submit).
+/// A provider's state that snapshots keep; registered with `inventory::submit!`.
 pub struct KeptState {
     name: &'static str,
     save: fn(&World) -> Option<Value>,
@@ -148,11 +147,12 @@ impl World {
         }
     }
 
-    /// Makes the world what a snapshot says. Settings, clock and engine stay.
+    /// Makes the world what a snapshot says. Settings, clock and engine stay. What was being deleted when it was taken is
+    /// gone: `remove` takes a resource away, and what stands beside it.
     ///
     /// # Errors
     /// [`RestoreError`]; the world is as it was then.
-    pub fn restore(&mut self, snapshot: Snapshot) -> Result<(), RestoreError> {
+    pub fn restore(&mut self, snapshot: Snapshot, remove: fn(&mut World, &Resource)) -> Result<(), RestoreError> {
         if snapshot.format != FORMAT {
             return Err(RestoreError::Format(snapshot.format));
         }
@@ -193,11 +193,11 @@ impl World {
         self.metadata_principal = snapshot.metadata_principal;
         self.state = beside.state;
         self.forget_what_is_under_way();
-        self.replace_resources(snapshot.resources);
+        self.replace_resources(snapshot.resources, remove);
         Ok(())
     }
 
-    fn replace_resources(&mut self, resources: Vec<Resource>) {
+    fn replace_resources(&mut self, resources: Vec<Resource>, remove: fn(&mut World, &Resource)) {
         let known: Vec<_> = self.resources.iter().map(|resource| resource.id.clone()).collect();
         for id in known {
             self.resources.remove(&id);
@@ -214,12 +214,7 @@ impl World {
         for id in leaving {
             for id in self.resources.below(&id).into_iter().chain([id]) {
                 let Some(resource) = self.resources.get(&id).cloned() else { continue };
-                match Registry::get().find(&resource.resource_type) {
-                    Some(registered) => registered.handler.remove(self, &resource),
-                    None => {
-                        self.resources.remove(&id);
-                    }
-                }
+                remove(self, &resource);
             }
         }
     }
@@ -234,7 +229,8 @@ impl World {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::bench::Bench;
+    use crate::gateway::Bench;
+    use crate::provider::remove;
     use serde_json::json;
 
     fn bench() -> Bench {
@@ -263,10 +259,10 @@ mod tests {
         let text = serde_json::to_string(&bench.world.snapshot()).unwrap();
         let token = {
             let world = &bench.world;
-            let principal = crate::entra::Principal {
+            let principal = crate::directory::Principal {
                 object_id: Uuid::from_u128(5),
                 client_id: Uuid::from_u128(6),
-                kind: crate::entra::PrincipalKind::User,
+                kind: crate::directory::PrincipalKind::User,
                 display_name: "x".into(),
             };
             let lifetime = std::time::Duration::from_secs(60);
@@ -277,7 +273,7 @@ mod tests {
 
         let mut other = Bench::new();
         other.put("/resourceGroups/gone?api-version=2021-04-01", json!({"location": "eastus"})).expect(201);
-        other.world.restore(serde_json::from_str(&text).unwrap()).unwrap();
+        other.world.restore(serde_json::from_str(&text).unwrap(), remove).unwrap();
         assert_eq!(other.get("/resources?api-version=2021-04-01").expect(200), before);
         assert_eq!(other.get("/resourceGroups/gone?api-version=2021-04-01").status, 404);
         assert_eq!(other.world.uuid(), next, "random choices go on where they were");
@@ -291,7 +287,7 @@ mod tests {
         bench.put("/resourceGroups/leaving?api-version=2021-04-01", json!({"location": "eastus"})).expect(201);
         assert_eq!(bench.delete("/resourceGroups/leaving?api-version=2021-04-01").status, 202);
         let snapshot = bench.world.snapshot();
-        bench.world.restore(snapshot).unwrap();
+        bench.world.restore(snapshot, remove).unwrap();
         let vnet = "/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/v?api-version=2022-01-01";
         assert_eq!(bench.get(vnet).expect(200)["properties"]["provisioningState"], "Succeeded");
         assert_eq!(bench.get("/resourceGroups/leaving?api-version=2021-04-01").status, 404);
@@ -311,7 +307,7 @@ mod tests {
         ] {
             let mut bad = good.clone();
             *bad.pointer_mut(path).unwrap() = value;
-            let error = bench.world.restore(serde_json::from_value(bad).unwrap()).unwrap_err().to_string();
+            let error = bench.world.restore(serde_json::from_value(bad).unwrap(), remove).unwrap_err().to_string();
             assert!(error.contains(part), "{error}");
             assert_eq!(serde_json::to_value(bench.world.snapshot()).unwrap(), good);
         }

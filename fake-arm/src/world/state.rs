@@ -16,13 +16,12 @@ use tokio::sync::{Notify, mpsc};
 use uuid::Uuid;
 
 use super::agenda::Agenda;
-use super::{Change, Resource, Resources, Settings};
+use super::{Change, LongRunning, Outcome, Resource, Resources, Settings};
 use crate::arm::{ArmError, Operation, OperationStatus, ResourceId};
 use crate::clock::Clock;
+use crate::directory::{Credentials, InvalidKeySet, Issuer, KeySet, Principal, Principals};
 use crate::engine::ClusterEngine;
-use crate::entra::{Credentials, InvalidKeySet, Issuer, KeySet, Principal, Principals};
-use crate::events::{ArmEvent, ResourceEvent, VmEvent};
-use crate::provider::{LongRunning, Outcome, Registry};
+use crate::events::{ArmEvent, VmEvent};
 
 /// Work outside the lock that ends in a change.
 pub(crate) type Task = BoxFuture<'static, Change>;
@@ -310,16 +309,9 @@ impl World {
         self.resources.take_touched();
     }
 
-    pub(crate) fn take_events(&mut self) -> Vec<ArmEvent> {
-        let mut events = std::mem::take(&mut self.outbox);
-        for (id, resource_type) in self.resources.take_touched() {
-            let body = self.resources.get(&id).map(|resource| {
-                let handler = Registry::get().find(&resource_type).map(|registered| registered.handler);
-                Arc::new(handler.map_or_else(|| resource.json(), |handler| handler.show(self, resource)))
-            });
-            events.push(ArmEvent::Resource(ResourceEvent { id: id.to_string(), resource_type, body }));
-        }
-        events
+    /// Takes out what was told of virtual machines.
+    pub(crate) fn take_emitted(&mut self) -> Vec<ArmEvent> {
+        std::mem::take(&mut self.outbox)
     }
 
     /// Does something later, by the world's clock.

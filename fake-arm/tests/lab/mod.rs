@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use fake_arm::FakeArm;
 use fake_arm::clock::Clock;
-use fake_arm::entra::{Principal, PrincipalKind};
+use fake_arm::directory::{Principal, PrincipalKind};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Client;
 use uuid::Uuid;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use fake_arm::FakeArm;
-use fake_arm::entra::{Principal, PrincipalKind};
+use fake_arm::directory::{Principal, PrincipalKind};
 use uuid::Uuid;
 
 use super::{ArmClient, Azure};

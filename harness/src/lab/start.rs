@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, Once, PoisonError};
 
 use fake_arm::FakeArm;
-use fake_arm::entra::{Principal, PrincipalKind};
+use fake_arm::directory::{Principal, PrincipalKind};
 use uuid::Uuid;
 
 use super::engine::{AzureAccess, EmbeddedEngine, Programs, ProvisionerKnobs};

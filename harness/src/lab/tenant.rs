@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fake_arm::FakeArm;
 use fake_arm::arm::ResourceId;
-use fake_arm::entra::{Principal, PrincipalKind};
+use fake_arm::directory::{Principal, PrincipalKind};
 use fake_arm::providers::authorization::{self, ROLE_DEFINITION};
 use serde_json::json;
 use uuid::Uuid;

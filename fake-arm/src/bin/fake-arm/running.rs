@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fake_arm::clock::MovableClock;
-use fake_arm::entra::{ClientSecret, Principal, PrincipalKind};
+use fake_arm::directory::{ClientSecret, Principal, PrincipalKind};
 use fake_arm::seed;
 use fake_arm::world::Throttling;
 use fake_arm::{FakeArm, Settings, StartError};
@@ -32,8 +32,8 @@ pub(crate) async fn serve(flags: Box<Serve>) -> Result<(), Trouble> {
     admit_owner(&azure, &flags);
     if let Some(path) = flags.world.as_ref().filter(|_| fresh) {
         let document = keeping::read_world(path)?;
-        let planted = azure.with(|world| seed::plant(world, document));
-        planted.map_err(|error| Trouble::World { path: path.clone(), reason: error.to_string() })?;
+        let applied = azure.with(|world| seed::apply(world, document));
+        applied.map_err(|error| Trouble::World { path: path.clone(), reason: error.to_string() })?;
     }
     let temporary = flags.ca_out.is_none();
     let ca = flags.ca_out.clone().unwrap_or_else(|| {

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::arm::ResourceId;
-use crate::entra::{Principal, PrincipalKind};
+use crate::directory::{Principal, PrincipalKind};
 use crate::rbac::BuiltinRole;
-use crate::server::bench::Bench;
+use crate::gateway::Bench;
 
 const NETWORK: &str = "/resourceGroups/rg/providers/Microsoft.Network";
 const NETWORK_API: &str = "api-version=2022-01-01";
@@ -58,7 +58,7 @@ fn add(bench: &mut Bench, object_id: Uuid, kind: PrincipalKind) {
     bench.world.add_principal(Principal { object_id, client_id, kind, display_name: format!("{kind:?}") });
 }
 
-fn give(bench: &mut Bench, scope: &str, n: u128, role: &str, more: Value) -> crate::server::bench::Reply {
+fn give(bench: &mut Bench, scope: &str, n: u128, role: &str, more: Value) -> crate::gateway::Reply {
     let mut properties = json!({"roleDefinitionId": role_id(role), "principalId": SOMEONE});
     for (name, value) in more.as_object().into_iter().flatten() {
         properties[name] = value.clone();
@@ -74,7 +74,7 @@ fn as_someone<T>(bench: &mut Bench, work: impl FnOnce(&mut Bench) -> T) -> T {
     result
 }
 
-fn read_subnet(bench: &mut Bench, name: &str) -> crate::server::bench::Reply {
+fn read_subnet(bench: &mut Bench, name: &str) -> crate::gateway::Reply {
     let path = format!("{}?{NETWORK_API}", subnet(name));
     as_someone(bench, |bench| bench.get(&path))
 }

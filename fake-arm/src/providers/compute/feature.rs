@@ -34,7 +34,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::server::bench::Bench;
+    use crate::gateway::Bench;
 
     #[test]
     fn a_feature_counts_once_its_namespace_was_registered_again() {

@@ -7,7 +7,7 @@ use super::links::SUBNET_JOIN;
 use super::refusal::{linked, refused, required};
 use crate::arm::{ArmError, ResourceId};
 use crate::engine::Identity;
-use crate::entra::{Principal, PrincipalKind};
+use crate::directory::{Principal, PrincipalKind};
 use crate::provider::Request;
 use crate::providers::authorization::Rights;
 use crate::providers::managed_identity;

@@ -99,7 +99,7 @@ fn shown(world: &World, (namespace, name): (&'static str, &'static str)) -> Valu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::bench::Bench;
+    use crate::gateway::Bench;
 
     const ONE: &str =
         "/providers/Microsoft.Features/providers/Microsoft.ContainerService/features/AzureOverlayDualStackPreview";

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::user_assigned::{USER_ASSIGNED_IDENTITY, principal_of};
 use crate::arm::{ArmError, ResourceId};
-use crate::entra::FederatedCredential;
+use crate::directory::FederatedCredential;
 use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
 use crate::world::{Resource, World};
 
@@ -118,7 +118,7 @@ fn invalid(message: String) -> ArmError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::bench::Bench;
+    use crate::gateway::Bench;
 
     const IDENTITY: &str = "/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/i";
     const API: &str = "api-version=2023-01-31";

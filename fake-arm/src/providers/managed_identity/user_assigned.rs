@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::arm::ResourceId;
-use crate::entra::{Principal, PrincipalKind};
+use crate::directory::{Principal, PrincipalKind};
 use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
 use crate::world::{Resource, World};
 
@@ -80,7 +80,7 @@ pub fn principal_of(world: &World, identity: &ResourceId) -> Option<Principal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::bench::Bench;
+    use crate::gateway::Bench;
 
     const PATH: &str =
         "/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/i?api-version=2023-01-31";

@@ -56,10 +56,10 @@ impl Handler for Placements {
 mod tests {
     use super::*;
     use crate::arm::ResourceId;
-    use crate::entra::{Principal, PrincipalKind};
+    use crate::directory::{Principal, PrincipalKind};
     use crate::providers::authorization;
     use crate::rbac::BuiltinRole;
-    use crate::server::bench::Bench;
+    use crate::gateway::Bench;
 
     const API: &str = "?api-version=2021-04-01";
 

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::arm::ResourceId;
-use crate::server::bench::{Bench, Reply};
+use crate::gateway::{Bench, Reply};
 
 const NET: &str = "/resourceGroups/rg/providers/Microsoft.Network";
 const API: &str = "api-version=2022-01-01";

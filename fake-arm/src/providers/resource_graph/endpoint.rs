@@ -141,12 +141,12 @@ fn invalid_query(text: &str, refusal: &Refusal) -> ArmError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::bench::Bench;
+    use crate::gateway::Bench;
 
     const PATH: &str = "/providers/Microsoft.ResourceGraph/resources?api-version=2021-06-01-preview";
     const NICS: &str = "Resources | where type == \"microsoft.network/networkinterfaces\" | where resourceGroup == \"rg\" | where tags has_cs \"karpenter.sh_nodepool\" | where not(tags has_cs \"karpenter.azure.com_aksmachine_nodeclaim\")";
 
-    fn ask(bench: &mut Bench, query: &str, options: Value) -> crate::server::bench::Reply {
+    fn ask(bench: &mut Bench, query: &str, options: Value) -> crate::gateway::Reply {
         let mut body =
             json!({"options": {"resultFormat": "objectArray"}, "query": query, "subscriptions": [Bench::SUBSCRIPTION]});
         for (key, value) in options.as_object().unwrap() {

@@ -221,7 +221,7 @@ fn check_name(name: &str) -> Result<(), ArmError> {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::bench::Bench;
+    use crate::gateway::Bench;
     use serde_json::json;
 
     const RG: &str = "/resourceGroups/Rg?api-version=2021-04-01";

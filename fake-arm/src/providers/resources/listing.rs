@@ -129,7 +129,7 @@ fn passes(resource: &Resource, predicate: &Predicate, tag: Option<&str>) -> Opti
 
 #[cfg(test)]
 mod tests {
-    use crate::server::bench::Bench;
+    use crate::gateway::Bench;
     use serde_json::json;
 
     fn bench() -> Bench {

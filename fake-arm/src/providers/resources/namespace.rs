@@ -189,7 +189,7 @@ fn resource_type(of: &'static ResourceType) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::bench::Bench;
+    use crate::gateway::Bench;
     use serde_json::{Value, json};
 
     const COMPUTE: &str = "/providers/Microsoft.Compute";

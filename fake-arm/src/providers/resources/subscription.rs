@@ -57,7 +57,7 @@ impl Handler for Tenants {
 
 #[cfg(test)]
 mod tests {
-    use crate::server::bench::Bench;
+    use crate::gateway::Bench;
     use serde_json::json;
 
     #[test]

@@ -9,7 +9,7 @@ use crate::arm::ResourceId;
 use crate::events::{ArmEvent, VirtualMachine, VmEvent};
 use crate::providers::compute::Quotas;
 use crate::providers::network;
-use crate::server::bench::Bench;
+use crate::gateway::Bench;
 
 const VERSION: &str = "api-version=2025-04-01";
 const IMAGE: &str =
@@ -89,7 +89,7 @@ fn disk(name: &str) -> String {
 }
 
 fn vm_events(bench: &mut Bench) -> Vec<VmEvent> {
-    let events = bench.world.take_events();
+    let events = crate::gateway::take_events(&mut bench.world);
     events.into_iter().filter_map(|event| if let ArmEvent::Vm(event) = event { Some(event) } else { None }).collect()
 }
 

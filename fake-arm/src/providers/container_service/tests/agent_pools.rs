@@ -34,7 +34,7 @@ fn added(more: Value) -> Value {
 /// Names of the machines that started and ids of those that went since the last look.
 fn machines(aks: &mut Aks) -> (Vec<String>, Vec<String>) {
     let (mut started, mut gone) = (Vec::new(), Vec::new());
-    for event in aks.bench.world.take_events() {
+    for event in crate::gateway::take_events(&mut aks.bench.world) {
         match event {
             ArmEvent::Vm(VmEvent::Started(machine)) => started.push(machine.computer_name.clone()),
             ArmEvent::Vm(VmEvent::Deleted { id }) => gone.push(id),

@@ -320,6 +320,6 @@ fn an_older_api_version_does_not_know_node_provisioning() {
 
 #[test]
 fn without_an_engine_nothing_is_made() {
-    let mut bench = crate::server::bench::Bench::with_group();
+    let mut bench = crate::gateway::Bench::with_group();
     assert_eq!(bench.put(&path(""), recommended("Auto")).code(), "ClusterEngineMissing");
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{API, Aks, recommended, refusal};
 use crate::engine::NapState;
-use crate::server::bench::Bench;
+use crate::gateway::Bench;
 use crate::template::deployment_body;
 
 const DEPLOYMENT: &str = "/resourcegroups/nap-rg/providers/Microsoft.Resources/deployments/nap?api-version=2025-04-01";

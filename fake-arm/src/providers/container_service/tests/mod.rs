@@ -15,7 +15,7 @@ mod life;
 use serde_json::{Value, json};
 
 use self::engine::TestEngine;
-use crate::server::bench::{Bench, Reply};
+use crate::gateway::{Bench, Reply};
 
 /// The api-version of the az CLI.
 const API: &str = "api-version=2026-06-01";

@@ -12,8 +12,7 @@ use super::request::Draft;
 use super::shown;
 use super::step::{State, Step};
 use crate::arm::{ArmError, CloudError, OperationStatus, ResourceId};
-use crate::provider::{Outcome, Request};
-use crate::server::{self, Incoming, ask_within};
+use crate::provider::{self, ForwardedRequest, Outcome, Request};
 use crate::template::{Runtime, Scope, TemplateError};
 use crate::world::{KeptState, World};
 
@@ -119,22 +118,21 @@ fn start_step(world: &mut World, deployment: &ResourceId, operation: Uuid, index
     let (draft, caller, origin) = (Arc::clone(&execution.draft), execution.caller, execution.origin.clone());
     let id = step.id.clone();
     let asked = body_of(world, &draft, index).and_then(|body| {
-        let incoming = Incoming {
+        let request = ForwardedRequest {
             method: Method::PUT,
             path: id.to_string(),
             query: format!("api-version={}", draft.plan.resources[index].api_version),
-            headers: Arc::default(),
-            body: Ok(body),
+            body,
             origin,
             caller,
         };
-        ask_within(world, incoming)
+        provider::forward(world, request)
     });
     match asked {
         Err(error) => end_step(world, deployment, operation, index, Err(error)),
-        Ok(answer) => {
+        Ok(status) => {
             if let Some(execution) = world.state::<Executions>().at_work(deployment, operation) {
-                let created = answer.status == StatusCode::CREATED;
+                let created = status == StatusCode::CREATED;
                 execution.steps[index].status_code = if created { "Created" } else { "OK" }.to_owned();
             }
             let at_work = world.operations_in_progress().find(|one| one.resource == id).map(|one| one.id);
@@ -173,11 +171,11 @@ fn end_step(world: &mut World, deployment: &ResourceId, operation: Uuid, index: 
 /// The body of a resource, now that what it refers to is there.
 fn body_of(world: &World, draft: &Draft, index: usize) -> Result<Value, ArmError> {
     let resource = &draft.plan.resources[index];
-    let there = There(world);
+    let live = LiveWorld(world);
     let names = |name: &str| draft.plan.names.get(&name.to_ascii_lowercase()).cloned();
     let scope = Scope::new(&draft.facts, &draft.plan.parameters, &draft.plan.variables)
         .within(&resource.loops)
-        .at_runtime(&there, &names);
+        .at_runtime(&live, &names);
     let body = scope.value(&resource.body);
     let mut body = body.map_err(|error| error.within(&format!("resource '{}'", resource.id)).into_arm())?;
     if let Some(template) = &resource.inner_template {
@@ -187,12 +185,12 @@ fn body_of(world: &World, draft: &Draft, index: usize) -> Result<Value, ArmError
 }
 
 /// What is there.
-struct There<'w>(&'w World);
+struct LiveWorld<'w>(&'w World);
 
-impl Runtime for There<'_> {
+impl Runtime for LiveWorld<'_> {
     fn resource(&self, id: &ResourceId) -> Result<Value, TemplateError> {
         let found = self.0.resources().require(id).map_err(|error| TemplateError::new(error.message()))?;
-        Ok(server::shown(self.0, found))
+        Ok(provider::shown(self.0, found))
     }
 }
 
@@ -246,9 +244,9 @@ fn failed(details: Vec<CloudError>) -> ArmError {
 
 /// The outputs, evaluated.
 fn outputs(world: &World, draft: &Draft) -> Result<Map<String, Value>, ArmError> {
-    let there = There(world);
+    let live = LiveWorld(world);
     let names = |name: &str| draft.plan.names.get(&name.to_ascii_lowercase()).cloned();
-    let scope = Scope::new(&draft.facts, &draft.plan.parameters, &draft.plan.variables).at_runtime(&there, &names);
+    let scope = Scope::new(&draft.facts, &draft.plan.parameters, &draft.plan.variables).at_runtime(&live, &names);
     let mut outputs = Map::new();
     for (name, declared) in &draft.plan.outputs {
         let wrong = |error: TemplateError| {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::server::bench::{Bench, Reply};
+use crate::gateway::{Bench, Reply};
 
 const API: &str = "api-version=2025-04-01";
 

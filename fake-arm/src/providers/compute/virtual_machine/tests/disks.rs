@@ -10,7 +10,7 @@ fn empty(size: u32) -> Value {
     json!({ "location": "eastus", "zones": ["3"], "properties": { "creationData": { "createOption": "Empty" }, "diskSizeGB": size } })
 }
 
-fn data_disks(bench: &mut Bench, name: &str, disks: Value) -> crate::server::bench::Reply {
+fn data_disks(bench: &mut Bench, name: &str, disks: Value) -> crate::gateway::Reply {
     bench.patch(&vm(name), json!({ "properties": { "storageProfile": { "dataDisks": disks } } }))
 }
 

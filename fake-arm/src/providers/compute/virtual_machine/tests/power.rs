@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::events::StopReason;
 use crate::providers::compute::{Capacity, PowerState, acknowledge, evict_overpriced, power_state, scheduled_events};
-use crate::server::bench::Reply;
+use crate::gateway::Reply;
 
 fn vm_id(name: &str) -> ResourceId {
     ResourceId::group_of(Bench::SUBSCRIPTION, "rg").resource("Microsoft.Compute/virtualMachines", name)
@@ -221,7 +221,7 @@ fn another_size_is_another_boot() {
 /// The world as it comes back from the text of its snapshot.
 fn come_back(bench: &mut Bench) {
     let text = serde_json::to_string(&bench.world.snapshot()).unwrap();
-    bench.world.restore(serde_json::from_str(&text).unwrap()).unwrap();
+    bench.world.restore(serde_json::from_str(&text).unwrap(), crate::provider::remove).unwrap();
 }
 
 #[test]
