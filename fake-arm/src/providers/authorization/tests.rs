@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use crate::arm::ResourceId;
 use crate::directory::{Principal, PrincipalKind};
-use crate::rbac::BuiltinRole;
 use crate::gateway::Bench;
+use crate::rbac::BuiltinRole;
 
 const NETWORK: &str = "/resourceGroups/rg/providers/Microsoft.Network";
 const NETWORK_API: &str = "api-version=2022-01-01";

@@ -57,9 +57,9 @@ mod tests {
     use super::*;
     use crate::arm::ResourceId;
     use crate::directory::{Principal, PrincipalKind};
+    use crate::gateway::Bench;
     use crate::providers::authorization;
     use crate::rbac::BuiltinRole;
-    use crate::gateway::Bench;
 
     const API: &str = "?api-version=2021-04-01";
 

@@ -3,13 +3,11 @@
 use serde_json::json;
 
 use super::api_versions::API_VERSIONS;
-use super::{INTERFACE, interface, reference};
+use super::types::{APPLICATION_GROUP, INTERFACE};
+use super::{reference, stored_interface};
 use crate::arm::{ArmError, ResourceId};
 use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
 use crate::world::World;
-
-/// The type of application security groups.
-pub const APPLICATION_GROUP: &str = "Microsoft.Network/applicationSecurityGroups";
 
 struct ApplicationGroups;
 
@@ -44,7 +42,7 @@ impl Handler for ApplicationGroups {
 
 /// The IP configurations that are in a group.
 fn members(world: &World, group: &ResourceId) -> Vec<String> {
-    let all = world.resources().of_type(INTERFACE).flat_map(interface::configurations);
+    let all = world.resources().of_type(INTERFACE).flat_map(stored_interface::configurations);
     let inside = all.filter(|configuration| {
         let groups = reference::list(&configuration["properties"]["applicationSecurityGroups"]);
         groups.iter().any(|named| reference::is_to(named, group))

@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use serde_json::json;
 
-use super::{INTERFACE, interface, reservation};
+use super::types::INTERFACE;
+use super::{interface, reservation, stored_interface};
 use crate::arm::{ArmError, ResourceId};
 use crate::world::World;
 
@@ -51,7 +52,7 @@ pub fn delete_interface(world: &mut World, nic: &ResourceId) {
 /// The address of an interface's primary configuration, and the subnet that it is of.
 pub fn primary_address(world: &World, nic: &ResourceId) -> Option<(IpAddr, ResourceId)> {
     let found = world.resources().get(nic)?;
-    let primary = interface::configurations(found).iter().find(|c| c["properties"]["primary"] == json!(true))?;
+    let primary = stored_interface::configurations(found).iter().find(|c| c["properties"]["primary"] == json!(true))?;
     let address = primary["properties"]["privateIPAddress"].as_str()?.parse().ok()?;
     let subnet = ResourceId::parse(primary["properties"]["subnet"]["id"].as_str()?).ok()?;
     Some((address, subnet))

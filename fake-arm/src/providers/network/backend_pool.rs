@@ -1,9 +1,10 @@
 //! Backend pools: what interfaces join, and who is in them.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::reference::{self, list, missing_reference};
-use super::{INTERFACE, LOAD_BALANCER, inline, interface, load_balancer};
+use super::types::{INTERFACE, LOAD_BALANCER};
+use super::{inline, stored_interface};
 use crate::arm::{ArmError, ResourceId};
 use crate::world::{Resource, World};
 
@@ -58,7 +59,7 @@ pub(super) fn check_same_sku(world: &World, configurations: &[Value]) -> Result<
 /// IP configurations that are in a pool.
 pub(super) fn members(world: &World, pool: &ResourceId) -> Vec<String> {
     let kinds = [INTERFACE, SCALE_SET_INTERFACE].into_iter();
-    let all = kinds.flat_map(|kind| world.resources().of_type(kind)).flat_map(interface::configurations);
+    let all = kinds.flat_map(|kind| world.resources().of_type(kind)).flat_map(stored_interface::configurations);
     let inside = all.filter(|configuration| {
         let pools = list(&configuration["properties"]["loadBalancerBackendAddressPools"]);
         pools.iter().any(|named| reference::is_to(named, pool))
@@ -96,10 +97,4 @@ pub(super) fn check_removed(world: &World, balancer: &ResourceId, pools: &Value)
         }
     }
     Ok(())
-}
-
-/// A pool put or deleted on its own.
-pub(super) fn check(world: &World, balancer: &ResourceId, properties: &mut Map<String, Value>) -> Result<(), ArmError> {
-    check_removed(world, balancer, properties.get("backendAddressPools").unwrap_or(&Value::Null))?;
-    load_balancer::check(world, balancer, properties)
 }

@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
+use super::addresses::subnet_prefixes;
+use super::inline;
 use super::reference::list;
-use super::subnet::SUBNET;
-use super::{allocation::subnet_prefixes, inline};
+use super::types::SUBNET;
 use crate::arm::{ArmError, ResourceId};
 use crate::provider::Request;
 use crate::world::World;
@@ -53,8 +54,8 @@ pub(super) fn services(properties: &Value) -> Vec<&str> {
 }
 
 /// Checks the delegations of a subnet's `properties` and gives them ids, states and the services' actions.
-pub(super) fn dress(subnet: &ResourceId, properties: &Value) -> Result<Value, ArmError> {
-    let mut dressed = inline::dress(subnet, "delegations", &properties["delegations"])?;
+pub(super) fn with_defaults(subnet: &ResourceId, properties: &Value) -> Result<Value, ArmError> {
+    let mut dressed = inline::with_defaults(subnet, "delegations", &properties["delegations"])?;
     let all = dressed.as_array_mut().map(Vec::as_mut_slice).unwrap_or_default();
     if let [first, second, ..] = &*all {
         return Err(ArmError::bad_request(

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
-use super::peering;
-use super::{INTERFACE, interface, prefix, reference, route_table, security_group};
+use super::types::INTERFACE;
+use super::{peering, prefix, reference, route_table, security_group, stored_interface};
 use crate::arm::ResourceId;
 use crate::net::{
     Access, Direction, NextHop, Origin, Packet, Route, RouteTable, SecurityRules, Surroundings, routes_of_a_network,
@@ -28,7 +28,7 @@ pub fn surroundings(world: &World, subnet: &ResourceId) -> Surroundings {
     let (mut network, peers) = spaces(world, subnet);
     network.extend(peers);
     let mut members = Vec::new();
-    for configuration in world.resources().of_type(INTERFACE).flat_map(interface::configurations) {
+    for configuration in world.resources().of_type(INTERFACE).flat_map(stored_interface::configurations) {
         let properties = &configuration["properties"];
         let address = properties["privateIPAddress"].as_str().and_then(|text| text.parse::<IpAddr>().ok());
         let Some(address) = address else { continue };
@@ -90,7 +90,7 @@ pub(super) fn action(world: &mut World, nic: &ResourceId, action: &str) -> Optio
 }
 
 fn subnet_of(nic: &Resource) -> Option<ResourceId> {
-    let first = interface::configurations(nic).first()?;
+    let first = stored_interface::configurations(nic).first()?;
     reference::id_of(&first["properties"]["subnet"]).ok()?
 }
 

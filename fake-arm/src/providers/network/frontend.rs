@@ -4,10 +4,11 @@ use std::net::IpAddr;
 
 use serde_json::{Map, Value, json};
 
-use super::address_book::AddressBook;
-use super::allocation::{self, Family, subnet_prefixes};
+use super::addresses::AddressBook;
+use super::addresses::fixed_address;
+use super::addresses::{self, IpFamily, subnet_prefixes};
 use super::reference::{self, list, missing_reference};
-use super::{delegation, fixed_address, inline, public_address};
+use super::{delegation, inline, public_address};
 use crate::arm::{ArmError, ResourceId};
 use crate::provider::Request;
 use crate::world::World;
@@ -98,8 +99,8 @@ fn check_private(
     }
 }
 
-fn family(properties: &Value) -> Family {
-    Family::parse(properties["privateIPAddressVersion"].as_str()).unwrap_or(Family::V4)
+fn family(properties: &Value) -> IpFamily {
+    IpFamily::parse(properties["privateIPAddressVersion"].as_str()).unwrap_or(IpFamily::V4)
 }
 
 /// Gives each frontend in a subnet its address; frontends that are gone give theirs back.
@@ -115,7 +116,7 @@ pub(super) fn give_addresses(
         let name = gone["name"].as_str().unwrap_or_default();
         let stays = inline::find(frontends, name).is_some_and(|kept| kept["properties"]["subnet"].is_object());
         if !stays {
-            allocation::release(world, balancer.child("frontendIPConfigurations", name).as_str());
+            addresses::release(world, balancer.child("frontendIPConfigurations", name).as_str());
         }
     }
     // Those that want a certain address come first, so that none of the others takes it.
@@ -145,7 +146,7 @@ fn give_address(world: &mut World, frontend: &mut Value) -> Result<(), ArmError>
             world.state::<AddressBook>().take(&subnet, address, &holder);
             address
         }
-        None => allocation::allocate_of(world, &subnet, &holder, family(body))?,
+        None => addresses::allocate_of(world, &subnet, &holder, family(body))?,
     };
     body["privateIPAddress"] = json!(address);
     body["privateIPAllocationMethod"] = json!(if fixed { "Static" } else { "Dynamic" });

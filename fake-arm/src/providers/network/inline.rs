@@ -4,7 +4,6 @@
 use serde_json::{Map, Value, json};
 
 use super::api_versions::API_VERSIONS;
-use super::{backend_pool, load_balancer, route_table, security_rule};
 use crate::arm::{ArmError, ResourceId};
 use crate::provider::{Answer, Handler, Registry, Reply, Request, ResourceType};
 use crate::world::{Resource, World};
@@ -25,7 +24,7 @@ pub(super) struct Inline {
 ///
 /// # Errors
 /// `ResourceNameMissing` of an item without a name, `InvalidRequestFormat` of two with one name.
-pub(super) fn dress(parent: &ResourceId, array: &str, items: &Value) -> Result<Value, ArmError> {
+pub(super) fn with_defaults(parent: &ResourceId, array: &str, items: &Value) -> Result<Value, ArmError> {
     let mut out: Vec<Value> = Vec::new();
     for (index, item) in items.as_array().map_or(&[][..], Vec::as_slice).iter().enumerate() {
         let Some(name) = item["name"].as_str().filter(|n| !n.is_empty()) else {
@@ -80,11 +79,13 @@ pub(super) fn exists(world: &World, id: &ResourceId, array: &str) -> bool {
 }
 
 impl Inline {
-    const fn readable(array: &'static str) -> Self {
+    /// Items that are written with their parent.
+    pub(super) const fn readable(array: &'static str) -> Self {
         Self { array, writable: None }
     }
 
-    const fn writable(array: &'static str, check: Check) -> Self {
+    /// Items that may be put and deleted on their own.
+    pub(super) const fn writable(array: &'static str, check: Check) -> Self {
         Self { array, writable: Some(check) }
     }
 
@@ -123,7 +124,7 @@ impl Inline {
             (None, Some(new)) => items.push(new),
             (None, None) => return Ok(false),
         }
-        properties.insert(self.array.into(), dress(&parent_id, self.array, &Value::Array(items))?);
+        properties.insert(self.array.into(), with_defaults(&parent_id, self.array, &Value::Array(items))?);
         check(world, &parent_id, &mut properties)?;
         let mut body = world.resources().require(&parent_id)?.body.clone();
         body["properties"] = Value::Object(properties);
@@ -131,6 +132,11 @@ impl Inline {
         world.upsert(&parent_id, &resource_type, body);
         Ok(place.is_some())
     }
+}
+
+/// The registration of an array's items; their parent's file submits it.
+pub(super) const fn children(name: &'static str, array: &'static Inline) -> ResourceType {
+    ResourceType::new(name, API_VERSIONS, array).computed()
 }
 
 impl Handler for Inline {
@@ -158,24 +164,4 @@ impl Handler for Inline {
     fn delete(&self, world: &mut World, request: &Request) -> Reply {
         Ok(if self.change(world, &request.id, None)? { Answer::ok() } else { Answer::no_content() })
     }
-}
-
-macro_rules! inline {
-    ($($type:literal: $inline:expr;)*) => {
-        $(inventory::submit! { ResourceType::new(concat!("Microsoft.Network/", $type), API_VERSIONS, &$inline).computed() })*
-    };
-}
-
-inline! {
-    "networkSecurityGroups/securityRules": Inline::writable("securityRules", security_rule::check);
-    "networkSecurityGroups/defaultSecurityRules": Inline::readable("defaultSecurityRules");
-    "routeTables/routes": Inline::writable("routes", route_table::check);
-    "loadBalancers/backendAddressPools": Inline::writable("backendAddressPools", backend_pool::check);
-    "loadBalancers/inboundNatRules": Inline::writable("inboundNatRules", load_balancer::check);
-    "loadBalancers/frontendIPConfigurations": Inline::readable("frontendIPConfigurations");
-    "loadBalancers/loadBalancingRules": Inline::readable("loadBalancingRules");
-    "loadBalancers/outboundRules": Inline::readable("outboundRules");
-    "loadBalancers/probes": Inline::readable("probes");
-    "virtualNetworks/subnets/serviceAssociationLinks": Inline::readable("serviceAssociationLinks");
-    "networkInterfaces/ipConfigurations": Inline::readable("ipConfigurations");
 }

@@ -5,19 +5,21 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::api_versions::API_VERSIONS;
+use super::inline::{Inline, children};
+use super::types::{INTERFACE, SECURITY_GROUP};
 use super::{
-    SECURITY_GROUP, allocation, effective, inline, ip_configuration, links, public_address, reference, reservation,
+    addresses, effective, inline, ip_configuration, links, public_address, reference, reservation, stored_interface,
 };
 use crate::arm::{ArmError, ResourceId};
 use crate::provider::{Answer, Handler, Link, Reply, Request, ResourceType};
 use crate::world::{Resource, World};
 
-/// The type of network interfaces.
-pub const INTERFACE: &str = "Microsoft.Network/networkInterfaces";
-
 struct Interfaces;
 
 inventory::submit! { ResourceType::new(INTERFACE, API_VERSIONS, &Interfaces).tracked() }
+inventory::submit! {
+    children("Microsoft.Network/networkInterfaces/ipConfigurations", &Inline::readable("ipConfigurations"))
+}
 
 impl Handler for Interfaces {
     fn links(&self) -> &'static [Link] {
@@ -105,7 +107,7 @@ impl Handler for Interfaces {
 
 /// Takes an interface away, and its addresses back.
 pub(super) fn delete(world: &mut World, id: &ResourceId) {
-    allocation::release(world, id.as_str());
+    addresses::release(world, id.as_str());
     reservation::forget(world, id);
     world.resources_mut().remove(id);
 }
@@ -116,9 +118,9 @@ pub(super) fn delete_with_machine(world: &mut World, id: &ResourceId) {
     let public: Vec<ResourceId> = world
         .resources()
         .get(id)
-        .map(|nic| configurations(nic).iter().filter_map(doomed_public_address).collect())
+        .map(|nic| stored_interface::configurations(nic).iter().filter_map(doomed_public_address).collect())
         .unwrap_or_default();
-    allocation::release_late(world, id.as_str());
+    addresses::release_late(world, id.as_str());
     delete(world, id);
     for public in public {
         public_address::delete(world, &public);
@@ -148,9 +150,4 @@ pub(super) fn mac_address(world: &mut World) -> String {
     use rand::Rng;
     let tail: [u8; 3] = world.random().random();
     format!("00-22-48-{:02X}-{:02X}-{:02X}", tail[0], tail[1], tail[2])
-}
-
-/// The items of an interface's `ipConfigurations`.
-pub(super) fn configurations(nic: &Resource) -> &[Value] {
-    reference::list(&nic.properties()["ipConfigurations"])
 }

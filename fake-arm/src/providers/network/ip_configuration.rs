@@ -5,10 +5,12 @@ use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
-use super::address_book::AddressBook;
-use super::allocation::{self, Family, subnet_is_full, subnet_prefixes};
+use super::addresses::AddressBook;
+use super::addresses::fixed_address;
+use super::addresses::{self, IpFamily, subnet_is_full, subnet_prefixes};
 use super::reference::{self, missing_reference};
-use super::{backend_pool, delegation, fixed_address, inline, interface, public_address};
+use super::types::APPLICATION_GROUP;
+use super::{backend_pool, delegation, inline, public_address, stored_interface};
 use crate::arm::{ArmError, ResourceId};
 use crate::provider::Request;
 use crate::world::World;
@@ -17,7 +19,7 @@ use crate::world::World;
 struct Wanted {
     id: ResourceId,
     subnet: ResourceId,
-    family: Family,
+    family: IpFamily,
     fixed: Option<IpAddr>,
     item: Value,
 }
@@ -29,11 +31,11 @@ pub(super) fn take(world: &mut World, request: &Request) -> Result<Value, ArmErr
     check_capacity(world, &wanted)?;
 
     let kept: Vec<String> = wanted.iter().map(|w| w.id.folded().to_owned()).collect();
-    let previous = world.resources().get(&request.id).map(|nic| interface::configurations(nic).to_vec());
+    let previous = world.resources().get(&request.id).map(|nic| stored_interface::configurations(nic).to_vec());
     for old in previous.unwrap_or_default() {
         let gone = old["id"].as_str().filter(|id| !kept.contains(&id.to_ascii_lowercase()));
         if let Some(gone) = gone {
-            allocation::release(world, gone);
+            addresses::release(world, gone);
         }
     }
     let any_primary = wanted.iter().any(|w| w.item["properties"]["primary"] == json!(true));
@@ -74,7 +76,7 @@ fn settle(world: &mut World, one: &Wanted) -> Result<IpAddr, ArmError> {
             }
             Ok(fixed)
         }
-        None => allocation::allocate_of(world, &one.subnet, one.id.as_str(), one.family),
+        None => addresses::allocate_of(world, &one.subnet, one.id.as_str(), one.family),
     }
 }
 
@@ -83,7 +85,7 @@ fn check_capacity(world: &World, wanted: &[Wanted]) -> Result<(), ArmError> {
     let now = world.now();
     let empty = AddressBook::default();
     let book = world.peek::<AddressBook>().unwrap_or(&empty);
-    let mut needed: BTreeMap<(ResourceId, Family), u64> = BTreeMap::new();
+    let mut needed: BTreeMap<(ResourceId, IpFamily), u64> = BTreeMap::new();
     for one in wanted {
         let held = book.held(&one.subnet, one.id.as_str());
         if let Some(fixed) = one.fixed
@@ -98,7 +100,7 @@ fn check_capacity(world: &World, wanted: &[Wanted]) -> Result<(), ArmError> {
         }
     }
     for ((subnet, family), count) in needed {
-        if allocation::free_addresses(world, &subnet, family) < count {
+        if addresses::free_addresses(world, &subnet, family) < count {
             return Err(subnet_is_full(world, &subnet, family, count));
         }
     }
@@ -121,7 +123,7 @@ fn read(world: &World, request: &Request) -> Result<Vec<Wanted>, ArmError> {
         ));
     }
     // Names must be there and differ.
-    inline::dress(&request.id, "ipConfigurations", &request.properties()["ipConfigurations"])?;
+    inline::with_defaults(&request.id, "ipConfigurations", &request.properties()["ipConfigurations"])?;
     let mut wanted: Vec<Wanted> = Vec::with_capacity(items.len());
     for item in items {
         let one = read_one(world, request, item)?;
@@ -129,7 +131,7 @@ fn read(world: &World, request: &Request) -> Result<Vec<Wanted>, ArmError> {
         wanted.push(one);
     }
     if let Some(first) = wanted.iter().find(|one| one.item["properties"]["primary"] == json!(true)).or(wanted.first())
-        && first.family == Family::V6
+        && first.family == IpFamily::V6
     {
         return Err(ArmError::bad_request(
             "IPv6ConfigurationCannotBePrimary",
@@ -172,7 +174,7 @@ fn read_one(world: &World, request: &Request, item: &Value) -> Result<Wanted, Ar
     let id = request.id.child("ipConfigurations", name);
     let properties = &item["properties"];
     let version = properties["privateIPAddressVersion"].as_str();
-    let family = Family::parse(version)
+    let family = IpFamily::parse(version)
         .ok_or_else(|| reference::unreadable("privateIPAddressVersion", version.unwrap_or_default(), "IPv4, IPv6"))?;
     let Some(subnet) = reference::id_of(&properties["subnet"])? else {
         return Err(ArmError::bad_request("SubnetNotProvided", format!("IP configuration {id} names no subnet.")));
@@ -208,7 +210,7 @@ fn check_references(world: &World, request: &Request, id: &ResourceId, propertie
     }
     for group in reference::list(&properties["applicationSecurityGroups"]) {
         if let Some(group) = reference::id_of(group)? {
-            reference::resolve(world, &group, super::APPLICATION_GROUP, &request.location(), &request.id)?;
+            reference::resolve(world, &group, APPLICATION_GROUP, &request.location(), &request.id)?;
         }
     }
     if let Some(public) = reference::id_of(&properties["publicIPAddress"])? {

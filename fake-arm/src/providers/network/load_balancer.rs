@@ -5,14 +5,13 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::api_versions::API_VERSIONS;
+use super::inline::{Inline, children};
 use super::reference::{self, list};
-use super::{allocation, backend_pool, frontend, inline, interface, links, load_balancing_rule, sku};
+use super::types::{INTERFACE, LOAD_BALANCER};
+use super::{addresses, backend_pool, frontend, inline, links, load_balancing_rule, sku, stored_interface};
 use crate::arm::{ArmError, ResourceId};
 use crate::provider::{Answer, Handler, Link, Reply, Request, ResourceType};
 use crate::world::{Resource, World};
-
-/// The type of load balancers.
-pub const LOAD_BALANCER: &str = "Microsoft.Network/loadBalancers";
 
 /// Arrays whose items are shown with ids.
 const ARRAYS: [&str; 7] = [
@@ -28,6 +27,20 @@ const ARRAYS: [&str; 7] = [
 struct LoadBalancers;
 
 inventory::submit! { ResourceType::new(LOAD_BALANCER, API_VERSIONS, &LoadBalancers).tracked() }
+inventory::submit! {
+    children("Microsoft.Network/loadBalancers/backendAddressPools", &Inline::writable("backendAddressPools", check_pools))
+}
+inventory::submit! {
+    children("Microsoft.Network/loadBalancers/inboundNatRules", &Inline::writable("inboundNatRules", check))
+}
+inventory::submit! {
+    children("Microsoft.Network/loadBalancers/frontendIPConfigurations", &Inline::readable("frontendIPConfigurations"))
+}
+inventory::submit! {
+    children("Microsoft.Network/loadBalancers/loadBalancingRules", &Inline::readable("loadBalancingRules"))
+}
+inventory::submit! { children("Microsoft.Network/loadBalancers/outboundRules", &Inline::readable("outboundRules")) }
+inventory::submit! { children("Microsoft.Network/loadBalancers/probes", &Inline::readable("probes")) }
 
 impl Handler for LoadBalancers {
     fn links(&self) -> &'static [Link] {
@@ -50,7 +63,7 @@ impl Handler for LoadBalancers {
         let guid = existing.map(|e| e["properties"]["resourceGuid"].clone());
         let guid = guid.unwrap_or_else(|| json!(world.uuid()));
         for array in ARRAYS {
-            let dressed = inline::dress(id, array, &request.properties()[array])?;
+            let dressed = inline::with_defaults(id, array, &request.properties()[array])?;
             body["properties"][array] = dressed;
         }
         body["sku"] = sku::shown(&body, sku);
@@ -78,15 +91,21 @@ impl Handler for LoadBalancers {
     }
 
     fn remove(&self, world: &mut World, resource: &Resource) {
-        allocation::release(world, resource.id.as_str());
+        addresses::release(world, resource.id.as_str());
         world.resources_mut().remove(&resource.id);
     }
 }
 
 /// Holds the rules of a stored load balancer, as they would become, against Azure's.
-pub(super) fn check(world: &World, id: &ResourceId, properties: &mut Map<String, Value>) -> Result<(), ArmError> {
+fn check(world: &World, id: &ResourceId, properties: &mut Map<String, Value>) -> Result<(), ArmError> {
     let sku = world.resources().get(id).and_then(|b| b.body["sku"]["name"].as_str()).unwrap_or("Basic");
     check_as(sku, id, properties)
+}
+
+/// A pool put or deleted on its own.
+fn check_pools(world: &World, balancer: &ResourceId, properties: &mut Map<String, Value>) -> Result<(), ArmError> {
+    backend_pool::check_removed(world, balancer, properties.get("backendAddressPools").unwrap_or(&Value::Null))?;
+    check(world, balancer, properties)
 }
 
 fn check_as(sku: &str, id: &ResourceId, properties: &mut Map<String, Value>) -> Result<(), ArmError> {
@@ -128,10 +147,9 @@ fn leave_pools(world: &mut World, balancer: &ResourceId) {
     let field = "loadBalancerBackendAddressPools";
     let inside = |pool: &Value| reference::id_of(pool).ok().flatten().is_some_and(|id| id.is_within(balancer));
     let joined = |nic: &&Resource| {
-        interface::configurations(nic).iter().any(|c| list(&c["properties"][field]).iter().any(inside))
+        stored_interface::configurations(nic).iter().any(|c| list(&c["properties"][field]).iter().any(inside))
     };
-    let all: Vec<ResourceId> =
-        world.resources().of_type(interface::INTERFACE).filter(joined).map(|n| n.id.clone()).collect();
+    let all: Vec<ResourceId> = world.resources().of_type(INTERFACE).filter(joined).map(|n| n.id.clone()).collect();
     for nic in all {
         let Some(found) = world.resources_mut().get_mut(&nic) else { continue };
         let configurations = found.properties_mut().get_mut("ipConfigurations").and_then(Value::as_array_mut);

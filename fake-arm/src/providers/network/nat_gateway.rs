@@ -6,13 +6,11 @@ use serde_json::{Value, json};
 
 use super::api_versions::API_VERSIONS;
 use super::reference::{self, list};
-use super::{SUBNET, public_address, sku};
+use super::types::{NAT_GATEWAY, SUBNET};
+use super::{public_address, sku};
 use crate::arm::{ArmError, ResourceId};
 use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
 use crate::world::{Resource, World};
-
-/// The type of NAT gateways.
-pub const NAT_GATEWAY: &str = "Microsoft.Network/natGateways";
 
 struct NatGateways;
 

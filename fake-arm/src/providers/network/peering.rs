@@ -9,15 +9,13 @@ use ipnet::IpNet;
 use serde_json::{Value, json};
 
 use super::api_versions::API_VERSIONS;
+use super::prefix;
 use super::reference::{self, missing_reference};
-use super::{VIRTUAL_NETWORK, prefix};
+use super::types::{PEERING, VIRTUAL_NETWORK};
 use crate::arm::{ArmError, ResourceId};
 use crate::net;
 use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
 use crate::world::{Resource, World};
-
-/// The type of peerings.
-pub const PEERING: &str = "Microsoft.Network/virtualNetworks/virtualNetworkPeerings";
 
 struct Peerings;
 

@@ -5,14 +5,12 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::VIRTUAL_NETWORK;
 use super::reference::{self, list, missing_reference};
+use super::types::{PRIVATE_DNS_ZONE, VIRTUAL_NETWORK};
 use crate::arm::{ArmError, ResourceId};
 use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
 use crate::world::{Resource, World};
 
-/// The type of private DNS zones.
-pub const PRIVATE_DNS_ZONE: &str = "Microsoft.Network/privateDnsZones";
 /// The type of a zone's links to networks.
 const LINK: &str = "Microsoft.Network/privateDnsZones/virtualNetworkLinks";
 

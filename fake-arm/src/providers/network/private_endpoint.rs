@@ -6,13 +6,11 @@ use serde_json::{Value, json};
 
 use super::api_versions::API_VERSIONS;
 use super::reference::{self, list, missing_reference};
-use super::{INTERFACE, SUBNET, allocation, delegation, inline, interface};
+use super::types::{INTERFACE, PRIVATE_ENDPOINT, SUBNET};
+use super::{addresses, delegation, inline, interface};
 use crate::arm::{ArmError, ResourceId};
 use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
 use crate::world::{Resource, World};
-
-/// The type of private endpoints.
-pub const PRIVATE_ENDPOINT: &str = "Microsoft.Network/privateEndpoints";
 
 struct PrivateEndpoints;
 
@@ -93,7 +91,7 @@ fn subnet_of(world: &World, request: &Request) -> Result<ResourceId, ArmError> {
 /// The connections of an endpoint, approved at once: whoever may make them here owns the service too.
 fn connections(request: &Request) -> Result<Value, ArmError> {
     let field = "privateLinkServiceConnections";
-    let mut dressed = inline::dress(&request.id, field, &request.properties()[field])?;
+    let mut dressed = inline::with_defaults(&request.id, field, &request.properties()[field])?;
     for connection in dressed.as_array_mut().into_iter().flatten() {
         if !connection["properties"]["privateLinkServiceId"].is_string() {
             return Err(ArmError::bad_request("InvalidRequestFormat", "Cannot parse the request.").detail(
@@ -115,7 +113,7 @@ fn make_interface(world: &mut World, request: &Request, subnet: &ResourceId) -> 
     let group = request.id.group().unwrap_or_else(ResourceId::tenant);
     let nic = group.resource(INTERFACE, &name);
     let configuration = nic.child("ipConfigurations", &format!("privateEndpointIpConfig.{guid}"));
-    let address = allocation::allocate(world, subnet, configuration.as_str())?;
+    let address = addresses::allocate(world, subnet, configuration.as_str())?;
     let body = json!({
         "location": request.location(),
         "properties": {

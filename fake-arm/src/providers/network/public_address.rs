@@ -6,16 +6,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::allocation::Family;
+use super::addresses::IpFamily;
 use super::api_versions::API_VERSIONS;
 use super::reference::{self, one_of};
-use super::{INTERFACE, LOAD_BALANCER, NAT_GATEWAY, sku};
+use super::sku;
+use super::types::{INTERFACE, LOAD_BALANCER, NAT_GATEWAY, PUBLIC_ADDRESS};
 use crate::arm::{ArmError, ResourceId};
 use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
 use crate::world::{KeptState, Resource, World};
-
-/// The type of public IP addresses.
-pub const PUBLIC_ADDRESS: &str = "Microsoft.Network/publicIPAddresses";
 
 inventory::submit! { KeptState::of::<Given>("Microsoft.Network/publicAddresses") }
 
@@ -64,7 +62,7 @@ impl Handler for PublicAddresses {
         }
         sku::check_zones(request, standard)?;
         let dns = dns_settings(world, request)?;
-        let family = Family::parse(Some(version)).unwrap_or(Family::V4);
+        let family = IpFamily::parse(Some(version)).unwrap_or(IpFamily::V4);
         let kept = |field: &str| existing.as_ref().and_then(|e| e["properties"].get(field).cloned());
         let address = kept("ipAddress").unwrap_or_else(|| json!(next(world, family)));
         let guid = kept("resourceGuid").unwrap_or_else(|| json!(world.uuid()));
@@ -127,12 +125,12 @@ fn dns_settings(world: &World, request: &Request) -> Result<Option<Value>, ArmEr
     Ok(Some(settings))
 }
 
-fn next(world: &mut World, family: Family) -> IpAddr {
+fn next(world: &mut World, family: IpFamily) -> IpAddr {
     let given = world.state::<Given>();
     given.0 += 1;
     match family {
-        Family::V4 => Ipv4Addr::from(u32::from(Ipv4Addr::new(198, 18, 0, 0)) + given.0).into(),
-        Family::V6 => {
+        IpFamily::V4 => Ipv4Addr::from(u32::from(Ipv4Addr::new(198, 18, 0, 0)) + given.0).into(),
+        IpFamily::V6 => {
             Ipv6Addr::from(u128::from(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0)) + u128::from(given.0)).into()
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::allocation::hold_ends;
+use super::addresses::hold_ends;
 use crate::arm::{ArmError, ResourceId};
 use crate::world::{KeptState, World};
 

@@ -7,20 +7,20 @@ use ipnet::IpNet;
 use serde_json::{Map, Value, json};
 
 use super::api_versions::API_VERSIONS;
-use super::{SUBNET, inline, reference};
+use super::inline::{Inline, children};
+use super::types::{ROUTE_TABLE, SUBNET};
+use super::{inline, reference};
 use crate::arm::{ArmError, ResourceId};
 use crate::net::{NextHop, Origin, Route};
 use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
 use crate::world::{Resource, World};
-
-/// The type of route tables.
-pub const ROUTE_TABLE: &str = "Microsoft.Network/routeTables";
 
 const HOPS: [&str; 5] = ["VirtualNetworkGateway", "VnetLocal", "Internet", "VirtualAppliance", "None"];
 
 struct RouteTables;
 
 inventory::submit! { ResourceType::new(ROUTE_TABLE, API_VERSIONS, &RouteTables).tracked() }
+inventory::submit! { children("Microsoft.Network/routeTables/routes", &Inline::writable("routes", check)) }
 
 impl Handler for RouteTables {
     fn show(&self, world: &World, resource: &Resource) -> Value {
@@ -38,7 +38,7 @@ impl Handler for RouteTables {
         let mut body = request.resource_body();
         let properties = body["properties"].as_object_mut().expect("resource_body makes properties");
         properties.remove("subnets");
-        let routes = inline::dress(&request.id, "routes", &request.properties()["routes"])?;
+        let routes = inline::with_defaults(&request.id, "routes", &request.properties()["routes"])?;
         properties.insert("routes".into(), routes);
         properties.insert("provisioningState".into(), json!("Updating"));
         properties.insert("resourceGuid".into(), guid);
@@ -69,7 +69,7 @@ impl Handler for RouteTables {
 }
 
 /// Holds the routes of a table against Azure's rules.
-pub(super) fn check(_: &World, table: &ResourceId, properties: &mut Map<String, Value>) -> Result<(), ArmError> {
+fn check(_: &World, table: &ResourceId, properties: &mut Map<String, Value>) -> Result<(), ArmError> {
     let mut seen: Vec<(String, String)> = Vec::new();
     for route in properties.get_mut("routes").and_then(Value::as_array_mut).into_iter().flatten() {
         let name = route["name"].as_str().unwrap_or_default().to_owned();

@@ -5,18 +5,23 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::api_versions::API_VERSIONS;
-use super::{INTERFACE, SUBNET, inline, reference, security_rule};
+use super::inline::{Inline, children};
+use super::types::{INTERFACE, SECURITY_GROUP, SUBNET};
+use super::{inline, reference, security_rule};
 use crate::arm::{ArmError, ResourceId};
 use crate::net::SecurityRules;
 use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
 use crate::world::{Resource, World};
 
-/// The type of network security groups.
-pub const SECURITY_GROUP: &str = "Microsoft.Network/networkSecurityGroups";
-
 struct SecurityGroups;
 
 inventory::submit! { ResourceType::new(SECURITY_GROUP, API_VERSIONS, &SecurityGroups).tracked() }
+inventory::submit! {
+    children("Microsoft.Network/networkSecurityGroups/securityRules", &Inline::writable("securityRules", security_rule::check))
+}
+inventory::submit! {
+    children("Microsoft.Network/networkSecurityGroups/defaultSecurityRules", &Inline::readable("defaultSecurityRules"))
+}
 
 impl Handler for SecurityGroups {
     fn show(&self, world: &World, resource: &Resource) -> Value {
@@ -31,7 +36,7 @@ impl Handler for SecurityGroups {
     }
 
     fn put(&self, world: &mut World, request: &Request) -> Reply {
-        let rules = inline::dress(&request.id, "securityRules", &request.properties()["securityRules"])?;
+        let rules = inline::with_defaults(&request.id, "securityRules", &request.properties()["securityRules"])?;
         let existing = world.resources().get(&request.id).and_then(|g| g.properties().get("resourceGuid").cloned());
         let guid = existing.unwrap_or_else(|| json!(world.uuid()));
         let mut body = request.resource_body();

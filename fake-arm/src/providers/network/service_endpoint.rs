@@ -22,7 +22,7 @@ const SERVICES: [&str; 12] = [
 ];
 
 /// Checks the endpoints of a subnet's `properties` and fills in their locations and states.
-pub(super) fn dress(subnet: &ResourceId, properties: &Value, location: &str) -> Result<Value, ArmError> {
+pub(super) fn with_defaults(subnet: &ResourceId, properties: &Value, location: &str) -> Result<Value, ArmError> {
     let mut out: Vec<Value> = Vec::new();
     for endpoint in list(&properties["serviceEndpoints"]) {
         let name = endpoint["service"].as_str().unwrap_or_default();

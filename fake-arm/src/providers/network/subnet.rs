@@ -6,15 +6,13 @@ use ipnet::IpNet;
 use serde_json::{Value, json};
 
 use super::api_versions::API_VERSIONS;
-use super::subnet_use;
-use super::{NAT_GATEWAY, ROUTE_TABLE, SECURITY_GROUP, delegation, links, prefix, reference, service_endpoint};
+use super::inline::{Inline, children};
+use super::types::{NAT_GATEWAY, ROUTE_TABLE, SECURITY_GROUP, SUBNET};
+use super::{delegation, links, prefix, reference, service_endpoint, subnet_use};
 use crate::arm::{ArmError, ResourceId};
 use crate::net;
 use crate::provider::{Answer, Handler, Link, Reply, Request, ResourceType};
 use crate::world::{Resource, World};
-
-/// The type of subnets.
-pub const SUBNET: &str = "Microsoft.Network/virtualNetworks/subnets";
 
 /// The smallest subnet that Azure makes: /29, three addresses.
 const LONGEST_V4: u8 = 29;
@@ -28,6 +26,9 @@ pub(super) const REFERENCES: [(&str, &str); 3] =
 struct Subnets;
 
 inventory::submit! { ResourceType::new(SUBNET, API_VERSIONS, &Subnets) }
+inventory::submit! {
+    children("Microsoft.Network/virtualNetworks/subnets/serviceAssociationLinks", &Inline::readable("serviceAssociationLinks"))
+}
 
 impl Handler for Subnets {
     fn links(&self) -> &'static [Link] {
@@ -161,9 +162,9 @@ pub(super) fn check(
     }
     // A reference that is taken away is sent as null.
     out.retain(|_, value| !value.is_null());
-    out.insert("delegations".into(), delegation::dress(id, properties)?);
+    out.insert("delegations".into(), delegation::with_defaults(id, properties)?);
     if !list_is_empty(&properties["serviceEndpoints"]) {
-        out.insert("serviceEndpoints".into(), service_endpoint::dress(id, properties, location)?);
+        out.insert("serviceEndpoints".into(), service_endpoint::with_defaults(id, properties, location)?);
     }
     let policies = ["Disabled", "Enabled", "NetworkSecurityGroupEnabled", "RouteTableEnabled"];
     let endpoint = reference::one_of(properties, "privateEndpointNetworkPolicies", &policies)?;

@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde_json::{Value, json};
 
-use super::address_book::AddressBook;
-use super::allocation::subnet_prefixes;
+use super::addresses::AddressBook;
+use super::addresses::subnet_prefixes;
 use super::api_versions::API_VERSIONS;
-use super::subnet::SUBNET;
+use super::types::SUBNET;
 use crate::arm::{ArmError, ResourceId};
 use crate::net;
 use crate::provider::{Answer, Handler, Reply, Request, ResourceType};

@@ -3,7 +3,7 @@
 use ipnet::IpNet;
 use serde_json::Value;
 
-use super::address_book::AddressBook;
+use super::addresses::AddressBook;
 use super::{delegation, prefix};
 use crate::arm::{ArmError, ResourceId};
 use crate::world::World;

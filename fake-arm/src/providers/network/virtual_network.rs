@@ -6,13 +6,11 @@ use ipnet::IpNet;
 use serde_json::{Value, json};
 
 use super::api_versions::API_VERSIONS;
+use super::types::{PEERING, SUBNET, VIRTUAL_NETWORK};
 use super::{address_space, links, peering, prefix, subnet, subnet_use};
 use crate::arm::{ArmError, ResourceId};
 use crate::provider::{Answer, Handler, Link, Reply, Request, ResourceType};
 use crate::world::{Resource, World};
-
-/// The type of virtual networks.
-pub const VIRTUAL_NETWORK: &str = "Microsoft.Network/virtualNetworks";
 
 struct VirtualNetworks;
 
@@ -25,9 +23,9 @@ impl Handler for VirtualNetworks {
 
     fn show(&self, world: &World, resource: &Resource) -> Value {
         let mut shown = resource.json();
-        let subnets = world.resources().within(&resource.id, subnet::SUBNET);
+        let subnets = world.resources().within(&resource.id, SUBNET);
         shown["properties"]["subnets"] = subnets.map(|s| subnet::shown(world, s)).collect();
-        let peerings = world.resources().within(&resource.id, peering::PEERING);
+        let peerings = world.resources().within(&resource.id, PEERING);
         shown["properties"]["virtualNetworkPeerings"] = peerings.map(|p| peering::shown(world, p)).collect();
         shown
     }
@@ -86,7 +84,7 @@ impl Handler for VirtualNetworks {
 }
 
 fn subnets_of(world: &World, vnet: &ResourceId) -> Vec<ResourceId> {
-    world.resources().within(vnet, subnet::SUBNET).map(|s| s.id.clone()).collect()
+    world.resources().within(vnet, SUBNET).map(|s| s.id.clone()).collect()
 }
 
 /// From this api-version on, a PUT that does not speak of subnets leaves them; before, it removes them all.
@@ -101,7 +99,7 @@ fn wanted_subnets(world: &World, request: &Request, space: &[IpNet]) -> Result<O
     let list = match request.properties().get("subnets").and_then(Value::as_array) {
         Some(list) => list.as_slice(),
         None if request.api_version.at_least(KEEPS_SUBNETS) => {
-            for subnet in world.resources().within(vnet, subnet::SUBNET) {
+            for subnet in world.resources().within(vnet, SUBNET) {
                 let prefixes = prefix::prefixes_of(subnet.properties());
                 subnet::check_inside(vnet, subnet.name(), &prefixes, space)?;
             }

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use crate::arm::ResourceId;
 use crate::events::{ArmEvent, VirtualMachine, VmEvent};
+use crate::gateway::Bench;
 use crate::providers::compute::Quotas;
 use crate::providers::network;
-use crate::gateway::Bench;
 
 const VERSION: &str = "api-version=2025-04-01";
 const IMAGE: &str =

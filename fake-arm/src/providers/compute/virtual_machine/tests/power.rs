@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::events::StopReason;
-use crate::providers::compute::{Capacity, PowerState, acknowledge, evict_overpriced, power_state, scheduled_events};
 use crate::gateway::Reply;
+use crate::providers::compute::{Capacity, PowerState, acknowledge, evict_overpriced, power_state, scheduled_events};
 
 fn vm_id(name: &str) -> ResourceId {
     ResourceId::group_of(Bench::SUBSCRIPTION, "rg").resource("Microsoft.Compute/virtualMachines", name)

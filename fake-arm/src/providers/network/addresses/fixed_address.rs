@@ -5,15 +5,15 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde_json::Value;
 
-use super::allocation::Family;
+use super::allocation::IpFamily;
 use crate::arm::{ArmError, ResourceId};
 use crate::net;
 
 /// The address that a configuration asks for; none where its method is dynamic.
-pub(super) fn read(
+pub(in crate::providers::network) fn read(
     properties: &Value,
     prefixes: &[IpNet],
-    family: Family,
+    family: IpFamily,
     id: &ResourceId,
 ) -> Result<Option<IpAddr>, ArmError> {
     if !properties["privateIPAllocationMethod"].as_str().is_some_and(|m| m.eq_ignore_ascii_case("Static")) {
@@ -21,7 +21,7 @@ pub(super) fn read(
     }
     let text = properties["privateIPAddress"].as_str().unwrap_or_default();
     let address: Option<IpAddr> = text.parse().ok();
-    let address = address.filter(|a| a.is_ipv4() == (family == Family::V4)).ok_or_else(|| {
+    let address = address.filter(|a| a.is_ipv4() == (family == IpFamily::V4)).ok_or_else(|| {
         ArmError::bad_request(
             "InvalidIPAddress",
             format!("The private IP address '{text}' of IP configuration {id} is not an {} address.", family.name()),
@@ -48,7 +48,7 @@ pub(super) fn read(
 }
 
 /// Somebody else has the address.
-pub(super) fn taken(address: IpAddr, id: &ResourceId, holder: &str) -> ArmError {
+pub(in crate::providers::network) fn taken(address: IpAddr, id: &ResourceId, holder: &str) -> ArmError {
     ArmError::bad_request(
         "PrivateIPAddressIsAllocated",
         format!(

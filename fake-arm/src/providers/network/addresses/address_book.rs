@@ -15,7 +15,7 @@ inventory::submit! { KeptState::of::<AddressBook>("Microsoft.Network/addresses")
 
 /// The addresses given away, by subnet. A holder (an IP configuration, a frontend) has one address at most.
 #[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
-pub(super) struct AddressBook {
+pub(in crate::providers::network) struct AddressBook {
     taken: BTreeMap<ResourceId, BTreeMap<IpAddr, String>>,
     /// Folded holder to what it has.
     holders: BTreeMap<String, (ResourceId, IpAddr)>,
@@ -33,24 +33,29 @@ struct Kept {
 
 impl AddressBook {
     /// Addresses of a subnet with their holders, lowest first.
-    pub(super) fn of(&self, subnet: &ResourceId) -> impl Iterator<Item = (IpAddr, &str)> {
+    pub(in crate::providers::network) fn of(&self, subnet: &ResourceId) -> impl Iterator<Item = (IpAddr, &str)> {
         self.taken.get(subnet).into_iter().flatten().map(|(address, holder)| (*address, holder.as_str()))
     }
 
     /// Who has this address, or had it and keeps others from it.
-    pub(super) fn holder(&self, subnet: &ResourceId, address: IpAddr, now: Timestamp) -> Option<&str> {
+    pub(in crate::providers::network) fn holder(
+        &self,
+        subnet: &ResourceId,
+        address: IpAddr,
+        now: Timestamp,
+    ) -> Option<&str> {
         let held = self.taken.get(subnet).and_then(|taken| taken.get(&address)).map(String::as_str);
         held.or_else(|| self.keeper(subnet, address, now))
     }
 
     /// The address that a holder has in a subnet.
-    pub(super) fn held(&self, subnet: &ResourceId, holder: &str) -> Option<IpAddr> {
+    pub(in crate::providers::network) fn held(&self, subnet: &ResourceId, holder: &str) -> Option<IpAddr> {
         let (found, address) = self.holders.get(&holder.to_ascii_lowercase())?;
         (found == subnet).then_some(*address)
     }
 
     /// Gives an address to a holder, which gives back the one that it had.
-    pub(super) fn take(&mut self, subnet: &ResourceId, address: IpAddr, holder: &str) {
+    pub(in crate::providers::network) fn take(&mut self, subnet: &ResourceId, address: IpAddr, holder: &str) {
         let folded = holder.to_ascii_lowercase();
         self.free(&folded);
         if let Some(kept) = self.kept.get_mut(subnet) {
@@ -61,7 +66,7 @@ impl AddressBook {
     }
 
     /// Gives the lowest free address of these prefixes to a holder.
-    pub(super) fn take_free(
+    pub(in crate::providers::network) fn take_free(
         &mut self,
         subnet: &ResourceId,
         prefixes: &[IpNet],
@@ -74,7 +79,12 @@ impl AddressBook {
     }
 
     /// The lowest free address of these prefixes.
-    pub(super) fn first_free(&self, subnet: &ResourceId, prefixes: &[IpNet], now: Timestamp) -> Option<IpAddr> {
+    pub(in crate::providers::network) fn first_free(
+        &self,
+        subnet: &ResourceId,
+        prefixes: &[IpNet],
+        now: Timestamp,
+    ) -> Option<IpAddr> {
         let taken = self.taken.get(subnet);
         prefixes.iter().find_map(|prefix| {
             // Both are in order: one walk along the two finds the first gap.
@@ -88,7 +98,7 @@ impl AddressBook {
     }
 
     /// How many addresses of a prefix nobody can get.
-    pub(super) fn used(&self, subnet: &ResourceId, prefix: IpNet, now: Timestamp) -> u64 {
+    pub(in crate::providers::network) fn used(&self, subnet: &ResourceId, prefix: IpNet, now: Timestamp) -> u64 {
         let inside = |address: &IpAddr| prefix.contains(address);
         let taken = self.taken.get(subnet).into_iter().flatten().filter(|(address, _)| inside(address)).count();
         let kept = self.kept.get(subnet).into_iter().flatten();
@@ -98,7 +108,7 @@ impl AddressBook {
 
     /// Takes back what `holder` has, and whatever lies below it (an interface's IP configurations). Others get the
     /// addresses from `until` on.
-    pub(super) fn release(&mut self, holder: &str, until: Timestamp, now: Timestamp) {
+    pub(in crate::providers::network) fn release(&mut self, holder: &str, until: Timestamp, now: Timestamp) {
         let root = holder.to_ascii_lowercase();
         let below = format!("{root}/");
         let mut gone: Vec<String> = self.holders.contains_key(&root).then_some(root).into_iter().collect();
@@ -115,7 +125,7 @@ impl AddressBook {
     }
 
     /// The subnet is gone.
-    pub(super) fn forget(&mut self, subnet: &ResourceId) {
+    pub(in crate::providers::network) fn forget(&mut self, subnet: &ResourceId) {
         self.kept.remove(subnet);
         for holder in self.taken.remove(subnet).into_iter().flat_map(BTreeMap::into_values) {
             self.holders.remove(&holder.to_ascii_lowercase());

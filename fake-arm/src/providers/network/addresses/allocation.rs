@@ -5,24 +5,24 @@ use std::net::{IpAddr, Ipv4Addr};
 use ipnet::{IpNet, Ipv4Net};
 use jiff::{SignedDuration, Timestamp};
 
+use super::super::prefix;
+use super::super::reference::missing_reference;
+use super::super::types::SUBNET;
 use super::address_book::AddressBook;
-use super::prefix;
-use super::reference::missing_reference;
-use super::subnet::SUBNET;
 use crate::arm::{ArmError, ResourceId};
 use crate::net;
 use crate::world::World;
 
 /// A family of addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Family {
+pub enum IpFamily {
     /// IPv4.
     V4,
     /// IPv6.
     V6,
 }
 
-impl Family {
+impl IpFamily {
     /// As Azure writes it, `IPv4`.
     pub fn name(self) -> &'static str {
         match self {
@@ -61,11 +61,11 @@ pub fn subnet_prefix(world: &World, subnet: &ResourceId) -> Option<Ipv4Net> {
 
 /// How many IPv4 addresses of a subnet are free; none free where it does not exist.
 pub fn capacity_left(world: &World, subnet: &ResourceId) -> u64 {
-    free_addresses(world, subnet, Family::V4)
+    free_addresses(world, subnet, IpFamily::V4)
 }
 
 /// How many addresses of a subnet and a family are free.
-pub(super) fn free_addresses(world: &World, subnet: &ResourceId, family: Family) -> u64 {
+pub(in crate::providers::network) fn free_addresses(world: &World, subnet: &ResourceId, family: IpFamily) -> u64 {
     let now = world.now();
     let prefixes = subnet_prefixes(world, subnet).into_iter().filter(|p| family.has(p));
     let free = prefixes.map(|prefix| {
@@ -81,9 +81,9 @@ pub(super) fn free_addresses(world: &World, subnet: &ResourceId, family: Family)
 /// # Errors
 /// `InvalidResourceReference` where there is no such subnet, `SubnetIsFull` where no address is free.
 pub fn allocate(world: &mut World, subnet: &ResourceId, holder: &str) -> Result<Ipv4Addr, ArmError> {
-    match allocate_of(world, subnet, holder, Family::V4)? {
+    match allocate_of(world, subnet, holder, IpFamily::V4)? {
         IpAddr::V4(address) => Ok(address),
-        IpAddr::V6(_) => Err(subnet_is_full(world, subnet, Family::V4, 1)),
+        IpAddr::V6(_) => Err(subnet_is_full(world, subnet, IpFamily::V4, 1)),
     }
 }
 
@@ -91,7 +91,7 @@ pub fn allocate(world: &mut World, subnet: &ResourceId, holder: &str) -> Result<
 ///
 /// # Errors
 /// As [`allocate`].
-pub fn allocate_of(world: &mut World, subnet: &ResourceId, holder: &str, family: Family) -> Result<IpAddr, ArmError> {
+pub fn allocate_of(world: &mut World, subnet: &ResourceId, holder: &str, family: IpFamily) -> Result<IpAddr, ArmError> {
     let mut prefixes = subnet_prefixes(world, subnet);
     if prefixes.is_empty() {
         return Err(missing_reference(subnet.as_str(), holder));
@@ -125,12 +125,17 @@ pub fn release_late(world: &mut World, holder: &str) {
 }
 
 /// When what is let go now is free.
-pub(super) fn hold_ends(world: &World) -> Timestamp {
+pub(in crate::providers::network) fn hold_ends(world: &World) -> Timestamp {
     let hold = SignedDuration::try_from(world.settings().address_hold).unwrap_or(SignedDuration::MAX);
     world.now().saturating_add(hold).unwrap_or(Timestamp::MAX)
 }
 
-pub(super) fn subnet_is_full(world: &World, subnet: &ResourceId, family: Family, wanted: u64) -> ArmError {
+pub(in crate::providers::network) fn subnet_is_full(
+    world: &World,
+    subnet: &ResourceId,
+    family: IpFamily,
+    wanted: u64,
+) -> ArmError {
     let prefixes = subnet_prefixes(world, subnet);
     let prefixes: Vec<String> = prefixes.iter().filter(|p| family.has(p)).map(ToString::to_string).collect();
     ArmError::bad_request(
