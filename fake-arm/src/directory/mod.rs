@@ -1,5 +1,5 @@
 //! The directory of the tenant: who there is, how clients prove who they are, the keys of issuers, and the tokens
-//! themselves. The endpoints that give tokens out are in [`entra`](crate::entra).
+//! themselves. The endpoints that give tokens out are in `entra`.
 
 mod credential;
 mod key_set;

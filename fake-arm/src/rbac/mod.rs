@@ -9,6 +9,7 @@ pub mod condition;
 mod decision;
 mod definition;
 mod deny;
+mod last_id;
 mod policy;
 mod scope;
 
@@ -19,10 +20,6 @@ pub use condition::{Condition, InvalidCondition};
 pub use decision::{Access, Decision, Refusal, decide, grants_below};
 pub use definition::{Permission, RoleDefinition, RoleKind};
 pub use deny::DenyAssignment;
+pub use last_id::last_id;
 pub use policy::Policy;
 pub use scope::Hierarchy;
-
-/// The id that a reference or a resource's last segment holds; nil for what is none, which is nobody and nothing.
-pub fn last_id(text: &str) -> uuid::Uuid {
-    uuid::Uuid::parse_str(text.rsplit('/').next().unwrap_or_default()).unwrap_or(uuid::Uuid::nil())
-}

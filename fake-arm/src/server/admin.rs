@@ -14,8 +14,7 @@ use http::{HeaderMap, Method, Request, StatusCode, header};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use super::fake_arm::save;
-use super::saved::Saved;
+use super::saved::{Saved, save};
 use crate::arm::ArmError;
 use crate::clock::{Clock as _, MovableClock};
 use crate::gateway::Shared;

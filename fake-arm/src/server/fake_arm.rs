@@ -11,7 +11,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::builder::Builder;
-use super::saved::Saved;
+use super::saved::{Saved, save};
 use crate::arm::{ArmError, ResourceId};
 use crate::clock::MovableClock;
 use crate::directory::{Principal, PrincipalKind};
@@ -196,15 +196,5 @@ impl Drop for FakeArm {
 impl std::fmt::Debug for FakeArm {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("FakeArm").field("endpoint", &self.endpoint.as_str()).finish_non_exhaustive()
-    }
-}
-
-/// What is kept of a fake.
-pub(super) fn save(shared: &Shared, authority: &Authority, clock: Option<&MovableClock>) -> Saved {
-    let ahead = clock.map_or(Duration::ZERO, MovableClock::ahead);
-    Saved {
-        authority: authority.clone(),
-        clock_ahead_ms: u64::try_from(ahead.as_millis()).unwrap_or(u64::MAX),
-        world: shared.with(|world| world.snapshot()),
     }
 }

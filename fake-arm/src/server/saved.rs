@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::MovableClock;
+use crate::gateway::Shared;
 use crate::transport::Authority;
 use crate::world::Snapshot;
 
@@ -24,5 +26,15 @@ impl Saved {
     /// How far the clock was ahead of the machine's.
     pub fn clock_ahead(&self) -> Duration {
         Duration::from_millis(self.clock_ahead_ms)
+    }
+}
+
+/// What is kept of a fake.
+pub(super) fn save(shared: &Shared, authority: &Authority, clock: Option<&MovableClock>) -> Saved {
+    let ahead = clock.map_or(Duration::ZERO, MovableClock::ahead);
+    Saved {
+        authority: authority.clone(),
+        clock_ahead_ms: u64::try_from(ahead.as_millis()).unwrap_or(u64::MAX),
+        world: shared.with(|world| world.snapshot()),
     }
 }

@@ -1,6 +1,7 @@
 //! `Microsoft.Compute`: virtual machines with their extensions and disks, galleries, and what the region has to offer:
 //! sizes, quotas, room, images. What becomes of a machine is told as [`VmEvent`](crate::events::VmEvent)s.
 
+mod api_versions;
 mod capacity;
 mod community_gallery;
 mod custom_data;
@@ -21,6 +22,7 @@ mod shared_gallery;
 mod sku;
 mod spot;
 mod teardown;
+mod types;
 mod usage;
 mod virtual_machine;
 mod vm_action;
@@ -36,28 +38,7 @@ pub use eviction::{acknowledge, evict, evict_overpriced, scheduled_events};
 pub use feature::ComputeFeatures;
 pub use power::{PowerState, state as power_state};
 pub use quota::{QuotaLimits, Quotas};
+pub(crate) use types::{DISKS, VIRTUAL_MACHINES};
 
-/// Type of a virtual machine.
-pub(crate) const VIRTUAL_MACHINES: &str = "Microsoft.Compute/virtualMachines";
-/// Type of a managed disk.
-pub(crate) const DISKS: &str = "Microsoft.Compute/disks";
-/// Type of an extension.
-const EXTENSIONS: &str = "Microsoft.Compute/virtualMachines/extensions";
-
-/// Api-versions of virtual machines and what hangs on them, newest first.
-const VM_API_VERSIONS: &[&str] = &[
-    "2026-04-01",
-    "2025-11-01",
-    "2025-04-01",
-    "2024-11-01",
-    "2024-07-01",
-    "2024-03-01",
-    "2023-09-01",
-    "2023-07-01",
-    "2023-03-01",
-    "2022-11-01",
-    "2022-08-01",
-    "2022-03-01",
-    "2021-11-01",
-    "2021-07-01",
-];
+use api_versions::VM_API_VERSIONS;
+use types::EXTENSIONS;

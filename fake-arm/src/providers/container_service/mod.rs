@@ -31,11 +31,8 @@ mod scale_set;
 mod site;
 #[cfg(test)]
 mod tests;
+mod types;
 mod version;
 
 pub use cluster_network::ClusterNetwork;
-
-/// The type of managed clusters.
-pub const MANAGED_CLUSTER: &str = "Microsoft.ContainerService/managedClusters";
-/// The type of agent pools.
-pub const AGENT_POOL: &str = "Microsoft.ContainerService/managedClusters/agentPools";
+pub use types::{AGENT_POOL, MANAGED_CLUSTER};

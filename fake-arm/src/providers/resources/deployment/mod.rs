@@ -9,6 +9,6 @@ mod shown;
 mod step;
 #[cfg(test)]
 mod tests;
+mod types;
 
-/// The type of deployments.
-pub(super) const DEPLOYMENT: &str = "Microsoft.Resources/deployments";
+use types::DEPLOYMENT;
