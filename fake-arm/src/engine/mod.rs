@@ -2,9 +2,9 @@
 //! managed cluster (validation, node resource group, identities, agent pool addresses); the engine does the rest.
 
 mod cluster_engine;
-mod hollow;
 mod managed_cluster;
+mod noop;
 
 pub use cluster_engine::{ClusterAccess, ClusterEngine, EngineError, NapState};
-pub use hollow::HollowEngine;
 pub use managed_cluster::{Identity, ManagedCluster, NetworkProfile};
+pub use noop::NoopEngine;

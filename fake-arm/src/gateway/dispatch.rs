@@ -109,6 +109,7 @@ fn serve(
     precondition::check(world, &request)?;
     body_schema::check(&request, &target)?;
     conflict::check(world, &request, &target)?;
+    scope_checks::check_location(world, &request, &target)?;
     let mut answer = ask(world, &request, &target)?;
     authorization::keep_readable(&visibility, &mut answer);
     long_running::begin(world, &request, &mut answer)?;
@@ -171,10 +172,7 @@ fn ask(world: &mut World, request: &Request, target: &Target) -> Reply {
         (Target::Collection(_), "POST") => handler.post(world, request),
         (Target::Resource(_), "GET") => handler.get(world, request),
         (Target::Resource(_), "HEAD") => handler.head(world, request),
-        (Target::Resource(_), "PUT") => {
-            scope_checks::check_location(world, request)?;
-            handler.put(world, request)
-        }
+        (Target::Resource(_), "PUT") => handler.put(world, request),
         (Target::Resource(_), "PATCH") => handler.patch(world, request),
         (Target::Resource(_), "DELETE") => handler.delete(world, request),
         _ => Err(ArmError::new(

@@ -84,12 +84,13 @@ fn check_group(world: &World, request: &Request, target: &Target) -> Result<(), 
     Ok(())
 }
 
-/// A tracked resource has a location and never moves.
+/// A tracked resource that is put has a location and never moves.
 ///
 /// # Errors
 /// `LocationRequired`, `InvalidResourceLocation`.
-pub(super) fn check_location(world: &World, request: &Request) -> Result<(), ArmError> {
-    if !request.resource_type.tracked {
+pub(super) fn check_location(world: &World, request: &Request, target: &Target) -> Result<(), ArmError> {
+    let puts = request.method == Method::PUT && matches!(target, Target::Resource(_));
+    if !puts || !request.resource_type.tracked {
         return Ok(());
     }
     let location = request.location();

@@ -71,7 +71,7 @@ pub enum RestoreError {
     Issuer(String, #[source] InvalidKeySet),
 }
 
-/// A provider's state that snapshots keep; registered with `inventory::submit!`.
+/// A provider's state that snapshots keep; registered with [`submit!`](crate::provider::submit).
 pub struct KeptState {
     name: &'static str,
     save: fn(&World) -> Option<Value>,

@@ -160,7 +160,7 @@ async fn rights_are_what_azure_says_that_holds_there() {
 #[tokio::test]
 async fn a_cluster_that_is_there_says_its_ranges_identity_and_group() {
     let (fake, site) = site().await;
-    fake.set_engine(std::sync::Arc::new(fake_arm::engine::HollowEngine));
+    fake.set_engine(std::sync::Arc::new(fake_arm::engine::NoopEngine));
     site.give("Network Contributor", &site.vnet).await;
     let cluster = site.azure.id("Microsoft.ContainerService/managedClusters/c");
     let body = json!({

@@ -16,7 +16,7 @@ use crate::flags::Serve;
 use crate::greeting::{self, Client};
 use crate::keeping;
 use crate::trouble::Trouble;
-use fake_arm::engine::HollowEngine;
+use fake_arm::engine::NoopEngine;
 
 /// Entries that the ledger keeps.
 const LEDGER: usize = 100_000;
@@ -28,7 +28,7 @@ pub(crate) async fn serve(flags: Box<Serve>) -> Result<(), Trouble> {
     // Before anything is announced: whoever reads the announcement may send a signal at once.
     let signals = Signals::new().map_err(Trouble::Signals)?;
     let (azure, fresh) = start(&flags).await?;
-    azure.set_engine(Arc::new(HollowEngine));
+    azure.set_engine(Arc::new(NoopEngine));
     admit_owner(&azure, &flags);
     if let Some(path) = flags.world.as_ref().filter(|_| fresh) {
         let document = keeping::read_world(path)?;

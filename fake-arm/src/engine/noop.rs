@@ -4,10 +4,10 @@ use super::{ClusterAccess, ClusterEngine, EngineError, ManagedCluster};
 
 /// Makes clusters that are up at once, have nothing in them, and answer nobody.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct HollowEngine;
+pub struct NoopEngine;
 
 #[async_trait::async_trait]
-impl ClusterEngine for HollowEngine {
+impl ClusterEngine for NoopEngine {
     async fn create(&self, cluster: ManagedCluster) -> Result<ClusterAccess, EngineError> {
         Ok(access(&cluster))
     }
