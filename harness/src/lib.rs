@@ -25,6 +25,7 @@ pub mod process;
 pub mod provisioner;
 pub mod report;
 pub mod runner;
+pub mod scenario;
 pub mod source;
 #[cfg(test)]
 mod test_support;
@@ -41,10 +42,11 @@ pub mod prelude {
     };
     pub use crate::lab::NodeProvisioning::{Auto, Manual};
     pub use crate::lab::{
-        Catalog, Cluster, ClusterError, Lab, ManagedClusterBuilder, Region, SecurityGroup, ShortageKind, Tenant,
-        VmSize, lab,
+        Catalog, Cluster, ClusterError, Lab, ManagedClusterBuilder, Region, SecurityGroup, ShortageKind, Tenant, VmSize,
     };
     pub use crate::manifest::{
         Budget, Deployment, Manifests, Named, NodeClass, NodePool, deployment, disruption_budget, node_class, node_pool,
     };
+    pub use crate::scenario::breaks;
+    pub use catnap_macros::scenario;
 }

@@ -123,7 +123,7 @@ fn row(label: &str, samples: &[Sample], value: impl Fn(&Sample) -> Duration) {
 }
 
 async fn one_lab(settings: Settings) -> std::result::Result<Sample, String> {
-    let lab = Lab::start(settings, ProgressWriter::silent()).await.map_err(|error| error.explain())?.without_verdict();
+    let lab = Lab::start(settings, ProgressWriter::silent()).await.map_err(|error| error.explain())?;
     let broken = |failure: Failure| failure.text().to_owned();
     // What the lab takes is measured, not what the model has a node's network take.
     lab.machines().ready_after(Some(Duration::ZERO));

@@ -60,7 +60,7 @@ async fn waits(args: &ClockBenchArgs, settings: &Settings) -> std::result::Resul
     for count in [0, args.nodes] {
         for _ in 0..args.repeats {
             let lab = Lab::start(settings.clone(), ProgressWriter::silent()).await;
-            let lab = lab.map_err(|error| error.explain())?.without_verdict();
+            let lab = lab.map_err(|error| error.explain())?;
             let cluster = cluster(&lab, count).await?;
             let quarter = cost(&lab, minutes(15)).await;
             let before = (lab.history().len(), cpu_time(&lab));

@@ -48,7 +48,7 @@ pub(super) async fn bench_soak(args: SoakArgs) -> Result<u8> {
 
 async fn soak(args: &SoakArgs, settings: Settings, begin: Timestamp) -> std::result::Result<(), String> {
     let lab = Lab::start(settings, ProgressWriter::silent()).await;
-    let lab = lab.map_err(|error| error.explain())?.without_verdict();
+    let lab = lab.map_err(|error| error.explain())?;
     let cluster = lab.managed_cluster().node_provisioning(NodeProvisioning::Auto).create().await;
     let cluster = cluster.map_err(|error| error.to_string())?;
     let applied = async {

@@ -62,7 +62,7 @@ pub(super) async fn up(args: UpArgs) -> Result<u8> {
         // It may wait long for a place among other labs. What it has begun ends with this process.
         () = interrupts.first() => std::process::exit(interrupts.exit_code().unwrap_or(2).into()),
     };
-    let lab = started.map_err(|error| miette!("failed to start a lab: {}", error.explain()))?.without_verdict();
+    let lab = started.map_err(|error| miette!("failed to start a lab: {}", error.explain()))?;
     let work = async {
         let cluster = bring_up(&lab, &args).await?;
         greet(&lab, &cluster).await?;

@@ -1,29 +1,67 @@
-//! How a scenario fails: with one message from which the cause can be found.
+//! How a scenario ends where it does not end well: a value that `?` passes on.
 
-use std::cell::RefCell;
 use std::fmt;
 
 /// What a scenario returns.
 pub type Outcome = Result<(), Failure>;
 
-thread_local! {
-    /// The last failure made on this thread. A scenario runs on one thread of its own, so when its lab is dropped there
-    /// this tells whether it is ending with an error, and with which.
-    static LAST: RefCell<Option<String>> = const { RefCell::new(None) };
+/// What kind of end a failure is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureKind {
+    /// Something that was expected did not hold, or something that had to be done could not be done.
+    Failed,
+    /// The lab cannot do, or does not have, what the scenario needs.
+    Skipped,
+    /// The world that the scenario needs could not be had, so nothing is known about the provisioner.
+    CouldNotRun,
 }
 
-/// Why a scenario failed. Made by expectations that did not hold, and by `?` from any other error.
+/// Why a scenario does not go on. Made by expectations that did not hold, by what a scenario needs and does not get, and
+/// by `?` from any other error.
 pub struct Failure {
+    kind: FailureKind,
     text: String,
+    assertion: Option<String>,
 }
 
 impl Failure {
     /// A failure with this explanation: the first line is the headline.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
-        let text = text.into();
-        LAST.with_borrow_mut(|last| *last = Some(text.clone()));
-        Self { text }
+        Self { kind: FailureKind::Failed, text: text.into(), assertion: None }
+    }
+
+    /// The scenario is not for this lab, for this reason.
+    #[must_use]
+    pub fn skipped(reason: impl Into<String>) -> Self {
+        Self { kind: FailureKind::Skipped, ..Self::new(reason) }
+    }
+
+    /// The scenario could not run. The text says what was missing, where, and what to do.
+    #[must_use]
+    pub fn could_not_run(message: impl Into<String>) -> Self {
+        Self { kind: FailureKind::CouldNotRun, ..Self::new(message) }
+    }
+
+    /// The same, as the failure of an assertion whose text this is: `pods of web: all running within 5m`.
+    #[must_use]
+    pub fn of_assertion(mut self, assertion: &str) -> Self {
+        self.assertion = Some(assertion.to_owned());
+        self
+    }
+
+    /// The same with more to say at its end.
+    #[must_use]
+    pub(crate) fn with_note(mut self, note: &str) -> Self {
+        self.text += "\n\n";
+        self.text += note;
+        self
+    }
+
+    /// Its kind.
+    #[must_use]
+    pub fn kind(&self) -> FailureKind {
+        self.kind
     }
 
     /// The explanation.
@@ -32,19 +70,10 @@ impl Failure {
         &self.text
     }
 
-    /// Forgets the last failure that was made on this thread: it was expected, or is told in another way.
-    pub(crate) fn forget_last() {
-        Self::take_last();
-    }
-
-    /// Whether a failure was made on this thread and not forgotten.
-    pub(crate) fn any() -> bool {
-        LAST.with_borrow(Option::is_some)
-    }
-
-    /// Takes the last failure that was made on this thread.
-    pub(crate) fn take_last() -> Option<String> {
-        LAST.with_borrow_mut(Option::take)
+    /// The text of the assertion that did not hold: `None` where something else went wrong.
+    #[must_use]
+    pub fn assertion(&self) -> Option<&str> {
+        self.assertion.as_deref()
     }
 }
 

@@ -26,7 +26,7 @@ pub(crate) use duration::readable;
 pub use duration::{days, hours, minutes, seconds};
 pub use event::{EventSelection, Events, events};
 pub use expectation::{Expectation, Verdict};
-pub use failure::{Failure, Outcome};
+pub use failure::{Failure, FailureKind, Outcome};
 pub use kind::Kind;
 pub use node::{NodeSelection, Nodes, nodes};
 pub use node_claim::{NodeClaimSelection, NodeClaims, node_claims};

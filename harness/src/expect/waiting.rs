@@ -183,7 +183,7 @@ impl Witness {
             Err(seen) => (false, seen.clone()),
         };
         self.0.history.record(Event::Assertion { expected: expected.to_owned(), held, seen });
-        verdict.map_err(|seen| explain(&format!("expected: {expected}\n    seen: {seen}")))
+        verdict.map_err(|seen| explain(&format!("expected: {expected}\n    seen: {seen}")).of_assertion(expected))
     }
 }
 

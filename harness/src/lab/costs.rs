@@ -11,7 +11,7 @@ use crate::report::Costs;
 impl Lab {
     /// CPU time of the lab's processes so far, and the cluster time that went by since the lab's beginning. This process
     /// counts where it is the scenario's alone, under a runner: with `cargo test` it is that of many.
-    pub(super) fn costs(&self) -> Costs {
+    pub(crate) fn costs(&self) -> Costs {
         let own = if self.progress.is_read() { own_cpu_time() } else { None };
         costs(&self.history, self.engine.cpu_time(), own)
     }

@@ -5,9 +5,7 @@ mod cluster;
 mod cluster_error;
 mod costs;
 mod engine;
-mod fixture;
 mod household;
-mod invariant;
 mod lender;
 mod managed_cluster;
 mod outage;
@@ -26,7 +24,6 @@ pub use cluster_error::ClusterError;
 pub use engine::{AzureAccess, EmbeddedEngine, Programs, ProvisionerKnobs};
 pub use fake_arm::catalog::{Catalog, VmSize};
 pub use fake_arm::providers::compute::ShortageKind;
-pub use fixture::lab;
 pub use lender::ClusterSource;
 pub use managed_cluster::{CreateError, ManagedClusterBuilder, NodeProvisioning};
 pub use region::Region;
@@ -53,12 +50,12 @@ use crate::manifest::{ManifestError, Manifests};
 use crate::node::{BootSwitch, CustomData};
 use crate::preflight::{self, Plan};
 use crate::provisioner::ProvisionerVersion;
-use crate::report::{ProgressWriter, Verdict};
+use crate::report::ProgressWriter;
+use crate::scenario::{Signature, headline};
 use slot::Slot;
 use watch::Watches;
 
-/// The world of one scenario. Dropping it judges what only the end can show (see `invariant`), tells the verdict, and
-/// takes everything down.
+/// The world of one scenario. Dropping it takes everything down.
 #[derive(Debug)]
 pub struct Lab {
     settings: Settings,
@@ -72,9 +69,8 @@ pub struct Lab {
     engine: Arc<EmbeddedEngine>,
     watches: Mutex<Vec<Watches>>,
     progress: ProgressWriter,
-    judged: bool,
-    skipped: Mutex<Option<String>>,
-    known_fault: Mutex<Option<(String, String)>>,
+    shown_fault: Mutex<Option<(String, String)>>,
+    keep_folder: bool,
     // Fields are dropped in this order: what runs on the runtime before the runtime, the place on the machine last.
     fake: Option<Arc<FakeArm>>,
     runtime: Option<tokio::runtime::Runtime>,
@@ -239,102 +235,131 @@ impl Lab {
         self.engine.clock_drift().await
     }
 
-    /// Whether the scenario can wait this long here. Where time can be moved it always can; elsewhere it depends on the
-    /// target's patience, and where that is too short the scenario is reported as skipped, with the reason:
+    /// Makes sure that the scenario can wait this long here. Where time can be moved it always can; elsewhere it depends on
+    /// the patience of the run:
     ///
     /// ```no_run
-    /// # fn scenario(lab: catnap::lab::Lab) -> catnap::expect::Outcome {
-    /// if !lab.has_patience_for(catnap::expect::minutes(16)) {
-    ///     return Ok(());
-    /// }
+    /// # fn scenario(lab: &catnap::lab::Lab) -> catnap::expect::Outcome {
+    /// lab.wait_of(catnap::expect::minutes(16))?;
     /// # Ok(())
     /// # }
     /// ```
-    #[must_use]
-    pub fn has_patience_for(&self, waits: Duration) -> bool {
-        if self.clock().is_movable() {
-            return true;
+    ///
+    /// # Errors
+    /// The reason for which the scenario is skipped, where it cannot.
+    pub fn wait_of(&self, waits: Duration) -> Outcome {
+        if self.clock().is_movable() || waits <= self.settings.patience {
+            return Ok(());
         }
-        let missing = if let Some(begin) = self.settings.begin {
-            format!("it has to begin at {begin}, and this lab's clock is real")
-        } else if waits > self.settings.patience {
-            let [waits, patience] = [waits, self.settings.patience].map(readable);
-            format!("it has to wait {waits}, this lab's clock is real, and the patience is {patience} (--patience)")
-        } else {
-            return true;
-        };
-        self.has(Err(missing))
+        let [waits, patience] = [waits, self.settings.patience].map(readable);
+        Err(Failure::skipped(format!(
+            "it has to wait {waits}, this lab's clock is real, and the patience is {patience} (--patience)"
+        )))
     }
 
-    /// Whether clusters can have this version of Kubernetes here; where not, the scenario is reported as skipped with the
-    /// reason, and has nothing more to do.
-    pub async fn has_kubernetes(&self, version: &str) -> bool {
-        self.has(self.engine.has_kubernetes(version).await)
+    /// Makes sure that the lab began when its scenario has to begin.
+    pub(crate) fn can_begin(&self) -> Outcome {
+        match self.settings.begin {
+            Some(begin) if !self.clock().is_movable() => {
+                Err(Failure::skipped(format!("it has to begin at {begin}, and this lab's clock is real")))
+            }
+            _ => Ok(()),
+        }
     }
 
-    /// Whether clusters can have this version of the provisioner here; where not, the scenario is reported as skipped with
-    /// the reason, and has nothing more to do.
-    pub async fn has_provisioner(&self, version: &str) -> bool {
-        self.has(self.engine.has_provisioner(version).await)
+    /// Makes sure that clusters can have this version of Kubernetes here.
+    ///
+    /// # Errors
+    /// The reason for which the scenario is skipped, where they cannot.
+    pub async fn needs_kubernetes(&self, version: &str) -> Outcome {
+        self.engine.has_kubernetes(version).await.map_err(Failure::skipped)
     }
 
-    /// Whether the provisioner of this lab is of this version or a newer one; where it is older, the scenario is reported as
-    /// skipped with the reason, `what` it does from that version on only, and has nothing more to do.
+    /// Makes sure that clusters can have this version of the provisioner here.
+    ///
+    /// # Errors
+    /// The reason for which the scenario is skipped, where they cannot.
+    pub async fn needs_provisioner(&self, version: &str) -> Outcome {
+        self.engine.has_provisioner(version).await.map_err(Failure::skipped)
+    }
+
+    /// Makes sure that the provisioner of this lab is of this version or a newer one; `what` is there from that version on
+    /// only.
+    ///
+    /// # Errors
+    /// The reason for which the scenario is skipped, where it is older.
     ///
     /// # Panics
-    /// Where `version` is none.
-    pub fn has_provisioner_since(&self, version: &str, what: &str) -> bool {
-        self.has(if self.provisioner_is_since(version) {
-            Ok(())
-        } else {
-            let here = &self.settings.versions.provisioner;
-            Err(format!("{what} only from provisioner {version} on, and this is {here}"))
-        })
+    /// If `version` is not a version.
+    pub fn needs_provisioner_since(&self, version: &str, what: &str) -> Outcome {
+        if self.provisioner_is_since(version) {
+            return Ok(());
+        }
+        let here = &self.settings.versions.provisioner;
+        Err(Failure::skipped(format!("{what} only from provisioner {version} on, and this is {here}")))
     }
 
     /// Whether the provisioner of this lab is of this version or a newer one, where a scenario has something to say of both.
     ///
     /// # Panics
-    /// Where `version` is none.
+    /// If `version` is not a version.
     #[must_use]
     pub fn provisioner_is_since(&self, version: &str) -> bool {
         let since: ProvisionerVersion = version.parse().expect("a scenario names a version as 1.7.0");
         !self.settings.versions.provisioner.parse::<ProvisionerVersion>().is_ok_and(|here| here < since)
     }
 
-    fn has(&self, found: Result<(), String>) -> bool {
-        let Err(missing) = found else { return true };
-        eprintln!("skipped: {missing}");
-        *self.skipped.lock().unwrap_or_else(PoisonError::into_inner) = Some(missing);
-        false
-    }
-
-    /// Runs the end of a scenario, from the assertion on that a known fault of these `versions` of the provisioner makes
-    /// fail. `fault` is its name in `suites/FINDINGS.md`. Where that version runs, the scenario is reported as one that
-    /// fails as is known, and fails when it does not: then the mark is out of date. With another version it is a
-    /// scenario like any other.
+    /// Runs a part of a scenario in which a known fault of these `versions` of the provisioner breaks an assertion. `fault`
+    /// is its name in `suites/FINDINGS.md`, and `signature` tells its failure from any other. Where such a version runs, the
+    /// scenario is reported as one that fails as is known, if nothing else fails; and it fails when the fault does not
+    /// show: then the mark is out of date. With another version it is a scenario like any other.
     ///
     /// # Errors
-    /// When the end of the scenario fails, or, with one of `versions`, when it does not.
-    pub async fn known_fault(&self, fault: &str, versions: &[&str], end: impl Future<Output = Outcome>) -> Outcome {
+    /// When the part fails in another way than the fault's, or, with one of `versions`, when it does not fail.
+    pub async fn known_fault(
+        &self,
+        fault: &str,
+        versions: &[&str],
+        signature: Signature,
+        part: impl Future<Output = Outcome>,
+    ) -> Outcome {
         let version = self.settings.versions.provisioner.as_str();
-        let outcome = end.await;
+        let outcome = part.await;
         if !versions.contains(&version) {
             return outcome;
         }
-        match outcome {
-            Ok(()) => Err(self.witness.failure(&format!(
+        let Err(failure) = outcome else {
+            return Err(self.witness.failure(&format!(
                 "expected: the known fault {fault} shows in {version}\n    seen: all that it was to break held; if it \
                  is mended, take {version} from this scenario and from suites/FINDINGS.md"
-            ))),
-            Err(failure) => {
-                Failure::forget_last();
-                let message = headline(failure.text());
-                self.history.record(Event::Step { text: format!("known fault {fault}: {message}") });
-                *self.known_fault.lock().unwrap_or_else(PoisonError::into_inner) = Some((fault.to_owned(), message));
-                Ok(())
-            }
+            )));
+        };
+        // A lab that is broken, or has no provisioner, breaks everything.
+        if self.witness.fatal().is_some() || self.knobs.no_provisioner().is_some() {
+            return Err(failure);
         }
+        if let Err(why) = signature.is_of(&failure, &self.witness.state()) {
+            return Err(failure.with_note(&format!("This is not the known fault {fault}: {why}.")));
+        }
+        let message = headline(failure.text());
+        self.history.record(Event::Step { text: format!("known fault {fault}: {message}") });
+        *self.shown_fault.lock().unwrap_or_else(PoisonError::into_inner) = Some((fault.to_owned(), message));
+        Ok(())
+    }
+
+    /// The known fault that has shown, and how.
+    pub(crate) fn shown_fault(&self) -> Option<(String, String)> {
+        self.shown_fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whoever evaluates what is expected in this lab.
+    pub(crate) fn witness(&self) -> &Witness {
+        &self.witness
+    }
+
+    /// The folder is not to go with the lab: what is in it tells why a scenario failed.
+    pub(crate) fn keep_folder(&mut self) {
+        self.keep_folder = true;
     }
 
     /// Everything seen in this lab.
@@ -389,13 +414,6 @@ impl Lab {
     #[must_use]
     pub fn kubectl(&self) -> Option<&Path> {
         self.engine.kubectl()
-    }
-
-    /// This lab is not for a scenario: nothing is asserted in it and its end is no verdict.
-    #[must_use]
-    pub fn without_verdict(mut self) -> Self {
-        self.judged = false;
-        self
     }
 
     /// A file of the project's `manifests` folder.
@@ -462,42 +480,6 @@ impl Lab {
         Ok(Cluster::new(client, self.witness.clone(), self.history.clone(), resource))
     }
 
-    /// The verdict of the scenario that this lab was for, and what to panic with where nothing else told of it yet.
-    fn judge(&self) -> (Verdict, Option<String>) {
-        // What the last request was answered may still be under way.
-        self.witness.wait_until_seen();
-        let assertions = self.witness.evaluated();
-        let skipped = self.skipped.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(reason) = skipped {
-            return (Verdict::Skipped { reason }, None);
-        }
-        if let (true, Some(message)) = (Failure::any(), self.knobs.no_provisioner()) {
-            return (Verdict::CouldNotRun { message }, None);
-        }
-        let failed = |text: &str| Verdict::Failed { message: headline(text), body: text.to_owned() };
-        if let Some(text) = Failure::take_last() {
-            return (failed(&text), None);
-        }
-        if std::thread::panicking() {
-            return (failed(&self.witness.explain("the scenario panicked (its message is in the output)")), None);
-        }
-        let known_fault = self.known_fault.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some((fault, message)) = known_fault {
-            // What a fault leaves behind is part of it.
-            return (Verdict::KnownFault { fault, message }, None);
-        }
-        if let Err(broken) = invariant::check(&self.history, &self.witness, &self.knobs) {
-            let text = self.witness.explain(&broken);
-            return (failed(&text), Some(text));
-        }
-        if assertions == 0 {
-            let text =
-                self.witness.explain("the scenario ended without evaluating a single assertion: it proves nothing");
-            return (failed(&text), Some(text));
-        }
-        (Verdict::Passed { assertions }, None)
-    }
-
     /// Takes everything down, in the order in which it depends on each other.
     fn take_down(&mut self) {
         self.watches.lock().unwrap_or_else(PoisonError::into_inner).clear();
@@ -515,33 +497,12 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        let (passed, panic) = if self.judged {
-            let (verdict, panic) = self.judge();
-            let passed =
-                matches!(verdict, Verdict::Passed { .. } | Verdict::KnownFault { .. } | Verdict::Skipped { .. });
-            self.progress.costs(self.costs());
-            self.progress.verdict(verdict);
-            (passed, panic)
-        } else {
-            (true, None)
-        };
         self.take_down();
-        if passed && !self.settings.keep && self.settings.artefacts.is_none() {
+        if !self.keep_folder && !self.settings.keep && self.settings.artefacts.is_none() {
             // What could not be removed is in the system's temporary folder; nothing depends on it.
             let _ = std::fs::remove_dir_all(&self.folder);
         }
-        if let Some(text) = panic {
-            // A scenario whose body returned Ok fails here; while it is already failing nothing is added.
-            assert!(std::thread::panicking(), "{text}");
-        }
     }
-}
-
-/// What was expected and, on the next line, what was seen: enough for a list of results.
-fn headline(text: &str) -> String {
-    let lines: Vec<_> = text.lines().take(2).map(str::trim).collect();
-    let seen = lines.get(1).filter(|line| line.starts_with("seen: "));
-    [lines.first(), seen].into_iter().flatten().copied().collect::<Vec<_>>().join("; ")
 }
 
 /// How long the lab's own threads may take to end, in real time. They do at their next wait, which is at once.

@@ -12,7 +12,7 @@ use super::household::Family;
 use super::slot::Slot;
 use super::{Lab, Region, Settings, Tenant, lender, tell_progress};
 use crate::azure::{ArmClient, Azure};
-use crate::expect::{Failure, Witness};
+use crate::expect::Witness;
 use crate::history::{Event, History};
 use crate::process::{NamespaceError, ProcessError, Processes, own_thread, probe_namespaces};
 use crate::report::ProgressWriter;
@@ -75,7 +75,6 @@ impl Lab {
             // Whoever installed one before has chosen.
             let _ = rustls::crypto::ring::default_provider().install_default();
         });
-        Failure::forget_last();
 
         progress.step("find the real parts");
         let display = FetchDisplay::new();
@@ -179,9 +178,8 @@ impl Lab {
             engine,
             watches: Mutex::default(),
             progress,
-            judged: true,
-            skipped: Mutex::default(),
-            known_fault: Mutex::default(),
+            shown_fault: Mutex::default(),
+            keep_folder: false,
             fake: Some(fake),
             runtime: Some(runtime),
             _slot: slot,

@@ -44,12 +44,12 @@ impl ProvisionerKnobs {
     }
 
     /// A panic with this message is one that the scenario wants to see.
-    pub(in crate::lab) fn expects_panic(&self, message: &str) -> bool {
+    pub(crate) fn expects_panic(&self, message: &str) -> bool {
         self.lock().panics.iter().any(|text| message.contains(text))
     }
 
     /// Why what was given as the provisioner is none that can be run here, if so: then nothing can be said of it.
-    pub(in crate::lab) fn no_provisioner(&self) -> Option<String> {
+    pub(crate) fn no_provisioner(&self) -> Option<String> {
         self.lock().no_provisioner.clone()
     }
 

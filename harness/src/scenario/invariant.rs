@@ -2,9 +2,9 @@
 
 use fake_arm::events::ArmEvent;
 
-use super::ProvisionerKnobs;
 use crate::expect::{Witness, disks, nics, vms};
 use crate::history::{Event, History};
+use crate::lab::ProvisionerKnobs;
 
 /// Checks the whole history of a lab whose scenario has ended well.
 ///
@@ -37,7 +37,6 @@ pub(super) fn check(history: &History, witness: &Witness, knobs: &ProvisionerKno
         if owned.evaluate(&witness.state()).is_err() {
             witness.expect(owned).now().map_err(|failure| {
                 // The failure is told as this invariant's, with its own time line.
-                crate::expect::Failure::forget_last();
                 failure.text().lines().take(2).collect::<Vec<_>>().join("\n")
             })?;
         }

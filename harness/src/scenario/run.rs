@@ -1,0 +1,69 @@
+//! What a scenario runs in.
+
+use std::panic::{AssertUnwindSafe, resume_unwind};
+
+use futures::FutureExt;
+use jiff::Timestamp;
+
+use super::judge::{Ended, judge};
+use crate::expect::{Failure, Outcome};
+use crate::lab::{Lab, Settings, StartError};
+use crate::report::{ProgressWriter, Verdict};
+
+/// Stands up the lab that the environment asks for, runs a scenario in it, judges what it returned, tells the verdict
+/// and takes everything down. With `begins` (RFC 3339) the lab begins at that moment, or the scenario is skipped where
+/// time cannot be moved.
+///
+/// # Errors
+/// When the scenario failed, an invariant is broken, nothing was asserted, or no lab could be stood up on this machine;
+/// the text names what is missing and the remedy. A scenario that is skipped is no error.
+pub async fn run<F>(begins: Option<&str>, scenario: F) -> Outcome
+where
+    F: AsyncFnOnce(&Lab) -> Outcome,
+{
+    let progress = ProgressWriter::from_env();
+    let mut lab = match lab(begins, progress.clone()).await {
+        Ok(lab) => lab,
+        Err(error) => {
+            let message = error.explain();
+            progress.verdict(Verdict::CouldNotRun { message: message.clone() });
+            return Err(Failure::could_not_run(format!("no lab could be started: {message}")));
+        }
+    };
+    let ended = match lab.can_begin() {
+        Ok(()) => AssertUnwindSafe(scenario(&lab)).catch_unwind().await,
+        Err(skipped) => Ok(Err(skipped)),
+    };
+    let (ended, panic) = match ended {
+        Ok(Ok(())) => (Ended::Well, None),
+        Ok(Err(failure)) => (Ended::With(failure), None),
+        Err(panic) => (Ended::Panicked, Some(panic)),
+    };
+    let verdict = judge(&lab, &ended);
+    progress.costs(lab.costs());
+    progress.verdict(verdict.clone());
+    if let Verdict::Failed { .. } | Verdict::CouldNotRun { .. } = verdict {
+        lab.keep_folder();
+    }
+    drop(lab);
+    match (panic, verdict) {
+        (Some(panic), _) => resume_unwind(panic),
+        (None, Verdict::Failed { body, .. }) => Err(Failure::new(body)),
+        (None, Verdict::CouldNotRun { message }) => Err(Failure::could_not_run(message)),
+        (None, Verdict::Skipped { reason }) => {
+            eprintln!("skipped: {reason}");
+            Ok(())
+        }
+        (None, Verdict::Passed { .. } | Verdict::KnownFault { .. }) => Ok(()),
+    }
+}
+
+async fn lab(begins: Option<&str>, progress: ProgressWriter) -> Result<Lab, StartError> {
+    let mut settings = Settings::from_env().map_err(StartError::Settings)?;
+    if let Some(begins) = begins {
+        let moment: Result<Timestamp, _> = begins.parse();
+        let moment = moment.map_err(|error| format!("the lab cannot begin at {begins:?}: {error}"));
+        settings.begin = Some(moment.map_err(StartError::Settings)?);
+    }
+    Lab::start(settings, progress).await
+}

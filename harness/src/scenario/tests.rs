@@ -1,0 +1,72 @@
+//! What tells a known fault from others.
+
+use super::{breaks, run};
+use crate::expect::{Expectation, Failure, State};
+use crate::lab::Lab;
+
+fn broken(assertion: &str) -> Failure {
+    Failure::new(format!("expected: {assertion}\n    seen: something else")).of_assertion(assertion)
+}
+
+fn sign(holds: bool) -> Expectation {
+    let verdict = move |_: &State| if holds { Ok(()) } else { Err("it is Ready".to_owned()) };
+    Expectation::new("the node class is not Ready", verdict)
+}
+
+#[test]
+fn a_failure_is_the_known_one_where_it_breaks_the_same_assertion() {
+    let fault = breaks("pods of web: all running");
+    let state = State::default();
+    assert_eq!(fault.is_of(&broken("pods of web: all running within 5m"), &state), Ok(()));
+    for other in [
+        broken("pods of other: all running within 5m"),
+        broken("exactly 2 nodes (now)"),
+        Failure::new("LinkedAuthorizationFailed: pods of web: all running"),
+        Failure::skipped("pods of web: all running"),
+        Failure::could_not_run("pods of web: all running"),
+    ] {
+        let why = fault.is_of(&other, &state).unwrap_err();
+        assert!(why.contains("`pods of web: all running`"), "{other}: {why}");
+    }
+}
+
+#[test]
+fn a_failure_is_another_one_where_the_sign_of_the_fault_is_missing() {
+    let failure = broken("pods of web: all running within 5m");
+    let state = State::default();
+    assert_eq!(breaks("pods of web").with_sign(sign(true)).is_of(&failure, &state), Ok(()));
+    let why = breaks("pods of web").with_sign(sign(false)).is_of(&failure, &state).unwrap_err();
+    assert!(why.contains("the node class is not Ready") && why.contains("it is Ready"), "{why}");
+}
+
+#[tokio::test]
+async fn a_failure_that_a_scenario_recovers_from_is_none() {
+    let outcome = run(None, async |lab: &Lab| {
+        if lab.verify("the first way", 1, 2).is_err() {
+            return lab.verify("the second way", 2, 2);
+        }
+        Err(Failure::new("the first way is open"))
+    });
+    assert!(outcome.await.is_ok());
+}
+
+#[tokio::test]
+async fn a_scenario_that_is_skipped_goes_no_further_and_is_no_failure() {
+    let outcome = run(None, async |lab: &Lab| {
+        lab.needs_provisioner_since("999.0.0", "the far future is known")?;
+        lab.verify("what comes after", 1, 2)
+    });
+    assert!(outcome.await.is_ok());
+}
+
+#[tokio::test]
+async fn a_scenario_that_asserts_nothing_fails() {
+    let failure = run(None, async |_: &Lab| Ok(())).await.unwrap_err();
+    assert!(failure.text().contains("proves nothing"), "{failure}");
+}
+
+#[tokio::test]
+async fn what_the_last_step_returns_is_the_failure_of_a_scenario() {
+    let failure = run(None, async |lab: &Lab| lab.verify("one", 1, 2)).await.unwrap_err();
+    assert!(failure.text().starts_with("expected: one = 1\n    seen: 2"), "{failure}");
+}
