@@ -4,7 +4,6 @@
 //! scenario asks for a refusal that names the range, and for a cluster on which nothing has changed.
 
 use catnap::prelude::*;
-use rstest::rstest;
 use serde_json::{Value, json};
 
 const CONTAINER_SERVICE: &str = "2025-05-01";
@@ -54,9 +53,8 @@ fn addresses(cluster: &Cluster) -> Vec<String> {
 
 /// EXP-01, EXP-12: a pod range grows in place, /18 to /16, once the feature is registered and the provider again after it;
 /// before that Azure refuses and names the feature. Nodes and pods stay, with their addresses.
-#[rstest]
-#[tokio::test]
-async fn a_pod_range_grows_once_the_feature_is_registered(#[future(awt)] lab: Lab) -> Outcome {
+#[scenario]
+async fn a_pod_range_grows_once_the_feature_is_registered(lab: &Lab) -> Outcome {
     let cluster = lab.managed_cluster().pod_cidr("10.244.0.0/18").node_count(2).create().await?;
     cluster.apply(deployment("web").replicas(4).cpu("100m")).await?;
     cluster.expect(pods("web").all_running()).within(minutes(3)).await?;
@@ -65,15 +63,15 @@ async fn a_pod_range_grows_once_the_feature_is_registered(#[future(awt)] lab: La
     let missing =
         format!("Feature {FEATURE} is not enabled. Please see https://aka.ms/aks/previews for how to enable features.");
 
-    let refused = expand(&lab, &cluster, "10.244.0.0/16").await.err();
+    let refused = expand(lab, &cluster, "10.244.0.0/16").await.err();
     lab.verify("the code", Some("BadRequest"), refused.as_ref().and_then(ArmError::code))?;
-    verify_refused(&lab, &cluster, &before, "without the feature", refused.as_ref(), &missing).await?;
+    verify_refused(lab, &cluster, &before, "without the feature", refused.as_ref(), &missing).await?;
     lab.azure().register_feature(FEATURE).await?;
-    let refused = expand(&lab, &cluster, "10.244.0.0/16").await.err();
-    verify_refused(&lab, &cluster, &before, "before the provider knows", refused.as_ref(), &missing).await?;
+    let refused = expand(lab, &cluster, "10.244.0.0/16").await.err();
+    verify_refused(lab, &cluster, &before, "before the provider knows", refused.as_ref(), &missing).await?;
     lab.azure().register_provider("Microsoft.ContainerService").await?;
 
-    let grown = expand(&lab, &cluster, "10.244.0.0/16").await?;
+    let grown = expand(lab, &cluster, "10.244.0.0/16").await?;
 
     lab.verify("the cluster's state", Some("Succeeded"), grown["properties"]["provisioningState"].as_str())?;
     let profile = &grown["properties"]["networkProfile"];
@@ -87,10 +85,9 @@ async fn a_pod_range_grows_once_the_feature_is_registered(#[future(awt)] lab: La
 
 /// EXP-05, EXP-06, EXP-07, EXP-08: the new range starts where the old one does and holds it: another base, a smaller one,
 /// another range and one apart are refused; one that only grows is taken.
-#[rstest]
-#[tokio::test]
-async fn a_pod_range_only_grows_in_place(#[future(awt)] lab: Lab) -> Outcome {
-    register(&lab).await?;
+#[scenario]
+async fn a_pod_range_only_grows_in_place(lab: &Lab) -> Outcome {
+    register(lab).await?;
     let cluster = lab.managed_cluster().pod_cidr("10.244.128.0/18").create().await?;
     let before = lab.shown(&cluster).await?;
     for (what, to) in [
@@ -100,22 +97,21 @@ async fn a_pod_range_only_grows_in_place(#[future(awt)] lab: Lab) -> Outcome {
         ("a larger range elsewhere", "10.100.0.0/16"),
         ("a range apart", "10.245.0.0/17"),
     ] {
-        let refused = expand(&lab, &cluster, to).await.err();
-        verify_refused(&lab, &cluster, &before, what, refused.as_ref(), "networkProfile.podCidr").await?;
+        let refused = expand(lab, &cluster, to).await.err();
+        verify_refused(lab, &cluster, &before, what, refused.as_ref(), "networkProfile.podCidr").await?;
     }
 
-    let grown = expand(&lab, &cluster, "10.244.128.0/17").await?;
+    let grown = expand(lab, &cluster, "10.244.128.0/17").await?;
     lab.verify("podCidr", Some("10.244.128.0/17"), grown["properties"]["networkProfile"]["podCidr"].as_str())
 }
 
 /// EXP-02: only overlay clusters with Linux nodes can do it: with a Windows pool it is refused, and taken once the pool is
 /// gone; where pods take addresses of the nodes' subnet there is no range to grow.
-#[rstest]
+#[scenario]
 #[case::with_a_windows_pool(true)]
 #[case::without_overlay(false)]
-#[tokio::test]
-async fn only_linux_overlay_clusters_grow(#[future(awt)] lab: Lab, #[case] windows: bool) -> Outcome {
-    register(&lab).await?;
+async fn only_linux_overlay_clusters_grow(lab: &Lab, #[case] windows: bool) -> Outcome {
+    register(lab).await?;
     let builder = lab.managed_cluster();
     let builder = if windows {
         builder.pod_cidr("10.244.0.0/18").change(|properties| {
@@ -131,22 +127,21 @@ async fn only_linux_overlay_clusters_grow(#[future(awt)] lab: Lab, #[case] windo
     let cluster = builder.create().await?;
     let before = lab.shown(&cluster).await?;
 
-    let refused = expand(&lab, &cluster, "10.244.0.0/16").await.err();
+    let refused = expand(lab, &cluster, "10.244.0.0/16").await.err();
 
-    verify_refused(&lab, &cluster, &before, "the expansion", refused.as_ref(), "networkProfile.podCidr").await?;
+    verify_refused(lab, &cluster, &before, "the expansion", refused.as_ref(), "networkProfile.podCidr").await?;
     if windows {
         lab.azure().delete(&format!("{}/agentPools/win1", cluster.id()), CONTAINER_SERVICE).await?;
-        let grown = expand(&lab, &cluster, "10.244.0.0/16").await?;
+        let grown = expand(lab, &cluster, "10.244.0.0/16").await?;
         lab.verify("podCidr", Some("10.244.0.0/16"), grown["properties"]["networkProfile"]["podCidr"].as_str())?;
     }
     Ok(())
 }
 
 /// EXP-09, EXP-10: in a dual-stack cluster neither the IPv6 range grows nor both ranges at once; the IPv4 range alone does.
-#[rstest]
-#[tokio::test]
-async fn of_two_pod_ranges_the_ipv4_one_grows(#[future(awt)] lab: Lab) -> Outcome {
-    register(&lab).await?;
+#[scenario]
+async fn of_two_pod_ranges_the_ipv4_one_grows(lab: &Lab) -> Outcome {
+    register(lab).await?;
     let builder = lab.managed_cluster().change(|properties| {
         let network = &mut properties["networkProfile"];
         network["ipFamilies"] = json!(["IPv4", "IPv6"]);
@@ -169,7 +164,7 @@ async fn of_two_pod_ranges_the_ipv4_one_grows(#[future(awt)] lab: Lab) -> Outcom
         ("growing both ranges", json!(["10.244.0.0/16", "fd12:3456:789a::/60"])),
     ] {
         let refused = grow(ranges).await.err();
-        verify_refused(&lab, &cluster, &before, what, refused.as_ref(), "networkProfile.podCidr").await?;
+        verify_refused(lab, &cluster, &before, what, refused.as_ref(), "networkProfile.podCidr").await?;
     }
 
     let grown = grow(json!(["10.244.0.0/16", "fd12:3456:789a::/64"])).await?;
@@ -179,10 +174,9 @@ async fn of_two_pod_ranges_the_ipv4_one_grows(#[future(awt)] lab: Lab) -> Outcom
 
 /// EXP-16: a pod range does not grow onto the virtual network of the cluster or onto its services; as far as the next one
 /// of them it does.
-#[rstest]
-#[tokio::test]
-async fn a_pod_range_does_not_grow_onto_the_network_or_the_services(#[future(awt)] lab: Lab) -> Outcome {
-    register(&lab).await?;
+#[scenario]
+async fn a_pod_range_does_not_grow_onto_the_network_or_the_services(lab: &Lab) -> Outcome {
+    register(lab).await?;
     let vnet = lab.azure().vnet("my-aks-vnet").address_space("10.244.192.0/18").create().await?;
     let subnet = vnet.subnet("cluster-subnet", "10.244.192.0/24").create().await?;
     let builder = lab.managed_cluster().subnet(&subnet).pod_cidr("10.244.0.0/18").service_cidr("10.245.0.0/16");
@@ -190,20 +184,19 @@ async fn a_pod_range_does_not_grow_onto_the_network_or_the_services(#[future(awt
     let before = lab.shown(&cluster).await?;
 
     for (what, to) in [("growing onto the network", "10.244.0.0/16"), ("growing onto the services", "10.244.0.0/15")] {
-        let refused = expand(&lab, &cluster, to).await.err();
-        verify_refused(&lab, &cluster, &before, what, refused.as_ref(), "networkProfile.podCIDR").await?;
+        let refused = expand(lab, &cluster, to).await.err();
+        verify_refused(lab, &cluster, &before, what, refused.as_ref(), "networkProfile.podCIDR").await?;
     }
 
-    let grown = expand(&lab, &cluster, "10.244.0.0/17").await?;
+    let grown = expand(lab, &cluster, "10.244.0.0/17").await?;
     lab.verify("podCidr", Some("10.244.0.0/17"), grown["properties"]["networkProfile"]["podCidr"].as_str())
 }
 
 /// EXP-17: node auto-provisioning lives through the expansion: its nodes and their pods are kept, and it makes further ones
 /// that get ready. The documents do not say whether the two go together; Azure's guard does not name it.
-#[rstest]
-#[tokio::test]
-async fn provisioned_nodes_live_through_the_expansion(#[future(awt)] lab: Lab) -> Outcome {
-    register(&lab).await?;
+#[scenario]
+async fn provisioned_nodes_live_through_the_expansion(lab: &Lab) -> Outcome {
+    register(lab).await?;
     let cluster = lab.managed_cluster().node_provisioning(Auto).pod_cidr("10.244.0.0/18").create().await?;
     cluster.apply(node_class("p")).await?;
     cluster.apply(node_pool("p").sizes(&[D2])).await?;
@@ -211,7 +204,7 @@ async fn provisioned_nodes_live_through_the_expansion(#[future(awt)] lab: Lab) -
     cluster.expect(pods("web").all_running()).within(minutes(5)).await?;
     let (mark, claim, pod) = (cluster.mark(), cluster.claims_of_pool("p"), cluster.pods_of("web"));
 
-    expand(&lab, &cluster, "10.244.0.0/16").await?;
+    expand(lab, &cluster, "10.244.0.0/16").await?;
 
     cluster.expect(node_claims().kept(&claim)).throughout(minutes(5)).await?;
     cluster.expect(node_claims().kept(&claim).and(pods("web").kept(&pod))).at_every_instant_since(&mark)?;
@@ -223,14 +216,13 @@ async fn provisioned_nodes_live_through_the_expansion(#[future(awt)] lab: Lab) -
 
 /// EXP-11: a zone that is down while the range grows does not keep it from growing; nodes that are added in that zone are
 /// not ready before it is back, those in another zone are.
-#[rstest]
-#[tokio::test]
-async fn nodes_in_a_zone_that_is_down_wait_for_it(#[future(awt)] lab: Lab) -> Outcome {
-    register(&lab).await?;
+#[scenario]
+async fn nodes_in_a_zone_that_is_down_wait_for_it(lab: &Lab) -> Outcome {
+    register(lab).await?;
     let cluster = lab.managed_cluster().pod_cidr("10.244.0.0/18").create().await?;
     lab.machines().zone_is_down("2");
 
-    let grown = expand(&lab, &cluster, "10.244.0.0/16").await?;
+    let grown = expand(lab, &cluster, "10.244.0.0/16").await?;
     lab.verify("the cluster's state", Some("Succeeded"), grown["properties"]["provisioningState"].as_str())?;
     let pool = json!({ "count": 2, "mode": "User", "vmSize": D2, "availabilityZones": ["1", "2"] });
     let id = format!("{}/agentPools/zonal", cluster.id());
@@ -248,10 +240,9 @@ async fn nodes_in_a_zone_that_is_down_wait_for_it(#[future(awt)] lab: Lab) -> Ou
 
 /// EXP-15+: a grown range has room for nodes that the old one had none for: a provisioned node beyond it has no block of
 /// addresses, and a fixed one is refused; once the range has grown, the one gets its block and the other is added.
-#[rstest]
-#[tokio::test]
-async fn a_grown_range_has_room_for_more_nodes(#[future(awt)] lab: Lab) -> Outcome {
-    register(&lab).await?;
+#[scenario]
+async fn a_grown_range_has_room_for_more_nodes(lab: &Lab) -> Outcome {
+    register(lab).await?;
     let builder = lab.managed_cluster().node_provisioning(Auto).pod_cidr("10.244.0.0/23");
     let cluster = builder.node_count(2).create().await?;
     cluster.expect(nodes().count(2)).within(minutes(3)).await?;
@@ -269,7 +260,7 @@ async fn a_grown_range_has_room_for_more_nodes(#[future(awt)] lab: Lab) -> Outco
     let refused = lab.azure().client().put(&id, CONTAINER_SERVICE, &pool).await.err();
     lab.verify("a third fixed node", Some("InsufficientSubnetSize"), refused.as_ref().and_then(ArmError::code))?;
 
-    expand(&lab, &cluster, "10.244.0.0/21").await?;
+    expand(lab, &cluster, "10.244.0.0/21").await?;
 
     cluster.expect(nodes().with_blocks_of("10.244.0.0/21", 3)).within(minutes(5)).await?;
     lab.azure().client().put(&id, CONTAINER_SERVICE, &pool).await?;

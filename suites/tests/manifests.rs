@@ -2,7 +2,6 @@
 //! applied in silence.
 
 use catnap::prelude::*;
-use rstest::rstest;
 
 /// A node pool and its node class with `${KIND}` and `${FIELD}` to be filled in.
 const POOL: &str = "\
@@ -36,18 +35,17 @@ async fn refused(lab: &Lab, cluster: &Cluster, manifests: Manifests, parts: &[&s
 }
 
 /// A manifest of a kind, or of a version of a kind, that the cluster does not know is refused, with its place.
-#[rstest]
-#[tokio::test]
-async fn a_manifest_of_an_unknown_kind_is_refused_with_its_place(#[future(awt)] lab: Lab) -> Outcome {
-    let cluster = cluster(&lab).await?;
+#[scenario]
+async fn a_manifest_of_an_unknown_kind_is_refused_with_its_place(lab: &Lab) -> Outcome {
+    let cluster = cluster(lab).await?;
     let pool = |kind: &str| Manifests::text(POOL).with("KIND", kind).with("FIELD", "weight");
 
     let misspelt = ["NodePol p", "document 2 of the manifest", "no NodePol in karpenter.sh/v1", "check the spelling"];
-    refused(&lab, &cluster, pool("NodePol"), &misspelt).await?;
+    refused(lab, &cluster, pool("NodePol"), &misspelt).await?;
     let older = Manifests::text("{apiVersion: karpenter.sh/v1alpha5, kind: Provisioner, metadata: {name: p}}");
     let of_another_version =
         ["Provisioner p", "document 1 of", "no Provisioner in karpenter.sh/v1alpha5", "apiVersion"];
-    refused(&lab, &cluster, older, &of_another_version).await?;
+    refused(lab, &cluster, older, &of_another_version).await?;
     cluster.expect(node_pool("p").absent()).throughout(seconds(1)).await?;
 
     // The control: with the kind put right the same manifest is taken.
@@ -56,14 +54,13 @@ async fn a_manifest_of_an_unknown_kind_is_refused_with_its_place(#[future(awt)] 
 }
 
 /// A field that the kind does not have is an error and not silence, whichever way it is written.
-#[rstest]
-#[tokio::test]
-async fn an_unknown_field_is_an_error_and_not_silence(#[future(awt)] lab: Lab) -> Outcome {
-    let cluster = cluster(&lab).await?;
+#[scenario]
+async fn an_unknown_field_is_an_error_and_not_silence(lab: &Lab) -> Outcome {
+    let cluster = cluster(lab).await?;
     let pool = |field: &str| Manifests::text(POOL).with("KIND", "NodePool").with("FIELD", field);
 
     let unknown = ["apply NodePool p", "document 2 of", "spec.wieght is no field of NodePool", "check its spelling"];
-    refused(&lab, &cluster, pool("wieght"), &unknown).await?;
+    refused(lab, &cluster, pool("wieght"), &unknown).await?;
     cluster.expect(node_pool("p").absent()).throughout(seconds(1)).await?;
 
     // The control: with the field put right the same manifest is taken, and a patch is read as strictly.

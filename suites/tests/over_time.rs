@@ -10,7 +10,6 @@ use catnap::history::{Change, Event, History};
 use catnap::prelude::*;
 use jiff::civil::Weekday;
 use jiff::{Timestamp, tz::TimeZone};
-use rstest::rstest;
 use serde_json::json;
 use suites::cluster_with;
 use suites::versions::gives_up_launches;
@@ -31,13 +30,10 @@ async fn web(cluster: &Cluster) -> Outcome {
 
 /// A node that does not register within 15 minutes is given up: its machine goes, another one is tried, and the machines
 /// do not pile up. When machines boot again, the pod runs.
-#[rstest]
-#[tokio::test]
-async fn a_machine_that_never_becomes_a_node_is_replaced(#[future(awt)] lab: Lab) -> Outcome {
-    if !lab.has_patience_for(minutes(47)) {
-        return Ok(());
-    }
-    let cluster = cluster_with(&lab, node_pool("p").sizes(&[D2])).await?;
+#[scenario]
+async fn a_machine_that_never_becomes_a_node_is_replaced(lab: &Lab) -> Outcome {
+    lab.wait_of(minutes(47))?;
+    let cluster = cluster_with(lab, node_pool("p").sizes(&[D2])).await?;
     lab.machines().never();
     let mark = cluster.mark();
     cluster.apply(deployment("web").cpu("1").on_pool("p")).await?;
@@ -62,12 +58,10 @@ async fn a_machine_that_never_becomes_a_node_is_replaced(#[future(awt)] lab: Lab
 
 /// A launch that Azure does not accept is given up after five minutes, and the pod gets another node claim; nothing of
 /// either is left in Azure, and once Azure accepts, the pod runs.
-#[rstest]
-#[tokio::test]
-async fn a_launch_that_never_succeeds_is_given_up_after_five_minutes(#[future(awt)] lab: Lab) -> Outcome {
-    if !lab.has_patience_for(minutes(12)) || !gives_up_launches(&lab) {
-        return Ok(());
-    }
+#[scenario]
+async fn a_launch_that_never_succeeds_is_given_up_after_five_minutes(lab: &Lab) -> Outcome {
+    lab.wait_of(minutes(12))?;
+    gives_up_launches(lab)?;
     let vnet = lab.azure().vnet("vnet").address_space("10.0.0.0/16").create().await?;
     let subnet = vnet.subnet("nodes", "10.0.1.0/24").create().await?;
     let identity = lab.azure().identity("my-aks-identity").create().await?;
@@ -94,14 +88,11 @@ async fn a_launch_that_never_succeeds_is_given_up_after_five_minutes(#[future(aw
 
 /// CONS-12: `expireAfter` of three days with a `terminationGracePeriod` of one hour: the node is there until then,
 /// is drained then, and what will not leave is removed when the grace is over.
-#[rstest]
-#[tokio::test]
-async fn an_expired_node_is_gone_when_its_grace_is_over(#[future(awt)] lab: Lab) -> Outcome {
-    if !lab.has_patience_for(days(3) + hours(2)) {
-        return Ok(());
-    }
+#[scenario]
+async fn an_expired_node_is_gone_when_its_grace_is_over(lab: &Lab) -> Outcome {
+    lab.wait_of(days(3) + hours(2))?;
     let pool = node_pool("p").sizes(&[D2]).expire_after("72h").termination_grace_period("1h");
-    let cluster = cluster_with(&lab, pool).await?;
+    let cluster = cluster_with(lab, pool).await?;
     // This pod refuses to be disrupted: only force makes the node go.
     cluster.apply(deployment("web").cpu("1").on_pool("p").pod_annotation(DO_NOT_DISRUPT, "true")).await?;
     cluster.expect(pods("web").all_running()).within(minutes(5)).await?;
@@ -120,14 +111,11 @@ async fn an_expired_node_is_gone_when_its_grace_is_over(#[future(awt)] lab: Lab)
 
 /// CONS-08, CONS-09: `consolidateAfter` of half an hour counts from the last pod that came or went, not from the node's
 /// first idle moment.
-#[rstest]
-#[tokio::test]
-async fn consolidate_after_counts_from_the_last_pod(#[future(awt)] lab: Lab) -> Outcome {
-    if !lab.has_patience_for(minutes(62)) {
-        return Ok(());
-    }
+#[scenario]
+async fn consolidate_after_counts_from_the_last_pod(lab: &Lab) -> Outcome {
+    lab.wait_of(minutes(62))?;
     let pool = node_pool("p").sizes(&[D2]).consolidation_policy("WhenEmpty").consolidate_after("30m");
-    let cluster = cluster_with(&lab, pool).await?;
+    let cluster = cluster_with(lab, pool).await?;
     let mark = cluster.mark();
     web(&cluster).await?;
     let claim = cluster.claims_of_pool("p");
@@ -150,19 +138,12 @@ async fn consolidate_after_counts_from_the_last_pod(#[future(awt)] lab: Lab) -> 
 
 /// CONS-20: a budget of zero with a schedule closes the pool in working hours: nodes that are empty by noon stay until
 /// the window ends at 17:00 UTC, and at the weekend they go at once. Seen over a whole week, which begins on a Monday.
-#[rstest]
-#[tokio::test]
-async fn a_budget_with_a_schedule_is_closed_in_working_hours(
-    #[future(awt)]
-    #[with("2026-03-02T07:00:00Z")]
-    lab: Lab,
-) -> Outcome {
-    if !lab.has_patience_for(days(7)) {
-        return Ok(());
-    }
+#[scenario(begins = "2026-03-02T07:00:00Z")]
+async fn a_budget_with_a_schedule_is_closed_in_working_hours(lab: &Lab) -> Outcome {
+    lab.wait_of(days(7))?;
     let closed = Budget::nodes("0").on_schedule("0 9 * * mon-fri", Some("8h"));
     let pool = node_pool("p").sizes(&[D2]).consolidate_after("0s").budgets([Budget::nodes("100%"), closed]);
-    let cluster = cluster_with(&lab, pool).await?;
+    let cluster = cluster_with(lab, pool).await?;
     cluster.apply(deployment("web").replicas(0).cpu("1").on_pool("p")).await?;
 
     let monday: Timestamp = "2026-03-02T00:00:00Z".parse()?;
@@ -211,20 +192,13 @@ fn ends_of_claims(history: &History) -> Vec<Timestamp> {
 
 /// A size that Azure refused is left alone for a while, in which the next cheapest serves, and is tried again after it:
 /// three minutes where the quota of its family is used up, an hour where there is none at all.
-#[rstest]
+#[scenario]
 #[case::where_the_quota_is_used_up(1, minutes(3))]
 #[case::where_there_is_no_quota(0, hours(1))]
-#[tokio::test]
-async fn a_refused_size_comes_back(
-    #[future(awt)] lab: Lab,
-    #[case] quota: u32,
-    #[case] remembered_for: Duration,
-) -> Outcome {
-    if !lab.has_patience_for(remembered_for + minutes(1)) {
-        return Ok(());
-    }
+async fn a_refused_size_comes_back(lab: &Lab, #[case] quota: u32, #[case] remembered_for: Duration) -> Outcome {
+    lab.wait_of(remembered_for + minutes(1))?;
     // Two families of one kind. Never consolidated: the dearer nodes shall stay where they are.
-    let cluster = cluster_with(&lab, node_pool("p").sizes(&[D2, D2DS]).consolidate_after("Never")).await?;
+    let cluster = cluster_with(lab, node_pool("p").sizes(&[D2, D2DS]).consolidate_after("Never")).await?;
     let one_more = async |name: &str, of_the_cheaper_size: usize| {
         cluster.apply(deployment(name).cpu("1500m").on_pool("p")).await?;
         cluster.expect(pods(name).all_running()).within(minutes(5)).await?;
@@ -246,12 +220,9 @@ async fn a_refused_size_comes_back(
 
 /// A machine that no node claim asked for is collected when it is older than five minutes, and a network interface
 /// without a machine at the next round; what belongs to a node stays.
-#[rstest]
-#[tokio::test]
-async fn orphaned_machines_and_interfaces_are_collected(#[future(awt)] lab: Lab) -> Outcome {
-    if !lab.has_patience_for(minutes(18)) {
-        return Ok(());
-    }
+#[scenario]
+async fn orphaned_machines_and_interfaces_are_collected(lab: &Lab) -> Outcome {
+    lab.wait_of(minutes(18))?;
     let vnet = lab.azure().vnet("vnet").address_space("10.0.0.0/16").create().await?;
     let subnet = vnet.subnet("nodes", "10.0.1.0/24").create().await?;
     let identity = lab.azure().identity("my-aks-identity").create().await?;
@@ -315,13 +286,10 @@ fn stray_machine(location: &str, tags: &serde_json::Value, interface: &str) -> s
 }
 
 /// The provisioner keeps the list of node images for three days: a new image replaces nodes then, and not before.
-#[rstest]
-#[tokio::test]
-async fn a_new_node_image_arrives_after_three_days(#[future(awt)] lab: Lab) -> Outcome {
-    if !lab.has_patience_for(hours(78)) {
-        return Ok(());
-    }
-    let cluster = cluster_with(&lab, node_pool("p").sizes(&[D2])).await?;
+#[scenario]
+async fn a_new_node_image_arrives_after_three_days(lab: &Lab) -> Outcome {
+    lab.wait_of(hours(78))?;
+    let cluster = cluster_with(lab, node_pool("p").sizes(&[D2])).await?;
     web(&cluster).await?;
     let claim = cluster.claims_of_pool("p");
     lab.region().publish_node_images("202701.05.0");
@@ -337,13 +305,10 @@ async fn a_new_node_image_arrives_after_three_days(#[future(awt)] lab: Lab) -> O
 
 /// Tokens of the cluster's identity are good for a day and renewed in time: in two days no request is refused for its
 /// token, and the provisioner still makes nodes.
-#[rstest]
-#[tokio::test]
-async fn tokens_are_renewed_over_two_days(#[future(awt)] lab: Lab) -> Outcome {
-    if !lab.has_patience_for(hours(48)) {
-        return Ok(());
-    }
-    let cluster = cluster_with(&lab, node_pool("p").sizes(&[D2])).await?;
+#[scenario]
+async fn tokens_are_renewed_over_two_days(lab: &Lab) -> Outcome {
+    lab.wait_of(hours(48))?;
+    let cluster = cluster_with(lab, node_pool("p").sizes(&[D2])).await?;
     web(&cluster).await?;
     let mark = cluster.mark();
 

@@ -6,7 +6,6 @@
 
 use catnap::net::Place;
 use catnap::prelude::*;
-use rstest::rstest;
 use serde_json::{Value, json};
 use suites::{close, place_of, rule};
 
@@ -48,18 +47,17 @@ async fn put_pool(lab: &Lab, cluster: &Cluster, name: &str, properties: Value) -
 /// OVL-01, OVL-02, OVL-03, OVL-09: network plugin azure in plugin mode overlay, with the data plane Cilium too: pods have
 /// addresses of the given pod range, or of 10.244.0.0/16, on fixed nodes and on provisioned ones; nodes have addresses of
 /// their subnet, one for each.
-#[rstest]
+#[scenario]
 #[case::of_a_custom_range(Some("192.168.0.0/16"), "azure")]
 #[case::of_the_default_range(None, "azure")]
 #[case::of_a_custom_range_with_cilium(Some("192.168.0.0/16"), "cilium")]
 #[case::of_the_default_range_with_cilium(None, "cilium")]
-#[tokio::test]
 async fn pods_have_addresses_of_the_pod_range(
-    #[future(awt)] lab: Lab,
+    lab: &Lab,
     #[case] given: Option<&str>,
     #[case] dataplane: &str,
 ) -> Outcome {
-    let TwoSubnets { first: subnet, identity, .. } = two_subnets(&lab).await?;
+    let TwoSubnets { first: subnet, identity, .. } = two_subnets(lab).await?;
     let mut profile =
         json!({ "networkPlugin": "azure", "networkPluginMode": "overlay", "networkDataplane": dataplane });
     if let Some(range) = given {
@@ -99,15 +97,14 @@ async fn pods_have_addresses_of_the_pod_range(
 
 /// OVL-04, OVL-05, OVL-07: a pool can be added in another subnet of the same network, of mode System and with one node;
 /// its node is in that subnet, and its pods keep addresses of the pod range.
-#[rstest]
-#[tokio::test]
-async fn a_pool_sits_in_a_subnet_of_its_own(#[future(awt)] lab: Lab) -> Outcome {
-    let TwoSubnets { first, second, .. } = two_subnets(&lab).await?;
+#[scenario]
+async fn a_pool_sits_in_a_subnet_of_its_own(lab: &Lab) -> Outcome {
+    let TwoSubnets { first, second, .. } = two_subnets(lab).await?;
     let cluster = lab.managed_cluster().subnet(&first).create().await?;
 
     // As `az aks nodepool add --mode system` sends it.
     let pool = json!({ "count": 1, "mode": "system", "osType": "Linux", "vmSize": D2, "vnetSubnetID": second.id() });
-    let made = put_pool(&lab, &cluster, "np2", pool).await?;
+    let made = put_pool(lab, &cluster, "np2", pool).await?;
 
     lab.verify("the pool's state", Some("Succeeded"), made["properties"]["provisioningState"].as_str())?;
     lab.verify("the pool's mode", Some("System"), made["properties"]["mode"].as_str())?;
@@ -126,13 +123,12 @@ async fn a_pool_sits_in_a_subnet_of_its_own(#[future(awt)] lab: Lab) -> Outcome 
 /// OVL-06: the subnet of a pool decides as whom the network sees its pods: behind their nodes. A rule at a third subnet
 /// that keeps the pool's subnet out keeps the pool's pods out, at its port, and no others; one that keeps the pod range
 /// out keeps nobody out.
-#[rstest]
-#[tokio::test]
-async fn the_network_sees_the_nodes_of_a_pool_and_not_its_pods(#[future(awt)] lab: Lab) -> Outcome {
-    let TwoSubnets { vnet, first, second, .. } = two_subnets(&lab).await?;
+#[scenario]
+async fn the_network_sees_the_nodes_of_a_pool_and_not_its_pods(lab: &Lab) -> Outcome {
+    let TwoSubnets { vnet, first, second, .. } = two_subnets(lab).await?;
     let guarded = vnet.subnet("guarded", "10.20.3.0/24").create().await?;
     let cluster = lab.managed_cluster().subnet(&first).create().await?;
-    put_pool(&lab, &cluster, "np2", json!({ "count": 1, "mode": "User", "vmSize": D2, "vnetSubnetID": second.id() }))
+    put_pool(lab, &cluster, "np2", json!({ "count": 1, "mode": "User", "vmSize": D2, "vnetSubnetID": second.id() }))
         .await?;
     for (name, pool) in [("one", "nodepool1"), ("two", "np2")] {
         cluster.apply(deployment(name).node_selector("agentpool", pool)).await?;
@@ -144,7 +140,7 @@ async fn the_network_sees_the_nodes_of_a_pool_and_not_its_pods(#[future(awt)] la
     lab.verify("the way before the rule", Ok(()), lab.network(&cluster)?.reaches(of_two, database, 5432))?;
 
     let keep_out = async |from: &str| {
-        close(&lab, &guarded, &[rule("keep-out", 100, "Deny", from, "*", "5432")]).await?;
+        close(lab, &guarded, &[rule("keep-out", 100, "Deny", from, "*", "5432")]).await?;
         lab.network(&cluster)
     };
     let network = keep_out(&second.prefix().to_string()).await?;
@@ -158,12 +154,11 @@ async fn the_network_sees_the_nodes_of_a_pool_and_not_its_pods(#[future(awt)] la
 
 /// OVL-11: all pools of a cluster are in one network: a subnet of another one is refused, and so is a subnet of the user's
 /// where the cluster's network is AKS's own; the cluster stays as it was.
-#[rstest]
+#[scenario]
 #[case::in_another_network(true)]
 #[case::beside_a_network_of_aks(false)]
-#[tokio::test]
-async fn a_pool_in_another_network_is_refused(#[future(awt)] lab: Lab, #[case] own_network: bool) -> Outcome {
-    let TwoSubnets { first, second, .. } = two_subnets(&lab).await?;
+async fn a_pool_in_another_network_is_refused(lab: &Lab, #[case] own_network: bool) -> Outcome {
+    let TwoSubnets { first, second, .. } = two_subnets(lab).await?;
     let other = lab.azure().vnet("other-vnet").address_space("10.30.0.0/16").create().await?;
     let elsewhere = other.subnet("elsewhere", "10.30.1.0/24").create().await?;
     let builder = lab.managed_cluster();
@@ -171,24 +166,23 @@ async fn a_pool_in_another_network_is_refused(#[future(awt)] lab: Lab, #[case] o
     let before = lab.shown(&cluster).await?;
 
     let pool = |subnet: &Subnet| json!({ "count": 1, "mode": "User", "vmSize": D2, "vnetSubnetID": subnet.id() });
-    let refused = put_pool(&lab, &cluster, "np2", pool(&elsewhere)).await.err();
+    let refused = put_pool(lab, &cluster, "np2", pool(&elsewhere)).await.err();
 
-    verify_refused(&lab, "the pool", refused.as_ref(), "vnetSubnetID")?;
+    verify_refused(lab, "the pool", refused.as_ref(), "vnetSubnetID")?;
     lab.verify_unchanged("the cluster after the refusal", &before, &lab.shown(&cluster).await?)?;
     // The control: where the network is right, the pool is taken.
     let good = if own_network { pool(&second) } else { json!({ "count": 1, "mode": "User", "vmSize": D2 }) };
-    put_pool(&lab, &cluster, "np2", good).await?;
+    put_pool(lab, &cluster, "np2", good).await?;
     cluster.expect(nodes().of_agent_pool("np2").count(1)).within(minutes(3)).await
 }
 
 /// OVL-12: a pod range goes with overlay only: where pods take addresses of the nodes' subnet it is refused.
-#[rstest]
-#[tokio::test]
-async fn a_pod_range_without_overlay_is_refused(#[future(awt)] lab: Lab) -> Outcome {
+#[scenario]
+async fn a_pod_range_without_overlay_is_refused(lab: &Lab) -> Outcome {
     lab.azure().ensure_group().await?;
     let (id, body) = lab.managed_cluster().node_subnet_networking().pod_cidr("10.244.0.0/16").request();
     let refused = lab.azure().client().put(&id, CONTAINER_SERVICE, &body).await.err();
-    verify_refused(&lab, "a new cluster", refused.as_ref(), "networkProfile.podCidr")?;
+    verify_refused(lab, "a new cluster", refused.as_ref(), "networkProfile.podCidr")?;
     let left = lab.azure().client().get(&id, CONTAINER_SERVICE).await.err().and_then(|error| error.status());
     lab.verify("the status of the cluster that was refused", Some(404), left)?;
 
@@ -196,15 +190,14 @@ async fn a_pod_range_without_overlay_is_refused(#[future(awt)] lab: Lab) -> Outc
     let before = lab.shown(&cluster).await?;
     lab.verify("the pod range", None, before["properties"]["networkProfile"]["podCidr"].as_str())?;
     let refused = lab.update(&cluster, |p| p["networkProfile"]["podCidr"] = json!("10.244.0.0/16")).await.err();
-    verify_refused(&lab, "an existing cluster", refused.as_ref(), "networkProfile.podCidr")?;
+    verify_refused(lab, "an existing cluster", refused.as_ref(), "networkProfile.podCidr")?;
     lab.verify_unchanged("the cluster after the refusal", &before, &lab.shown(&cluster).await?)
 }
 
 /// OVL-13: each node has 256 addresses of the pod range: a cluster, or a pool, with more nodes than it has room for is
 /// refused in Azure's words, and each node that fits has a block of its own.
-#[rstest]
-#[tokio::test]
-async fn a_pod_range_has_room_for_so_many_nodes(#[future(awt)] lab: Lab) -> Outcome {
+#[scenario]
+async fn a_pod_range_has_room_for_so_many_nodes(lab: &Lab) -> Outcome {
     lab.azure().ensure_group().await?;
     for (range, nodes) in [("10.244.0.0/28", 1), ("10.244.0.0/24", 2), ("10.244.0.0/23", 3)] {
         let (id, body) = lab.managed_cluster().pod_cidr(range).node_count(nodes).request();
@@ -215,7 +208,7 @@ async fn a_pod_range_has_room_for_so_many_nodes(#[future(awt)] lab: Lab) -> Outc
             Some("InsufficientSubnetSize"),
             refused.as_ref().and_then(ArmError::code),
         )?;
-        verify_refused(&lab, &what, refused.as_ref(), "networkProfile.podCIDR")?;
+        verify_refused(lab, &what, refused.as_ref(), "networkProfile.podCIDR")?;
     }
 
     let cluster = lab.managed_cluster().pod_cidr("10.244.0.0/23").node_count(2).create().await?;
@@ -223,18 +216,17 @@ async fn a_pod_range_has_room_for_so_many_nodes(#[future(awt)] lab: Lab) -> Outc
     cluster.expect(two()).within(minutes(3)).await?;
     cluster.expect(nodes().with_blocks_of("10.244.0.0/23", 2)).within(minutes(1)).await?;
     let before = lab.shown(&cluster).await?;
-    let third = put_pool(&lab, &cluster, "user1", json!({ "count": 1, "mode": "User", "vmSize": D2 })).await.err();
+    let third = put_pool(lab, &cluster, "user1", json!({ "count": 1, "mode": "User", "vmSize": D2 })).await.err();
     lab.verify("a third node: the code", Some("InsufficientSubnetSize"), third.as_ref().and_then(ArmError::code))?;
-    verify_refused(&lab, "a third node", third.as_ref(), "networkProfile.podCIDR")?;
+    verify_refused(lab, "a third node", third.as_ref(), "networkProfile.podCIDR")?;
     lab.verify_unchanged("the cluster after the refusal", &before, &lab.shown(&cluster).await?)?;
     cluster.expect(two()).now()
 }
 
 /// OVL-14: in an overlay each node of node auto-provisioning takes one address of the subnet, however many pods it runs.
-#[rstest]
-#[tokio::test]
-async fn ten_provisioned_nodes_take_ten_addresses(#[future(awt)] lab: Lab) -> Outcome {
-    let TwoSubnets { first: subnet, identity, .. } = two_subnets(&lab).await?;
+#[scenario]
+async fn ten_provisioned_nodes_take_ten_addresses(lab: &Lab) -> Outcome {
+    let TwoSubnets { first: subnet, identity, .. } = two_subnets(lab).await?;
     let builder = lab.managed_cluster().node_provisioning(Auto).identity(&identity).subnet(&subnet);
     let cluster = builder.create().await?;
     let in_use = async || -> Result<usize, Failure> {
@@ -255,13 +247,12 @@ async fn ten_provisioned_nodes_take_ten_addresses(#[future(awt)] lab: Lab) -> Ou
 }
 
 /// OVL-08: in a resource group that does not exist no cluster is made.
-#[rstest]
-#[tokio::test]
-async fn the_resource_group_comes_first(#[future(awt)] lab: Lab) -> Outcome {
+#[scenario]
+async fn the_resource_group_comes_first(lab: &Lab) -> Outcome {
     let (id, body) = lab.managed_cluster().request();
     let refused = lab.azure().client().put(&id, CONTAINER_SERVICE, &body).await.err();
     lab.verify("the status", Some(404), refused.as_ref().and_then(ArmError::status))?;
-    verify_refused(&lab, "a cluster in no group", refused.as_ref(), lab.azure().resource_group_name())?;
+    verify_refused(lab, "a cluster in no group", refused.as_ref(), lab.azure().resource_group_name())?;
 
     lab.azure().ensure_group().await?;
     let begun = lab.azure().client().begin_put(&id, CONTAINER_SERVICE, &body).await?;

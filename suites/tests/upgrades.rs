@@ -8,7 +8,6 @@
 
 use catnap::history::{Change, Event};
 use catnap::prelude::*;
-use rstest::rstest;
 use serde_json::{Value, json};
 
 const D2: &str = "Standard_D2s_v5";
@@ -58,9 +57,10 @@ fn reasons_of_drift(lab: &Lab) -> Vec<String> {
     reasons
 }
 
-/// Whether this lab has the programs of both versions; else it is skipped.
-async fn can_upgrade(lab: &Lab) -> bool {
-    lab.has_kubernetes(OLDER).await && lab.has_kubernetes(NEWER).await
+/// Makes sure that this lab has the programs of both versions; else the scenario is skipped.
+async fn can_upgrade(lab: &Lab) -> Outcome {
+    lab.needs_kubernetes(OLDER).await?;
+    lab.needs_kubernetes(NEWER).await
 }
 
 /// Upgrades a cluster's control plane (`az aks upgrade --control-plane-only`).
@@ -83,38 +83,32 @@ fn kubelets(cluster: &Cluster, pool: &str) -> Vec<String> {
 /// UPG-01, UPG-12+: when the control plane is upgraded, a real API server of the newer version on the same data, the nodes
 /// follow it by themselves: each is replaced by one of the new version, for no other reason, and at no moment are there
 /// fewer than before.
-#[rstest]
-#[tokio::test]
-async fn nodes_follow_the_version_of_the_control_plane(#[future(awt)] lab: Lab) -> Outcome {
-    if !can_upgrade(&lab).await {
-        return Ok(());
-    }
+#[scenario]
+async fn nodes_follow_the_version_of_the_control_plane(lab: &Lab) -> Outcome {
+    can_upgrade(lab).await?;
     // One at a time: a provisioner that moves several may find room for the pod of one on the replacement of another.
     let pool = node_pool("p").budgets([Budget::nodes("1")]);
-    let cluster = cluster_of_version(&lab, OLDER, pool, 2).await?;
+    let cluster = cluster_of_version(lab, OLDER, pool, 2).await?;
     lab.verify("versions of the nodes before", vec![format!("v{OLDER}")], kubelets(&cluster, "p"))?;
     let old = cluster.claims_of_pool("p");
     let mark = cluster.mark();
 
-    upgrade(&lab, &cluster).await?;
+    upgrade(lab, &cluster).await?;
     cluster.expect(node_claims().of_pool("p").none_of(&old)).within(hours(1)).await?;
 
     cluster.expect(pods("web").all_running()).within(minutes(10)).await?;
     cluster.expect(nodes().of_pool("p").count(2).and(vms().of_pool("p").count(2))).within(minutes(5)).await?;
     cluster.expect(nodes().of_pool("p").at_least(2)).at_every_instant_since(&mark)?;
     lab.verify("versions of the nodes after", vec![format!("v{NEWER}")], kubelets(&cluster, "p"))?;
-    lab.verify("why nodes were replaced", vec!["K8sVersionDrift".to_owned()], reasons_of_drift(&lab))
+    lab.verify("why nodes were replaced", vec!["K8sVersionDrift".to_owned()], reasons_of_drift(lab))
 }
 
 /// UPG-14+: a node that may not be disrupted stays on the old version while the others follow the control plane, and
 /// follows when it may.
-#[rstest]
-#[tokio::test]
-async fn a_node_that_is_kept_follows_later(#[future(awt)] lab: Lab) -> Outcome {
-    if !can_upgrade(&lab).await {
-        return Ok(());
-    }
-    let cluster = cluster_of_version(&lab, OLDER, node_pool("p"), 1).await?;
+#[scenario]
+async fn a_node_that_is_kept_follows_later(lab: &Lab) -> Outcome {
+    can_upgrade(lab).await?;
+    let cluster = cluster_of_version(lab, OLDER, node_pool("p"), 1).await?;
     let free = cluster.claims_of_pool("p");
     cluster.apply(node_class("kept")).await?;
     cluster.apply(node_pool("kept").sizes(&[D2])).await?;
@@ -124,7 +118,7 @@ async fn a_node_that_is_kept_follows_later(#[future(awt)] lab: Lab) -> Outcome {
     cluster.expect(node_claims().of_pool("kept").at_least_in_service(1)).within(minutes(1)).await?;
     let kept = cluster.claims_of_pool("kept");
 
-    upgrade(&lab, &cluster).await?;
+    upgrade(lab, &cluster).await?;
     cluster.expect(node_claims().of_pool("p").none_of(&free)).within(hours(1)).await?;
     cluster.expect(node_claims().of_pool("kept").all_with_condition("Drifted", "True")).within(hours(1)).await?;
     cluster.expect(node_claims().of_pool("kept").kept(&kept)).throughout(minutes(30)).await?;
@@ -143,13 +137,10 @@ async fn a_node_that_is_kept_follows_later(#[future(awt)] lab: Lab) -> Outcome {
 
 /// UPG-13+: an API server that reports an older version than the nodes have, as one that was set back, changes nothing: the
 /// node class keeps its version, no node drifts, and a node that is made meanwhile has the version of the others.
-#[rstest]
-#[tokio::test]
-async fn an_older_api_server_takes_no_node_back(#[future(awt)] lab: Lab) -> Outcome {
-    if !can_upgrade(&lab).await {
-        return Ok(());
-    }
-    let cluster = cluster_of_version(&lab, NEWER, node_pool("p"), 1).await?;
+#[scenario]
+async fn an_older_api_server_takes_no_node_back(lab: &Lab) -> Outcome {
+    can_upgrade(lab).await?;
+    let cluster = cluster_of_version(lab, NEWER, node_pool("p"), 1).await?;
     let (before, mark) = (cluster.claims_of_pool("p"), cluster.mark());
 
     lab.run_control_plane(&cluster, OLDER).await?;
@@ -167,17 +158,11 @@ async fn an_older_api_server_takes_no_node_back(#[future(awt)] lab: Lab) -> Outc
 
 /// UPG-02, UPG-03: with an upgrade channel AKS upgrades the cluster by itself, and the schedule of planned maintenance says
 /// when: nothing happens for half a day before the window, control plane and nodes have the channel's version in it.
-#[rstest]
-#[tokio::test]
-async fn an_upgrade_channel_upgrades_when_its_window_opens(
-    #[future(awt)]
-    #[with("2026-03-02T07:00:00Z")]
-    lab: Lab,
-) -> Outcome {
-    if !can_upgrade(&lab).await || !lab.has_patience_for(hours(15)) {
-        return Ok(());
-    }
-    let cluster = cluster_of_version(&lab, OLDER, node_pool("p"), 1).await?;
+#[scenario(begins = "2026-03-02T07:00:00Z")]
+async fn an_upgrade_channel_upgrades_when_its_window_opens(lab: &Lab) -> Outcome {
+    can_upgrade(lab).await?;
+    lab.wait_of(hours(15))?;
+    let cluster = cluster_of_version(lab, OLDER, node_pool("p"), 1).await?;
     let old = cluster.claims_of_pool("p");
     let every_evening = json!({ "properties": { "maintenanceWindow": {
         "schedule": { "daily": { "intervalDays": 1 } }, "startTime": "20:00", "durationHours": 4, "utcOffset": "+00:00",
@@ -194,7 +179,7 @@ async fn an_upgrade_channel_upgrades_when_its_window_opens(
     cluster.expect(pods("web").all_running()).within(minutes(10)).await?;
     lab.verify("the version that the API server tells after", NEWER.to_owned(), api_server(&cluster).await?)?;
     lab.verify("versions of the nodes after", vec![format!("v{NEWER}")], kubelets(&cluster, "p"))?;
-    lab.verify("why nodes were replaced", vec!["K8sVersionDrift".to_owned()], reasons_of_drift(&lab))
+    lab.verify("why nodes were replaced", vec!["K8sVersionDrift".to_owned()], reasons_of_drift(lab))
 }
 
 /// The version that a cluster's API server reports, without `v`.
@@ -205,36 +190,32 @@ async fn api_server(cluster: &Cluster) -> Result<String, Failure> {
 
 /// UPG-05: a new node image replaces the nodes by itself when the provisioner has heard of it: each by one of the new
 /// image, and for no other reason.
-#[rstest]
-#[tokio::test]
-async fn a_new_node_image_replaces_the_nodes(#[future(awt)] lab: Lab) -> Outcome {
-    let cluster = cluster_with_nodes(&lab, node_pool("p"), 2).await?;
+#[scenario]
+async fn a_new_node_image_replaces_the_nodes(lab: &Lab) -> Outcome {
+    let cluster = cluster_with_nodes(lab, node_pool("p"), 2).await?;
     let old = cluster.claims_of_pool("p");
     cluster.expect(vms().of_pool("p").all_holding(IMAGE, NEW_IMAGE).not()).now()?;
-    a_new_image(&lab, &cluster).await?;
+    a_new_image(lab, &cluster).await?;
 
     cluster.expect(node_claims().of_pool("p").none_of(&old)).within(minutes(30)).await?;
 
     cluster.expect(pods("web").all_running()).within(minutes(10)).await?;
     cluster.expect(nodes().of_pool("p").count(2).and(vms().of_pool("p").count(2))).within(minutes(5)).await?;
     cluster.expect(vms().of_pool("p").all_holding(IMAGE, NEW_IMAGE)).now()?;
-    lab.verify("why nodes were replaced", vec!["ImageDrift".to_owned()], reasons_of_drift(&lab))
+    lab.verify("why nodes were replaced", vec!["ImageDrift".to_owned()], reasons_of_drift(lab))
 }
 
 /// UPG-06: the pool's disruption budget regulates how many nodes a new image replaces at a time: one by one, or none
 /// until the budget allows it.
-#[rstest]
+#[scenario]
 #[case::one_at_a_time("1")]
 #[case::none("0")]
-#[tokio::test]
-async fn a_disruption_budget_regulates_image_updates(#[future(awt)] lab: Lab, #[case] budget: &str) -> Outcome {
-    if !lab.has_patience_for(hours(2)) {
-        return Ok(());
-    }
+async fn a_disruption_budget_regulates_image_updates(lab: &Lab, #[case] budget: &str) -> Outcome {
+    lab.wait_of(hours(2))?;
     let pool = || node_pool("p").budgets([Budget::nodes(budget).for_reasons(&["Drifted"])]);
-    let cluster = cluster_with_nodes(&lab, pool(), 3).await?;
+    let cluster = cluster_with_nodes(lab, pool(), 3).await?;
     let (old, mark) = (cluster.claims_of_pool("p"), cluster.mark());
-    a_new_image(&lab, &cluster).await?;
+    a_new_image(lab, &cluster).await?;
 
     cluster.expect(node_claims().of_pool("p").all_with_condition("Drifted", "True")).within(minutes(15)).await?;
     if budget == "0" {
@@ -249,16 +230,13 @@ async fn a_disruption_budget_regulates_image_updates(#[future(awt)] lab: Lab, #[
 }
 
 /// UPG-06: a pod disruption budget regulates it too: while no pod may be missing no node is replaced, and it is said why.
-#[rstest]
-#[tokio::test]
-async fn a_pod_disruption_budget_regulates_image_updates(#[future(awt)] lab: Lab) -> Outcome {
-    if !lab.has_patience_for(hours(2)) {
-        return Ok(());
-    }
-    let cluster = cluster_with_nodes(&lab, node_pool("p"), 2).await?;
+#[scenario]
+async fn a_pod_disruption_budget_regulates_image_updates(lab: &Lab) -> Outcome {
+    lab.wait_of(hours(2))?;
+    let cluster = cluster_with_nodes(lab, node_pool("p"), 2).await?;
     cluster.apply(disruption_budget("web", "web").min_available(2)).await?;
     let (old, mark) = (cluster.claims_of_pool("p"), cluster.mark());
-    a_new_image(&lab, &cluster).await?;
+    a_new_image(lab, &cluster).await?;
 
     cluster.expect(node_claims().of_pool("p").all_with_condition("Drifted", "True")).within(minutes(15)).await?;
     cluster.expect(node_claims().of_pool("p").kept(&old)).throughout(hours(1)).await?;
@@ -274,12 +252,11 @@ async fn a_pod_disruption_budget_regulates_image_updates(#[future(awt)] lab: Lab
 /// UPG-07, UPG-08, UPG-09: a new SSH key of the cluster changes no node. A label on the node pool object renews none
 /// either (the document says it does); one in the pool's template does: the nodes are replaced, for the pool's change
 /// alone, and their machines have the new key.
-#[rstest]
-#[tokio::test]
-async fn a_new_ssh_key_reaches_nodes_when_they_are_renewed(#[future(awt)] lab: Lab) -> Outcome {
+#[scenario]
+async fn a_new_ssh_key_reaches_nodes_when_they_are_renewed(lab: &Lab) -> Outcome {
     const NEW_KEY: &str = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQ renewed";
     const KEY: &str = "/properties/osProfile/linuxConfiguration/ssh/publicKeys/0/keyData";
-    let cluster = cluster_with_nodes(&lab, node_pool("p"), 2).await?;
+    let cluster = cluster_with_nodes(lab, node_pool("p"), 2).await?;
     let old = cluster.claims_of_pool("p");
     let mut resource = lab.azure().client().get(cluster.id(), "2025-05-01").await?;
     let before = resource["properties"]["linuxProfile"]["ssh"]["publicKeys"][0]["keyData"].clone();
@@ -304,24 +281,17 @@ async fn a_new_ssh_key_reaches_nodes_when_they_are_renewed(#[future(awt)] lab: L
     cluster.expect(pods("web").all_running()).within(minutes(5)).await?;
     cluster.expect(vms().of_pool("p").count(2)).within(minutes(5)).await?;
     cluster.expect(vms().of_pool("p").all_with(KEY, NEW_KEY)).now()?;
-    lab.verify("why nodes were replaced", vec!["NodePoolDrifted".to_owned()], reasons_of_drift(&lab))
+    lab.verify("why nodes were replaced", vec!["NodePoolDrifted".to_owned()], reasons_of_drift(lab))
 }
 
 /// UPG-04: a maintenance window for node images, told to the provisioner in the ConfigMap `upcoming-maintenance-window` of
 /// its system namespace, holds new images back until it opens. The document speaks of planned maintenance and does not
 /// say by which schedule: it is that of `aksManagedNodeOSUpgradeSchedule`.
-#[rstest]
-#[tokio::test]
-async fn a_maintenance_window_holds_new_images_back_until_it_opens(
-    #[future(awt)]
-    #[with("2026-03-02T07:00:00Z")]
-    lab: Lab,
-) -> Outcome {
-    if !lab.has_patience_for(hours(15)) {
-        return Ok(());
-    }
+#[scenario(begins = "2026-03-02T07:00:00Z")]
+async fn a_maintenance_window_holds_new_images_back_until_it_opens(lab: &Lab) -> Outcome {
+    lab.wait_of(hours(15))?;
     lab.provisioner().env("SYSTEM_NAMESPACE", "kube-system");
-    let cluster = cluster_with_nodes(&lab, node_pool("p"), 1).await?;
+    let cluster = cluster_with_nodes(lab, node_pool("p"), 1).await?;
     let old = cluster.claims_of_pool("p");
     // Opens on the same day at 20:00 for four hours.
     cluster
@@ -335,15 +305,15 @@ async fn a_maintenance_window_holds_new_images_back_until_it_opens(
             },
         }))
         .await?;
-    a_new_image(&lab, &cluster).await?;
+    a_new_image(lab, &cluster).await?;
 
     cluster.expect(node_claims().of_pool("p").kept(&old)).throughout(hours(12)).await?;
-    lab.verify("why nodes drifted before", Vec::<String>::new(), reasons_of_drift(&lab))?;
+    lab.verify("why nodes drifted before", Vec::<String>::new(), reasons_of_drift(lab))?;
 
     lab.clock().advance_to("2026-03-02T20:01:00Z".parse()?).await;
     cluster.expect(node_claims().of_pool("p").none_of(&old)).within(hours(2)).await?;
     cluster.expect(pods("web").all_running()).within(minutes(10)).await?;
     cluster.expect(vms().of_pool("p").count(1)).within(minutes(5)).await?;
     cluster.expect(vms().of_pool("p").all_holding(IMAGE, NEW_IMAGE)).now()?;
-    lab.verify("why nodes drifted", vec!["ImageDrift".to_owned()], reasons_of_drift(&lab))
+    lab.verify("why nodes drifted", vec!["ImageDrift".to_owned()], reasons_of_drift(lab))
 }

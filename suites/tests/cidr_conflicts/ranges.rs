@@ -4,7 +4,6 @@ use std::net::IpAddr;
 
 use catnap::net::Place;
 use catnap::prelude::*;
-use rstest::rstest;
 use serde_json::json;
 use suites::versions::subnet_is_ready;
 
@@ -24,27 +23,26 @@ fn ip(text: &str) -> IpAddr {
 /// CIDR-01, CIDR-02, CIDR-03, CIDR-04, CIDR-16+: the documents' three subnets. Nobody refuses those that lie in the pods' or
 /// the services' range: the node class is Ready, the node comes up and pods run there, because a machine reaches the API
 /// server from any subnet. What is lost is the way back: its address is taken for a pod's or a service's.
-#[rstest]
+#[scenario]
 #[case::free_of_both("10.1.1.0/24", None, Lies::Free)]
 #[case::in_the_pod_range("10.244.1.0/24", Some("10.244.0.0/16"), Lies::InPods)]
 #[case::in_the_service_range("10.0.10.0/24", Some("10.0.0.0/16"), Lies::InServices)]
-#[tokio::test]
 async fn nobody_checks_the_subnet_of_a_node_class(
-    #[future(awt)] lab: Lab,
+    lab: &Lab,
     #[case] prefix: &str,
     #[case] added: Option<&str>,
     #[case] lies: Lies,
 ) -> Outcome {
-    let World { vnet, cluster } = world(&lab).await?;
+    let World { vnet, cluster } = world(lab).await?;
     lab.verify("conflicts at the beginning", Vec::<String>::new(), told(&lab.network(&cluster)?))?;
     if let Some(space) = added {
-        widen(&lab, &vnet, space).await?;
+        widen(lab, &vnet, space).await?;
     }
     let subnet = vnet.subnet("custom-subnet", prefix).create().await?;
     pods_in(&cluster, &subnet, 1).await?;
 
     cluster.expect(pods("web").all_running()).within(minutes(5)).await?;
-    cluster.expect(subnet_is_ready(&lab, "p").and(node_class("p").ready())).now()?;
+    cluster.expect(subnet_is_ready(lab, "p").and(node_class("p").ready())).now()?;
     cluster.expect(nodes().of_pool("p").all_in_subnet(&subnet)).now()?;
 
     let network = lab.network(&cluster)?;
@@ -68,20 +66,19 @@ async fn nobody_checks_the_subnet_of_a_node_class(
 
 /// CIDR-23+: what that means to workloads. Pods run on either side, and those that ask for services are ready wherever their
 /// node lies. One elsewhere that asks for such a node is not: its packets go to whoever its address is taken for.
-#[rstest]
+#[scenario]
 #[case::free_of_both("10.1.1.0/24", None, true)]
 #[case::in_the_pod_range("10.244.1.0/24", Some("10.244.0.0/16"), false)]
 #[case::in_the_service_range("10.0.10.0/24", Some("10.0.0.0/16"), false)]
-#[tokio::test]
 async fn pods_are_as_ready_as_the_network_lets_them(
-    #[future(awt)] lab: Lab,
+    lab: &Lab,
     #[case] prefix: &str,
     #[case] added: Option<&str>,
     #[case] found: bool,
 ) -> Outcome {
-    let World { vnet, cluster } = world(&lab).await?;
+    let World { vnet, cluster } = world(lab).await?;
     if let Some(space) = added {
-        widen(&lab, &vnet, space).await?;
+        widen(lab, &vnet, space).await?;
     }
     let subnet = vnet.subnet("custom-subnet", prefix).create().await?;
     pods_in(&cluster, &subnet, 1).await?;
@@ -104,21 +101,20 @@ async fn pods_are_as_ready_as_the_network_lets_them(
 
 /// CIDR-11, CIDR-15+: each subnet that a network can have beside the pods' 10.244.0.0/16: one that is equal, one inside, one
 /// around it, its last addresses, a neighbour below and one above.
-#[rstest]
+#[scenario]
 #[case::equal("10.244.0.0/16", "10.244.0.0/16", true)]
 #[case::inside("10.244.0.0/16", "10.244.255.0/24", true)]
 #[case::around("10.244.0.0/15", "10.244.0.0/15", true)]
 #[case::just_below("10.243.0.0/16", "10.243.255.0/24", false)]
 #[case::just_above("10.245.0.0/16", "10.245.0.0/24", false)]
-#[tokio::test]
 async fn a_subnet_conflicts_if_it_shares_an_address(
-    #[future(awt)] lab: Lab,
+    lab: &Lab,
     #[case] space: &str,
     #[case] prefix: &str,
     #[case] conflict: bool,
 ) -> Outcome {
-    let World { vnet, cluster } = world(&lab).await?;
-    widen(&lab, &vnet, space).await?;
+    let World { vnet, cluster } = world(lab).await?;
+    widen(lab, &vnet, space).await?;
     vnet.subnet("another", prefix).create().await?;
     let found = told(&lab.network(&cluster)?);
     lab.verify(&format!("a conflict between {prefix} and the pods ({found:?})"), usize::from(conflict), found.len())?;
@@ -127,10 +123,9 @@ async fn a_subnet_conflicts_if_it_shares_an_address(
 }
 
 /// CIDR-17+: a peered network whose addresses are the pods' is out of their reach; among themselves they are not touched.
-#[rstest]
-#[tokio::test]
-async fn a_peered_network_in_the_pod_range_cannot_be_reached(#[future(awt)] lab: Lab) -> Outcome {
-    let World { vnet, cluster } = world(&lab).await?;
+#[scenario]
+async fn a_peered_network_in_the_pod_range_cannot_be_reached(lab: &Lab) -> Outcome {
+    let World { vnet, cluster } = world(lab).await?;
     let shadowed = lab.azure().vnet("on-premises").address_space("10.244.0.0/16").create().await?;
     let visible = lab.azure().vnet("hub").address_space("10.9.0.0/16").create().await?;
     for (one, other) in [(&vnet, &shadowed), (&shadowed, &vnet), (&vnet, &visible), (&visible, &vnet)] {

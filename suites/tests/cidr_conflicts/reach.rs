@@ -1,7 +1,6 @@
 //! Routes and security rules that keep machines from their API server.
 
 use catnap::prelude::*;
-use rstest::rstest;
 use serde_json::json;
 
 use super::{NETWORK, World, change, pods_in, world};
@@ -15,16 +14,15 @@ enum Obstacle {
 /// CIDR-09, NET-22: routes and security rules have to be tested. Behind a route that leads nowhere, or a rule that lets
 /// nothing out, a machine never reaches the API server: it is there, no node registers, and the network says which rule it
 /// is; `catnap check` says so beforehand. When the way is free the machine becomes a node.
-#[rstest]
+#[scenario]
 #[case::a_route_that_leads_nowhere(Obstacle::Route, "the route 0.0.0.0/0 of subnet custom-subnet")]
 #[case::a_rule_that_lets_nothing_out(Obstacle::Rule, "the rule nothing-out of closed")]
-#[tokio::test]
 async fn a_machine_that_cannot_reach_its_api_server_becomes_no_node(
-    #[future(awt)] lab: Lab,
+    lab: &Lab,
     #[case] obstacle: Obstacle,
     #[case] told: &str,
 ) -> Outcome {
-    let World { vnet, cluster } = world(&lab).await?;
+    let World { vnet, cluster } = world(lab).await?;
     let subnet = vnet.subnet("custom-subnet", "10.1.1.0/24").create().await?;
     let location = lab.azure().location();
     let (property, id, body) = match obstacle {
@@ -50,7 +48,7 @@ async fn a_machine_that_cannot_reach_its_api_server_becomes_no_node(
         ),
     };
     lab.azure().client().put(&id, NETWORK, &body).await?;
-    change(&lab, subnet.id(), |properties| properties[property] = json!({ "id": id })).await?;
+    change(lab, subnet.id(), |properties| properties[property] = json!({ "id": id })).await?;
     let found = lab.in_the_way(&cluster, &[&subnet]).await?;
     let foretold = found.iter().any(|text| text.contains("never becomes a node") && text.contains(told));
     lab.verify(&format!("a look beforehand tells it: {found:?}"), true, foretold)?;
@@ -63,7 +61,7 @@ async fn a_machine_that_cannot_reach_its_api_server_becomes_no_node(
     let why = machine.and_then(|machine| lab.network(&cluster).ok()?.bootstrap(machine).err()).unwrap_or_default();
     lab.verify(&format!("what keeps it from its API server: {why}"), true, why.starts_with(told))?;
 
-    change(&lab, subnet.id(), |properties| {
+    change(lab, subnet.id(), |properties| {
         properties.as_object_mut().map(|properties| properties.remove(property));
     })
     .await?;

@@ -1,12 +1,11 @@
 //! What Azure itself refuses.
 
 use catnap::prelude::*;
-use rstest::rstest;
 use serde_json::json;
 
 /// CIDR-06, CIDR-12+, CIDR-13+, CIDR-18+, CIDR-19+: what AKS refuses when a cluster is created in 10.0.0.0/16, and says
 /// where. The first is the documents' own walkthrough, which leaves the services' range at its default.
-#[rstest]
+#[scenario]
 #[case::services_over_the_subnet(json!({}), "serviceCIDR", Some("ServiceCidrOverlapExistingSubnetsCidr"))]
 #[case::pods_in_the_network(
     json!({ "serviceCidr": "10.2.0.0/16", "dnsServiceIP": "10.2.0.10", "podCidr": "10.0.64.0/18" }),
@@ -18,9 +17,8 @@ use serde_json::json;
 #[case::services_in_a_range_for_documents(json!({ "serviceCidr": "192.0.2.0/24", "dnsServiceIP": "192.0.2.10" }), "service CIDR", None)]
 #[case::dns_outside_of_the_services(json!({ "serviceCidr": "10.2.0.0/16", "dnsServiceIP": "10.3.0.10" }), "10.3.0.10", None)]
 #[case::dns_at_their_first_address(json!({ "serviceCidr": "10.2.0.0/16", "dnsServiceIP": "10.2.0.1" }), "10.2.0.1", None)]
-#[tokio::test]
 async fn ranges_that_aks_refuses_when_a_cluster_is_created(
-    #[future(awt)] lab: Lab,
+    lab: &Lab,
     #[case] change: serde_json::Value,
     #[case] names: &str,
     #[case] code: Option<&str>,
@@ -48,11 +46,10 @@ async fn ranges_that_aks_refuses_when_a_cluster_is_created(
 }
 
 /// CIDR-14+: subnets of one network do not overlap, and lie in it.
-#[rstest]
+#[scenario]
 #[case::over_another("10.0.2.0/25", "NetcfgSubnetRangesOverlap")]
 #[case::outside_of_the_network("10.9.0.0/24", "NetcfgSubnetRangeOutsideVnet")]
-#[tokio::test]
-async fn subnets_that_azure_refuses(#[future(awt)] lab: Lab, #[case] prefix: &str, #[case] code: &str) -> Outcome {
+async fn subnets_that_azure_refuses(lab: &Lab, #[case] prefix: &str, #[case] code: &str) -> Outcome {
     let vnet = lab.azure().vnet("my-aks-vnet").address_space("10.0.0.0/16").create().await?;
     vnet.subnet("custom-subnet", "10.0.2.0/24").create().await?;
     let refused = vnet.subnet("another", prefix).create().await.err();

@@ -1,7 +1,6 @@
 //! Subnets without room.
 
 use catnap::prelude::*;
-use rstest::rstest;
 
 use super::{World, pods_in, world, world_with};
 
@@ -17,10 +16,9 @@ async fn in_use(subnet: &Subnet) -> Result<usize, Failure> {
 /// CIDR-05, CIDR-20+, CIDR-22+: nobody asks whether a subnet has room. One of eight addresses has three for nodes: the
 /// third node gets the last of them; further ones are refused by Azure, again and again but not without end, and leave
 /// no network interface behind.
-#[rstest]
-#[tokio::test]
-async fn a_full_subnet_refuses_further_nodes_and_leaks_nothing(#[future(awt)] lab: Lab) -> Outcome {
-    let World { vnet, cluster } = world(&lab).await?;
+#[scenario]
+async fn a_full_subnet_refuses_further_nodes_and_leaks_nothing(lab: &Lab) -> Outcome {
+    let World { vnet, cluster } = world(lab).await?;
     let small = vnet.subnet("small", "10.1.1.0/29").create().await?;
     pods_in(&cluster, &small, 3).await?;
     cluster.expect(pods("web").all_running()).within(minutes(5)).await?;
@@ -42,10 +40,9 @@ async fn a_full_subnet_refuses_further_nodes_and_leaks_nothing(#[future(awt)] la
 
 /// CIDR-07, CIDR-08, CIDR-10: how many addresses nodes need can be calculated and watched. In an overlay it is one for
 /// each node; the subnet counts them up and down. No request for an agent pool or a cluster is made for a node.
-#[rstest]
-#[tokio::test]
-async fn the_addresses_in_use_follow_the_nodes(#[future(awt)] lab: Lab) -> Outcome {
-    let World { vnet, cluster } = world(&lab).await?;
+#[scenario]
+async fn the_addresses_in_use_follow_the_nodes(lab: &Lab) -> Outcome {
+    let World { vnet, cluster } = world(lab).await?;
     let subnet = vnet.subnet("custom-subnet", "10.1.1.0/24").create().await?;
     lab.verify("addresses in use without nodes", 0, in_use(&subnet).await?)?;
     let mark = cluster.mark();
@@ -62,10 +59,9 @@ async fn the_addresses_in_use_follow_the_nodes(#[future(awt)] lab: Lab) -> Outco
 
 /// CIDR-08: where pods take their addresses from the subnet too, a node takes 30: its own and those of 29 pods more. A
 /// subnet of 256 addresses has room for eight nodes then.
-#[rstest]
-#[tokio::test]
-async fn a_node_takes_an_address_for_each_of_its_pods(#[future(awt)] lab: Lab) -> Outcome {
-    let World { vnet, cluster } = world_with(&lab, |builder| builder.node_subnet_networking()).await?;
+#[scenario]
+async fn a_node_takes_an_address_for_each_of_its_pods(lab: &Lab) -> Outcome {
+    let World { vnet, cluster } = world_with(lab, |builder| builder.node_subnet_networking()).await?;
     let subnet = vnet.subnet("custom-subnet", "10.1.1.0/24").create().await?;
 
     pods_in(&cluster, &subnet, 8).await?;
@@ -79,10 +75,9 @@ async fn a_node_takes_an_address_for_each_of_its_pods(#[future(awt)] lab: Lab) -
 }
 
 /// CIDR-21+: nodes that come and go do not use up a subnet, although Azure holds a freed address for three minutes.
-#[rstest]
-#[tokio::test]
-async fn addresses_come_back(#[future(awt)] lab: Lab) -> Outcome {
-    let World { vnet, cluster } = world(&lab).await?;
+#[scenario]
+async fn addresses_come_back(lab: &Lab) -> Outcome {
+    let World { vnet, cluster } = world(lab).await?;
     let subnet = vnet.subnet("small", "10.1.1.0/27").create().await?;
     pods_in(&cluster, &subnet, 4).await?;
     cluster.expect(pods("web").all_running()).within(minutes(5)).await?;

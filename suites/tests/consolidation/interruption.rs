@@ -1,7 +1,6 @@
 //! Consolidation whose provisioner ends in the middle of it.
 
 use catnap::prelude::*;
-use rstest::rstest;
 
 use super::{D2, D8, as_many_resources_as_nodes, cluster_with, remove_filler, small};
 
@@ -9,10 +8,9 @@ const DISRUPTED: &str = "karpenter.sh/disrupted";
 
 /// CONS-32: a provisioner that is killed when it has tainted the old node and ordered its replacement, and comes back
 /// after a while, takes the taint away or goes on: there is never a second replacement, and the pod runs in the end.
-#[rstest]
-#[tokio::test]
-async fn a_killed_provisioner_leaves_no_half_of_a_replacement(#[future(awt)] lab: Lab) -> Outcome {
-    let cluster = cluster_with(&lab, node_pool("p").sizes(&[D2, D8])).await?;
+#[scenario]
+async fn a_killed_provisioner_leaves_no_half_of_a_replacement(lab: &Lab) -> Outcome {
+    let cluster = cluster_with(lab, node_pool("p").sizes(&[D2, D8])).await?;
     cluster.apply(deployment("filler").cpu("5").on_pool("p")).await?;
     cluster.expect(pods("filler").all_running()).within(minutes(5)).await?;
     small(&cluster, "web").await?;

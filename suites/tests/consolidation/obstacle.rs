@@ -2,7 +2,6 @@
 //! cannot be deleted.
 
 use catnap::prelude::*;
-use rstest::rstest;
 use serde_json::json;
 
 use super::{A_WHOLE_ROUND, D2, D8, as_many_resources_as_nodes, cluster_with, remove_filler, small};
@@ -30,10 +29,9 @@ async fn oversized(lab: &Lab, pool: NodePool) -> Result<(Cluster, Vec<String>, V
 
 /// CONS-24: a pod that arrives while a decision is looked at again stops it: the provisioner decides within ten seconds
 /// of the node being idle and acts fifteen seconds after that, and in between the pod comes. The node stays, untainted.
-#[rstest]
-#[tokio::test]
-async fn a_pod_that_comes_in_between_keeps_its_node(#[future(awt)] lab: Lab) -> Outcome {
-    let cluster = cluster_with(&lab, node_pool("p").sizes(&[D2])).await?;
+#[scenario]
+async fn a_pod_that_comes_in_between_keeps_its_node(lab: &Lab) -> Outcome {
+    let cluster = cluster_with(lab, node_pool("p").sizes(&[D2])).await?;
     cluster.apply(deployment("filler").cpu("1").on_pool("p")).await?;
     cluster.expect(pods("filler").all_running()).within(minutes(5)).await?;
     cluster.expect(node_claims().of_pool("p").at_least_in_service(1)).within(minutes(1)).await?;
@@ -57,15 +55,11 @@ async fn a_pod_that_comes_in_between_keeps_its_node(#[future(awt)] lab: Lab) -> 
 
 /// CONS-26: a replacement that Azure has no room for leaves the old node in service: after the attempt it is as it was, its
 /// pods never moved, and there was never more than one other node claim.
-#[rstest]
+#[scenario]
 #[case::refused_at_once(ShortageKind::SkuNotAvailable)]
 #[case::failed_after_it_was_accepted(ShortageKind::AllocationFailed)]
-#[tokio::test]
-async fn a_replacement_without_room_leaves_the_old_node(
-    #[future(awt)] lab: Lab,
-    #[case] kind: ShortageKind,
-) -> Outcome {
-    let (cluster, before, names) = oversized(&lab, node_pool("p")).await?;
+async fn a_replacement_without_room_leaves_the_old_node(lab: &Lab, #[case] kind: ShortageKind) -> Outcome {
+    let (cluster, before, names) = oversized(lab, node_pool("p")).await?;
     lab.region().has_no_room_for(D2, kind);
     let mark = cluster.mark();
 
@@ -82,13 +76,10 @@ async fn a_replacement_without_room_leaves_the_old_node(
 
 /// CONS-27: a replacement that never becomes a node is given up within a quarter of an hour: its machine goes, the old
 /// node is as it was, and its pods never moved. When machines boot again, the node is replaced.
-#[rstest]
-#[tokio::test]
-async fn a_replacement_that_never_registers_leaves_the_old_node(#[future(awt)] lab: Lab) -> Outcome {
-    if !lab.has_patience_for(minutes(20)) {
-        return Ok(());
-    }
-    let (cluster, before, names) = oversized(&lab, node_pool("p")).await?;
+#[scenario]
+async fn a_replacement_that_never_registers_leaves_the_old_node(lab: &Lab) -> Outcome {
+    lab.wait_of(minutes(20))?;
+    let (cluster, before, names) = oversized(lab, node_pool("p")).await?;
     lab.machines().never();
     let mark = cluster.mark();
 
@@ -108,10 +99,9 @@ async fn a_replacement_that_never_registers_leaves_the_old_node(#[future(awt)] l
 
 /// CONS-33: where machines cannot be deleted for some minutes, the node claim stays on its way out, the deletion is tried
 /// again, and no machine is added; then all is gone. Azure refuses with 403, as where a group is locked.
-#[rstest]
-#[tokio::test]
-async fn a_machine_that_cannot_be_deleted_is_tried_again(#[future(awt)] lab: Lab) -> Outcome {
-    let cluster = cluster_with(&lab, node_pool("p").sizes(&[D2])).await?;
+#[scenario]
+async fn a_machine_that_cannot_be_deleted_is_tried_again(lab: &Lab) -> Outcome {
+    let cluster = cluster_with(lab, node_pool("p").sizes(&[D2])).await?;
     cluster.apply(deployment("filler").cpu("1").on_pool("p")).await?;
     cluster.expect(pods("filler").all_running()).within(minutes(5)).await?;
     cluster.expect(node_claims().of_pool("p").at_least_in_service(1)).within(minutes(1)).await?;
@@ -135,10 +125,9 @@ async fn a_machine_that_cannot_be_deleted_is_tried_again(#[future(awt)] lab: Lab
 
 /// CONS-34: a `terminationGracePeriod` does not let consolidation pass a pod disruption budget that allows nothing; a node
 /// deleted by hand is gone when that time is over, whatever the budget says.
-#[rstest]
-#[tokio::test]
-async fn a_grace_period_is_no_way_around_a_budget(#[future(awt)] lab: Lab) -> Outcome {
-    let (cluster, before, names) = oversized(&lab, node_pool("p").termination_grace_period("5m")).await?;
+#[scenario]
+async fn a_grace_period_is_no_way_around_a_budget(lab: &Lab) -> Outcome {
+    let (cluster, before, names) = oversized(lab, node_pool("p").termination_grace_period("5m")).await?;
     cluster.apply(disruption_budget("web", "web").max_unavailable(0)).await?;
     let node = cluster.nodes_of_pool("p").remove(0);
 
@@ -158,14 +147,11 @@ async fn a_grace_period_is_no_way_around_a_budget(#[future(awt)] lab: Lab) -> Ou
 /// CONS-23: a node that is not Ready uses the budget up, here because its machine was switched off (`az vm stop`): with a
 /// budget of one an empty node stays meanwhile; nothing says why, since the budget itself allows one. When the machine is
 /// on again, the empty node goes.
-#[rstest]
-#[tokio::test]
-async fn a_node_that_is_not_ready_uses_the_budget_up(#[future(awt)] lab: Lab) -> Outcome {
-    if !lab.has_patience_for(minutes(30)) {
-        return Ok(());
-    }
+#[scenario]
+async fn a_node_that_is_not_ready_uses_the_budget_up(lab: &Lab) -> Outcome {
+    lab.wait_of(minutes(30))?;
     let pool = node_pool("p").sizes(&[D2]).consolidation_policy("WhenEmpty").budgets([Budget::nodes("1")]);
-    let cluster = cluster_with(&lab, pool).await?;
+    let cluster = cluster_with(lab, pool).await?;
     // Its pod is not moved away from the dead node: that would be done by another hand than the provisioner's.
     let bearing = |name: &str| {
         let pod = deployment(name).cpu("1500m").on_pool("p");
@@ -198,11 +184,10 @@ async fn a_node_that_is_not_ready_uses_the_budget_up(#[future(awt)] lab: Lab) ->
 
 /// CONS-23: a node on its way out uses the budget up as well: as long as a pod that may not be disrupted keeps a deleted
 /// node, an empty one stays, with a budget of one; then both go.
-#[rstest]
-#[tokio::test]
-async fn a_node_on_its_way_out_uses_the_budget_up(#[future(awt)] lab: Lab) -> Outcome {
+#[scenario]
+async fn a_node_on_its_way_out_uses_the_budget_up(lab: &Lab) -> Outcome {
     let pool = node_pool("p").sizes(&[D2]).consolidation_policy("WhenEmpty").budgets([Budget::nodes("1")]);
-    let cluster = cluster_with(&lab, pool).await?;
+    let cluster = cluster_with(lab, pool).await?;
     let full = |name: &str| deployment(name).cpu("1500m").on_pool("p");
     cluster.apply(full("stays").pod_annotation(DO_NOT_DISRUPT, "true")).await?;
     cluster.expect(pods("stays").all_running()).within(minutes(5)).await?;

@@ -1,7 +1,6 @@
 //! When consolidation rests: while pods come and go, under constant load, between spot machines.
 
 use catnap::prelude::*;
-use rstest::rstest;
 
 use super::{A_WHOLE_ROUND, D2, D4, D8, cluster_with, remove_filler, small};
 
@@ -11,14 +10,11 @@ const VM_DELETE: &str = "Microsoft.Compute/virtualMachines/delete";
 
 /// CONS-25: each pod that comes or goes starts the wait again: with `consolidateAfter: 5m` and a pod every four minutes the
 /// node is kept, though it is empty all the time between. Without these pods it goes.
-#[rstest]
-#[tokio::test]
-async fn pods_that_come_and_go_restart_the_wait(#[future(awt)] lab: Lab) -> Outcome {
-    if !lab.has_patience_for(minutes(19)) {
-        return Ok(());
-    }
+#[scenario]
+async fn pods_that_come_and_go_restart_the_wait(lab: &Lab) -> Outcome {
+    lab.wait_of(minutes(19))?;
     let pool = node_pool("p").sizes(&[D2]).consolidation_policy("WhenEmpty").consolidate_after("5m");
-    let cluster = cluster_with(&lab, pool).await?;
+    let cluster = cluster_with(lab, pool).await?;
     let mark = cluster.mark();
     cluster.apply(deployment("blip").cpu("1").on_pool("p")).await?;
     cluster.expect(pods("blip").all_running()).within(minutes(5)).await?;
@@ -47,11 +43,10 @@ async fn pods_that_come_and_go_restart_the_wait(#[future(awt)] lab: Lab) -> Outc
 /// CONS-29: a spot machine is not replaced by a cheaper spot machine unless that is turned on, and says so. That an
 /// on-demand machine is replaced by a spot machine cannot be seen away from Azure's public cloud: only there the
 /// provisioner asks for prices, and the prices that it comes with are the same for both.
-#[rstest]
-#[tokio::test]
-async fn spot_is_not_replaced_by_spot(#[future(awt)] lab: Lab) -> Outcome {
+#[scenario]
+async fn spot_is_not_replaced_by_spot(lab: &Lab) -> Outcome {
     let pool = node_pool("p").sizes(&[D2, D8]).requirement(CAPACITY_TYPE, "In", &["spot"]);
-    let cluster = cluster_with(&lab, pool).await?;
+    let cluster = cluster_with(lab, pool).await?;
     cluster.apply(deployment("filler").cpu("5").on_pool("p")).await?;
     cluster.expect(pods("filler").all_running()).within(minutes(5)).await?;
     small(&cluster, "web").await?;
@@ -71,13 +66,10 @@ async fn spot_is_not_replaced_by_spot(#[future(awt)] lab: Lab) -> Outcome {
 }
 
 /// CONS-31: under constant load nothing oscillates: when nodes have been packed, no node comes or goes for two hours.
-#[rstest]
-#[tokio::test]
-async fn under_constant_load_nothing_oscillates(#[future(awt)] lab: Lab) -> Outcome {
-    if !lab.has_patience_for(hours(2) + minutes(20)) {
-        return Ok(());
-    }
-    let cluster = cluster_with(&lab, node_pool("p").sizes(&[D2, D4, D8])).await?;
+#[scenario]
+async fn under_constant_load_nothing_oscillates(lab: &Lab) -> Outcome {
+    lab.wait_of(hours(2) + minutes(20))?;
+    let cluster = cluster_with(lab, node_pool("p").sizes(&[D2, D4, D8])).await?;
     for (name, cpu, replicas) in [("large", "3", 2), ("medium", "1", 3), ("little", "300m", 4)] {
         cluster.apply(deployment(name).replicas(replicas).cpu(cpu).on_pool("p")).await?;
     }

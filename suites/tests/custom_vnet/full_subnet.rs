@@ -4,7 +4,6 @@
 //! addresses; a full subnet shows where the network interface is ordered, at the node claim.
 
 use catnap::prelude::*;
-use rstest::rstest;
 use serde_json::json;
 
 use super::{CustomVnet, SERVICE_CIDR, cluster_in, custom_vnet};
@@ -42,12 +41,11 @@ async fn take_three(lab: &Lab, subnet: &Subnet) -> Result<Vec<String>, Failure> 
 
 /// VNET-21: a subnet that is full at launch is told at the node claim, the node class stays ready, and nothing is made:
 /// no machine is ordered, and no network interface is left. With an address free, the pod runs.
-#[rstest]
-#[tokio::test]
-async fn a_full_subnet_is_told_and_costs_nothing(#[future(awt)] lab: Lab) -> Outcome {
-    let CustomVnet { vnet, cluster, .. } = custom_vnet(&lab).await?;
+#[scenario]
+async fn a_full_subnet_is_told_and_costs_nothing(lab: &Lab) -> Outcome {
+    let CustomVnet { vnet, cluster, .. } = custom_vnet(lab).await?;
     let tight = vnet.subnet("tight-subnet", "10.0.4.0/29").create().await?;
-    let taken = take_three(&lab, &tight).await?;
+    let taken = take_three(lab, &tight).await?;
     let mark = cluster.mark();
 
     pool_in(&cluster, node_class("p").vnet_subnet_id(tight.id()), 1).await?;
@@ -66,12 +64,11 @@ async fn a_full_subnet_is_told_and_costs_nothing(#[future(awt)] lab: Lab) -> Out
 
 /// VNET-22: exactly as many nodes start as the subnet has addresses for them: one each in an overlay, as many as the node
 /// may have pods where these take theirs from the same subnet. The others wait, and say why.
-#[rstest]
+#[scenario]
 #[case::in_an_overlay(false, "10.0.4.0/29", 3)]
 #[case::with_pods_in_the_subnet(true, "10.0.4.0/27", 2)]
-#[tokio::test]
 async fn as_many_nodes_start_as_there_are_addresses(
-    #[future(awt)] lab: Lab,
+    lab: &Lab,
     #[case] pods_in_subnet: bool,
     #[case] prefix: &str,
     #[case] room: usize,
@@ -79,7 +76,7 @@ async fn as_many_nodes_start_as_there_are_addresses(
     let vnet = lab.azure().vnet("my-aks-vnet").address_space("10.0.0.0/16").create().await?;
     let cluster_subnet = vnet.subnet("cluster-subnet", "10.0.1.0/24").create().await?;
     let tight = vnet.subnet("tight-subnet", prefix).create().await?;
-    let builder = cluster_in(&lab, &vnet, &cluster_subnet).await?;
+    let builder = cluster_in(lab, &vnet, &cluster_subnet).await?;
     let builder = if pods_in_subnet { builder.node_subnet_networking() } else { builder };
     let cluster = builder.service_cidr(SERVICE_CIDR).create().await?;
     let mark = cluster.mark();
@@ -96,10 +93,9 @@ async fn as_many_nodes_start_as_there_are_addresses(
 }
 
 /// VNET-23: an address that a node gives back is used again, without a restart: Azure keeps it for three minutes.
-#[rstest]
-#[tokio::test]
-async fn freed_addresses_are_used_again(#[future(awt)] lab: Lab) -> Outcome {
-    let CustomVnet { vnet, cluster, .. } = custom_vnet(&lab).await?;
+#[scenario]
+async fn freed_addresses_are_used_again(lab: &Lab) -> Outcome {
+    let CustomVnet { vnet, cluster, .. } = custom_vnet(lab).await?;
     let tight = vnet.subnet("tight-subnet", "10.0.4.0/29").create().await?;
     pool_in(&cluster, node_class("p").vnet_subnet_id(tight.id()), 4).await?;
     cluster.expect(pods("web").running(3)).within(minutes(10)).await?;
@@ -118,15 +114,12 @@ async fn freed_addresses_are_used_again(#[future(awt)] lab: Lab) -> Outcome {
 /// VNET-24: a full subnet is the trouble of its own pool: the pods of another pool, with addresses to have, run. In
 /// fact they wait until the node claim that cannot be launched is given up, which takes five minutes in 1.7.1 and a
 /// quarter of an hour before.
-#[rstest]
-#[tokio::test]
-async fn a_full_subnet_does_not_starve_other_pools(#[future(awt)] lab: Lab) -> Outcome {
-    if !lab.has_patience_for(minutes(17)) {
-        return Ok(());
-    }
-    let CustomVnet { vnet, custom_subnet, cluster, .. } = custom_vnet(&lab).await?;
+#[scenario]
+async fn a_full_subnet_does_not_starve_other_pools(lab: &Lab) -> Outcome {
+    lab.wait_of(minutes(17))?;
+    let CustomVnet { vnet, custom_subnet, cluster, .. } = custom_vnet(lab).await?;
     let tight = vnet.subnet("tight-subnet", "10.0.4.0/29").create().await?;
-    take_three(&lab, &tight).await?;
+    take_three(lab, &tight).await?;
     pool_in(&cluster, node_class("p").vnet_subnet_id(tight.id()), 1).await?;
     cluster.expect(launch_fails("p")).within(minutes(2)).await?;
 
@@ -135,9 +128,12 @@ async fn a_full_subnet_does_not_starve_other_pools(#[future(awt)] lab: Lab) -> O
     cluster.apply(deployment("other").cpu("1").on_pool("healthy")).await?;
     cluster.expect(node_pool("healthy").ready()).within(minutes(1)).await?;
 
-    lab.known_fault("one-failing-launch-stops-all-provisioning", &["1.5.1", "1.6.3", "1.7.1"], async {
-        cluster.expect(pods("other").all_running()).within(minutes(2)).await
-    })
+    lab.known_fault(
+        "one-failing-launch-stops-all-provisioning",
+        &["1.5.1", "1.6.3", "1.7.1"],
+        breaks("pods of other: all running").with_sign(launch_fails("p")),
+        async { cluster.expect(pods("other").all_running()).within(minutes(2)).await },
+    )
     .await?;
     cluster.expect(pods("other").all_running()).within(minutes(17)).await?;
     cluster.expect(nodes().of_pool("healthy").all_in_subnet(&custom_subnet)).now()
@@ -145,10 +141,9 @@ async fn a_full_subnet_does_not_starve_other_pools(#[future(awt)] lab: Lab) -> O
 
 /// VNET-32: more addresses for a full subnet cure it. A prefix in use can be replaced by none, not even by a larger one
 /// that contains it; another one can be put beside it.
-#[rstest]
-#[tokio::test]
-async fn a_further_prefix_cures_a_full_subnet(#[future(awt)] lab: Lab) -> Outcome {
-    let CustomVnet { vnet, cluster, .. } = custom_vnet(&lab).await?;
+#[scenario]
+async fn a_further_prefix_cures_a_full_subnet(lab: &Lab) -> Outcome {
+    let CustomVnet { vnet, cluster, .. } = custom_vnet(lab).await?;
     let tight = vnet.subnet("tight-subnet", "10.0.4.0/29").create().await?;
     pool_in(&cluster, node_class("p").vnet_subnet_id(tight.id()), 4).await?;
     cluster.expect(pods("web").running(3)).within(minutes(10)).await?;

@@ -13,7 +13,6 @@ mod traffic;
 mod trouble;
 
 use catnap::prelude::*;
-use rstest::rstest;
 use serde_json::json;
 use suites::versions::{looks_at_subnets, refuses_managed_networks, subnet_is_ready};
 
@@ -54,9 +53,8 @@ async fn pool_with_workload(cluster: &Cluster, name: &str, class: NodeClass) -> 
 }
 
 /// VNET-01: a virtual network 10.0.0.0/16 with the subnets 10.0.1.0/24 and 10.0.2.0/24 can be created.
-#[rstest]
-#[tokio::test]
-async fn a_vnet_with_two_subnets_can_be_created(#[future(awt)] lab: Lab) -> Outcome {
+#[scenario]
+async fn a_vnet_with_two_subnets_can_be_created(lab: &Lab) -> Outcome {
     let vnet = lab.azure().vnet("my-aks-vnet").address_space("10.0.0.0/16").create().await?;
     vnet.subnet("cluster-subnet", "10.0.1.0/24").create().await?;
     vnet.subnet("custom-subnet", "10.0.2.0/24").create().await?;
@@ -74,10 +72,9 @@ async fn a_vnet_with_two_subnets_can_be_created(#[future(awt)] lab: Lab) -> Outc
 }
 
 /// VNET-02: `--vnet-subnet-id` puts the cluster's fixed nodes into that subnet.
-#[rstest]
-#[tokio::test]
-async fn fixed_nodes_live_in_the_clusters_subnet(#[future(awt)] lab: Lab) -> Outcome {
-    let CustomVnet { cluster_subnet, cluster, .. } = custom_vnet(&lab).await?;
+#[scenario]
+async fn fixed_nodes_live_in_the_clusters_subnet(lab: &Lab) -> Outcome {
+    let CustomVnet { cluster_subnet, cluster, .. } = custom_vnet(lab).await?;
 
     let profile = &cluster.resource()["properties"]["agentPoolProfiles"][0];
     lab.verify("the agent pool's subnet", Some(cluster_subnet.id()), profile["vnetSubnetID"].as_str())?;
@@ -87,10 +84,9 @@ async fn fixed_nodes_live_in_the_clusters_subnet(#[future(awt)] lab: Lab) -> Out
 }
 
 /// VNET-03, VNET-09: a node class that names a subnet gets its nodes there. Its manifest is the documents' own.
-#[rstest]
-#[tokio::test]
-async fn nodes_land_in_the_subnet_their_node_class_names(#[future(awt)] lab: Lab) -> Outcome {
-    let CustomVnet { custom_subnet, cluster, .. } = custom_vnet(&lab).await?;
+#[scenario]
+async fn nodes_land_in_the_subnet_their_node_class_names(lab: &Lab) -> Outcome {
+    let CustomVnet { custom_subnet, cluster, .. } = custom_vnet(lab).await?;
 
     let class = lab.manifest("dedicated-workload.yaml")?.with("CUSTOM_SUBNET_ID", custom_subnet.id());
     cluster.apply(class).await?;
@@ -98,7 +94,7 @@ async fn nodes_land_in_the_subnet_their_node_class_names(#[future(awt)] lab: Lab
     cluster.apply(deployment("web").replicas(3).cpu("1").on_pool("dedicated-workload")).await?;
 
     cluster.expect(pods("web").all_running()).within(minutes(5)).await?;
-    cluster.expect(subnet_is_ready(&lab, "dedicated-workload")).now()?;
+    cluster.expect(subnet_is_ready(lab, "dedicated-workload")).now()?;
     cluster.expect(node_class("dedicated-workload").ready()).now()?;
     cluster.expect(nodes().of_pool("dedicated-workload").all_in_subnet(&custom_subnet)).now()?;
     let class = cluster.get(Kind::AksNodeClass, "dedicated-workload").await?;
@@ -108,26 +104,24 @@ async fn nodes_land_in_the_subnet_their_node_class_names(#[future(awt)] lab: Lab
 }
 
 /// VNET-04, VNET-06: without `vnetSubnetID` nodes go to the default subnet, which is the one the cluster was created in.
-#[rstest]
-#[tokio::test]
-async fn nodes_of_a_class_without_a_subnet_land_in_the_clusters(#[future(awt)] lab: Lab) -> Outcome {
-    let CustomVnet { cluster_subnet, cluster, .. } = custom_vnet(&lab).await?;
+#[scenario]
+async fn nodes_of_a_class_without_a_subnet_land_in_the_clusters(lab: &Lab) -> Outcome {
+    let CustomVnet { cluster_subnet, cluster, .. } = custom_vnet(lab).await?;
 
     pool_with_workload(&cluster, "default-subnet", node_class("default-subnet")).await?;
 
     cluster.expect(pods("web-default-subnet").all_running()).within(minutes(5)).await?;
-    cluster.expect(subnet_is_ready(&lab, "default-subnet")).now()?;
+    cluster.expect(subnet_is_ready(lab, "default-subnet")).now()?;
     cluster.expect(nodes().of_pool("default-subnet").all_in_subnet(&cluster_subnet)).now()
 }
 
 /// VNET-05: the default subnet is what the provisioner's `--vnet-subnet-id` or `VNET_SUBNET_ID` says; the flag wins.
-#[rstest]
+#[scenario]
 #[case::from_the_variable(None, "custom-subnet", "custom-subnet")]
 #[case::from_the_flag(Some("custom-subnet"), "custom-subnet", "custom-subnet")]
 #[case::from_the_flag_against_the_variable(Some("custom-subnet"), "cluster-subnet", "custom-subnet")]
-#[tokio::test]
 async fn the_default_subnet_is_the_provisioners_own(
-    #[future(awt)] lab: Lab,
+    lab: &Lab,
     #[case] flag: Option<&str>,
     #[case] variable: &str,
     #[case] expected: &str,
@@ -139,7 +133,7 @@ async fn the_default_subnet_is_the_provisioners_own(
     if let Some(flag) = flag {
         lab.provisioner().flag("--vnet-subnet-id", &vnet.subnet_id(flag));
     }
-    let cluster = cluster_in(&lab, &vnet, &cluster_subnet).await?.service_cidr(SERVICE_CIDR).create().await?;
+    let cluster = cluster_in(lab, &vnet, &cluster_subnet).await?.service_cidr(SERVICE_CIDR).create().await?;
 
     pool_with_workload(&cluster, "any", node_class("any")).await?;
 
@@ -149,10 +143,9 @@ async fn the_default_subnet_is_the_provisioners_own(
 }
 
 /// VNET-07, VNET-08: node classes with and without a subnet, and with different ones, work side by side.
-#[rstest]
-#[tokio::test]
-async fn several_node_classes_keep_to_their_own_subnets(#[future(awt)] lab: Lab) -> Outcome {
-    let CustomVnet { vnet, cluster_subnet, custom_subnet, cluster } = custom_vnet(&lab).await?;
+#[scenario]
+async fn several_node_classes_keep_to_their_own_subnets(lab: &Lab) -> Outcome {
+    let CustomVnet { vnet, cluster_subnet, custom_subnet, cluster } = custom_vnet(lab).await?;
     let custom_subnet2 = vnet.subnet("custom-subnet2", "10.0.3.0/24").create().await?;
 
     for (name, subnet) in [("frontend-nodes", &custom_subnet), ("backend-nodes", &custom_subnet2)] {
@@ -170,7 +163,7 @@ async fn several_node_classes_keep_to_their_own_subnets(#[future(awt)] lab: Lab)
 }
 
 /// VNET-11: a malformed id is refused by the API server, before the provisioner sees it.
-#[rstest]
+#[scenario]
 #[case::without_its_beginning("/subnets/custom-subnet")]
 #[case::without_a_resource_group("/subscriptions/s/providers/Microsoft.Network/virtualNetworks/v/subnets/n")]
 #[case::with_a_slash_at_its_end(
@@ -179,9 +172,8 @@ async fn several_node_classes_keep_to_their_own_subnets(#[future(awt)] lab: Lab)
 #[case::of_another_provider(
     "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualNetworks/v/subnets/n"
 )]
-#[tokio::test]
-async fn a_malformed_subnet_id_is_refused(#[future(awt)] lab: Lab, #[case] id: &str) -> Outcome {
-    let CustomVnet { custom_subnet, cluster, .. } = custom_vnet(&lab).await?;
+async fn a_malformed_subnet_id_is_refused(lab: &Lab, #[case] id: &str) -> Outcome {
+    let CustomVnet { custom_subnet, cluster, .. } = custom_vnet(lab).await?;
 
     let refused = cluster.apply(node_class("malformed").vnet_subnet_id(id)).await.err();
     lab.verify("the status for a malformed id", Some(422), refused.as_ref().and_then(|error| error.code()))?;
@@ -197,13 +189,10 @@ async fn a_malformed_subnet_id_is_refused(#[future(awt)] lab: Lab, #[case] id: &
 
 /// VNET-12, VNET-14: the id of a subnet that does not exist keeps nodes from being made, and correcting it lets
 /// provisioning go on, without a restart and without drift.
-#[rstest]
-#[tokio::test]
-async fn a_missing_subnet_makes_no_nodes_until_the_id_is_corrected(#[future(awt)] lab: Lab) -> Outcome {
-    if !looks_at_subnets(&lab) {
-        return Ok(());
-    }
-    let CustomVnet { vnet, custom_subnet, cluster, .. } = custom_vnet(&lab).await?;
+#[scenario]
+async fn a_missing_subnet_makes_no_nodes_until_the_id_is_corrected(lab: &Lab) -> Outcome {
+    looks_at_subnets(lab)?;
+    let CustomVnet { vnet, custom_subnet, cluster, .. } = custom_vnet(lab).await?;
     let mark = cluster.mark();
 
     pool_with_workload(&cluster, "p", node_class("p").vnet_subnet_id(vnet.subnet_id("none"))).await?;
@@ -228,13 +217,10 @@ async fn a_missing_subnet_makes_no_nodes_until_the_id_is_corrected(#[future(awt)
 }
 
 /// VNET-12: a subnet that appears after the node class is noticed without anybody touching the node class.
-#[rstest]
-#[tokio::test]
-async fn provisioning_goes_on_when_the_missing_subnet_appears(#[future(awt)] lab: Lab) -> Outcome {
-    if !looks_at_subnets(&lab) {
-        return Ok(());
-    }
-    let CustomVnet { vnet, cluster, .. } = custom_vnet(&lab).await?;
+#[scenario]
+async fn provisioning_goes_on_when_the_missing_subnet_appears(lab: &Lab) -> Outcome {
+    looks_at_subnets(lab)?;
+    let CustomVnet { vnet, cluster, .. } = custom_vnet(lab).await?;
 
     pool_with_workload(&cluster, "p", node_class("p").vnet_subnet_id(vnet.subnet_id("late"))).await?;
     let missing = node_class("p").condition("SubnetsReady").is_false("SubnetNotFound", &[]);
@@ -250,9 +236,8 @@ async fn provisioning_goes_on_when_the_missing_subnet_appears(#[future(awt)] lab
 
 /// VNET-15, VNET-16: the network of the second document, 172.19.0.0/16 with a delegated API server subnet of 16
 /// addresses, takes a cluster, and its nodes go to clusterSubnet.
-#[rstest]
-#[tokio::test]
-async fn a_cluster_can_live_in_a_network_with_an_api_server_subnet(#[future(awt)] lab: Lab) -> Outcome {
+#[scenario]
+async fn a_cluster_can_live_in_a_network_with_an_api_server_subnet(lab: &Lab) -> Outcome {
     const DELEGATION: &str = "Microsoft.ContainerService/managedClusters";
     let vnet = lab.azure().vnet("customVnet").address_space("172.19.0.0/16").create().await?;
     let api_server = vnet.subnet("apiServerSubnet", "172.19.0.0/28").delegated_to(DELEGATION).create().await?;
@@ -261,7 +246,7 @@ async fn a_cluster_can_live_in_a_network_with_an_api_server_subnet(#[future(awt)
     let delegation = api_server.get().await?["properties"]["delegations"][0]["properties"]["serviceName"].clone();
     lab.verify("the delegation of apiServerSubnet", json!(DELEGATION), delegation)?;
 
-    let cluster = cluster_in(&lab, &vnet, &cluster_subnet)
+    let cluster = cluster_in(lab, &vnet, &cluster_subnet)
         .await?
         .property("apiServerAccessProfile", json!({ "enableVnetIntegration": true, "subnetId": api_server.id() }))
         .create()
@@ -276,20 +261,17 @@ async fn a_cluster_can_live_in_a_network_with_an_api_server_subnet(#[future(awt)
 
 /// VNET-17+: a subnet of another virtual network, resource group or subscription is refused by the provisioner, which
 /// does not even ask Azure for it.
-#[rstest]
+#[scenario]
 #[case::another_vnet("/resourceGroups/my-aks-rg/", "/virtualNetworks/other-vnet/")]
 #[case::another_group("/resourceGroups/other-rg/", "/virtualNetworks/my-aks-vnet/")]
 #[case::another_subscription("/resourceGroups/my-aks-rg/", "/virtualNetworks/my-aks-vnet/")]
-#[tokio::test]
 async fn a_subnet_outside_of_the_clusters_vnet_is_refused(
-    #[future(awt)] lab: Lab,
+    lab: &Lab,
     #[case] group: &str,
     #[case] network: &str,
 ) -> Outcome {
-    if !looks_at_subnets(&lab) {
-        return Ok(());
-    }
-    let CustomVnet { custom_subnet, cluster, .. } = custom_vnet(&lab).await?;
+    looks_at_subnets(lab)?;
+    let CustomVnet { custom_subnet, cluster, .. } = custom_vnet(lab).await?;
     let mut id = custom_subnet
         .id()
         .replace("/resourceGroups/my-aks-rg/", group)
@@ -314,12 +296,9 @@ async fn a_subnet_outside_of_the_clusters_vnet_is_refused(
 }
 
 /// VNET-18+: where AKS made the virtual network itself, another subnet of it is refused.
-#[rstest]
-#[tokio::test]
-async fn a_custom_subnet_in_a_network_that_aks_manages_is_refused(#[future(awt)] lab: Lab) -> Outcome {
-    if !refuses_managed_networks(&lab) {
-        return Ok(());
-    }
+#[scenario]
+async fn a_custom_subnet_in_a_network_that_aks_manages_is_refused(lab: &Lab) -> Outcome {
+    refuses_managed_networks(lab)?;
     let cluster = lab.managed_cluster().node_provisioning(Auto).create().await?;
     // The control: the cluster's own, managed subnet serves nodes.
     pool_with_workload(&cluster, "managed", node_class("managed")).await?;
@@ -339,19 +318,18 @@ async fn a_custom_subnet_in_a_network_that_aks_manages_is_refused(#[future(awt)]
 
 /// VNET-19+: in Azure the case of letters in an id does not matter. In the comparison of 1.7.1 with the cluster's network it
 /// does, for resource group and VNet. The subnet's own name is only passed on to Azure, so there it does not.
-#[rstest]
+#[scenario]
 #[case::of_the_group("my-aks-rg", "MY-AKS-RG", true)]
 #[case::of_the_vnet("my-aks-vnet", "MY-AKS-VNET", true)]
 #[case::of_the_subnet("custom-subnet", "CUSTOM-SUBNET", false)]
 #[case::of_a_keyword("resourceGroups", "resourcegroups", false)]
-#[tokio::test]
 async fn letter_case_in_a_subnet_id(
-    #[future(awt)] lab: Lab,
+    lab: &Lab,
     #[case] part: &str,
     #[case] other_case: &str,
     #[case] is_faulty: bool,
 ) -> Outcome {
-    let CustomVnet { custom_subnet, cluster, .. } = custom_vnet(&lab).await?;
+    let CustomVnet { custom_subnet, cluster, .. } = custom_vnet(lab).await?;
     // The control: the same id in the case in which the cluster knows it.
     pool_with_workload(&cluster, "q", node_class("q").vnet_subnet_id(custom_subnet.id())).await?;
     cluster.expect(pods("web-q").all_running()).within(minutes(5)).await?;
@@ -363,17 +341,23 @@ async fn letter_case_in_a_subnet_id(
         cluster.expect(nodes().of_pool("p").all_in_subnet(&custom_subnet)).now()
     };
     if is_faulty {
-        lab.known_fault("case-of-a-subnet-id-is-refused", &["1.6.3", "1.7.1"], serves).await
+        let refused = node_class("p").condition("SubnetsReady").is_false("SubnetIDInvalid", &[]);
+        lab.known_fault(
+            "case-of-a-subnet-id-is-refused",
+            &["1.6.3", "1.7.1"],
+            breaks("pods of web-p: all running").with_sign(refused),
+            serves,
+        )
+        .await
     } else {
         serves.await
     }
 }
 
 /// VNET-20+: the default subnet can be named explicitly.
-#[rstest]
-#[tokio::test]
-async fn the_default_subnet_can_be_named(#[future(awt)] lab: Lab) -> Outcome {
-    let CustomVnet { cluster_subnet, cluster, .. } = custom_vnet(&lab).await?;
+#[scenario]
+async fn the_default_subnet_can_be_named(lab: &Lab) -> Outcome {
+    let CustomVnet { cluster_subnet, cluster, .. } = custom_vnet(lab).await?;
 
     pool_with_workload(&cluster, "p", node_class("p").vnet_subnet_id(cluster_subnet.id())).await?;
 
@@ -382,13 +366,10 @@ async fn the_default_subnet_can_be_named(#[future(awt)] lab: Lab) -> Outcome {
 }
 
 /// VNET-26+: an unused subnet that is deleted under a node class is noticed, and so is its return.
-#[rstest]
-#[tokio::test]
-async fn the_deletion_of_a_subnet_and_its_return_are_noticed(#[future(awt)] lab: Lab) -> Outcome {
-    if !looks_at_subnets(&lab) {
-        return Ok(());
-    }
-    let CustomVnet { vnet, custom_subnet, cluster, .. } = custom_vnet(&lab).await?;
+#[scenario]
+async fn the_deletion_of_a_subnet_and_its_return_are_noticed(lab: &Lab) -> Outcome {
+    looks_at_subnets(lab)?;
+    let CustomVnet { vnet, custom_subnet, cluster, .. } = custom_vnet(lab).await?;
     cluster.apply(node_class("p").vnet_subnet_id(custom_subnet.id())).await?;
     cluster.apply(node_pool("p")).await?;
     cluster.expect(node_class("p").ready()).within(minutes(1)).await?;
@@ -406,13 +387,10 @@ async fn the_deletion_of_a_subnet_and_its_return_are_noticed(#[future(awt)] lab:
 }
 
 /// VNET-28+: where the preferred pool's subnet is wrong, a pool of lower weight takes the pods.
-#[rstest]
-#[tokio::test]
-async fn a_pool_of_lower_weight_serves_where_the_preferred_has_no_subnet(#[future(awt)] lab: Lab) -> Outcome {
-    if !looks_at_subnets(&lab) {
-        return Ok(());
-    }
-    let CustomVnet { vnet, custom_subnet, cluster, .. } = custom_vnet(&lab).await?;
+#[scenario]
+async fn a_pool_of_lower_weight_serves_where_the_preferred_has_no_subnet(lab: &Lab) -> Outcome {
+    looks_at_subnets(lab)?;
+    let CustomVnet { vnet, custom_subnet, cluster, .. } = custom_vnet(lab).await?;
     cluster.apply(node_class("preferred").vnet_subnet_id(vnet.subnet_id("none"))).await?;
     cluster.apply(node_class("second").vnet_subnet_id(custom_subnet.id())).await?;
     cluster.apply(node_pool("preferred").weight(10).label("example.com/tier", "web")).await?;
@@ -438,10 +416,9 @@ async fn a_pool_of_lower_weight_serves_where_the_preferred_has_no_subnet(#[futur
 }
 
 /// VNET-30+: a node class in use is not lost when it is deleted: it stays until its last node claim is gone.
-#[rstest]
-#[tokio::test]
-async fn a_node_class_in_use_outlives_its_deletion(#[future(awt)] lab: Lab) -> Outcome {
-    let CustomVnet { custom_subnet, cluster, .. } = custom_vnet(&lab).await?;
+#[scenario]
+async fn a_node_class_in_use_outlives_its_deletion(lab: &Lab) -> Outcome {
+    let CustomVnet { custom_subnet, cluster, .. } = custom_vnet(lab).await?;
     pool_with_workload(&cluster, "p", node_class("p").vnet_subnet_id(custom_subnet.id())).await?;
     cluster.expect(pods("web-p").all_running()).within(minutes(5)).await?;
 
@@ -458,10 +435,9 @@ async fn a_node_class_in_use_outlives_its_deletion(#[future(awt)] lab: Lab) -> O
 }
 
 /// VNET-33+: in a network of one's own every network interface carries the cluster's network security group.
-#[rstest]
-#[tokio::test]
-async fn network_interfaces_carry_the_clusters_security_group(#[future(awt)] lab: Lab) -> Outcome {
-    let CustomVnet { custom_subnet, cluster, .. } = custom_vnet(&lab).await?;
+#[scenario]
+async fn network_interfaces_carry_the_clusters_security_group(lab: &Lab) -> Outcome {
+    let CustomVnet { custom_subnet, cluster, .. } = custom_vnet(lab).await?;
     let groups = lab.azure().in_group(cluster.node_resource_group()).network_security_groups().await?;
     let ids: Vec<_> = groups.iter().filter_map(|group| group["id"].as_str()).collect();
     lab.verify("the number of security groups that AKS made", 1, ids.len())?;
@@ -473,10 +449,9 @@ async fn network_interfaces_carry_the_clusters_security_group(#[future(awt)] lab
 }
 
 /// VNET-33+: with that security group missing no node claim is ever launched, and it says why.
-#[rstest]
-#[tokio::test]
-async fn without_the_clusters_security_group_nothing_launches(#[future(awt)] lab: Lab) -> Outcome {
-    let CustomVnet { custom_subnet, cluster, .. } = custom_vnet(&lab).await?;
+#[scenario]
+async fn without_the_clusters_security_group_nothing_launches(lab: &Lab) -> Outcome {
+    let CustomVnet { custom_subnet, cluster, .. } = custom_vnet(lab).await?;
     let azure = lab.azure().in_group(cluster.node_resource_group());
     for group in azure.network_security_groups().await? {
         azure.delete(group["id"].as_str().unwrap_or_default(), "2022-01-01").await?;

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use catnap::prelude::*;
-use rstest::rstest;
 
 use super::{SERVICE_CIDR, pool_with_workload};
 
@@ -22,9 +21,8 @@ fn addresses(cluster: &Cluster) -> Vec<String> {
 
 /// VNET-34: two clusters with nodes in one subnet give no address away twice, and the one that scales down deletes nothing
 /// of the other.
-#[rstest]
-#[tokio::test]
-async fn two_clusters_in_one_subnet_do_not_touch_each_other(#[future(awt)] lab: Lab) -> Outcome {
+#[scenario]
+async fn two_clusters_in_one_subnet_do_not_touch_each_other(lab: &Lab) -> Outcome {
     let vnet = lab.azure().vnet("my-aks-vnet").address_space("10.0.0.0/16").create().await?;
     let cluster_subnet = vnet.subnet("cluster-subnet", "10.0.1.0/24").create().await?;
     let shared = vnet.subnet("shared-subnet", "10.0.2.0/24").create().await?;

@@ -4,7 +4,6 @@ use std::net::IpAddr;
 
 use catnap::net::Place;
 use catnap::prelude::*;
-use rstest::rstest;
 use suites::{close, rule};
 
 use super::{CustomVnet, custom_vnet, pool_with_workload};
@@ -19,10 +18,9 @@ fn node_of(cluster: &Cluster, app: &str) -> Result<Place, Failure> {
 
 /// VNET-10: separate subnets segment workloads. A rule on the custom subnet that denies a port from the cluster's subnet
 /// shuts what listens on its nodes off from there, at this port alone; what listens in the cluster's subnet stays reachable.
-#[rstest]
-#[tokio::test]
-async fn a_rule_on_a_subnet_segments_workloads(#[future(awt)] lab: Lab) -> Outcome {
-    let CustomVnet { custom_subnet, cluster_subnet, cluster, .. } = custom_vnet(&lab).await?;
+#[scenario]
+async fn a_rule_on_a_subnet_segments_workloads(lab: &Lab) -> Outcome {
+    let CustomVnet { custom_subnet, cluster_subnet, cluster, .. } = custom_vnet(lab).await?;
     pool_with_workload(&cluster, "secured", node_class("secured").vnet_subnet_id(custom_subnet.id())).await?;
     cluster.expect(pods("web-secured").all_running()).within(minutes(5)).await?;
     for name in ["open", "client"] {
@@ -35,7 +33,7 @@ async fn a_rule_on_a_subnet_segments_workloads(#[future(awt)] lab: Lab) -> Outco
         [node_of(&cluster, "web-client")?, node_of(&cluster, "web-open")?, node_of(&cluster, "web-secured")?];
     lab.verify("the way before the rule", Ok(()), lab.network(&cluster)?.reaches(client, secured, 8080))?;
 
-    close(&lab, &custom_subnet, &[rule("segment", 100, "Deny", "10.0.1.0/24", "*", "8080")]).await?;
+    close(lab, &custom_subnet, &[rule("segment", 100, "Deny", "10.0.1.0/24", "*", "8080")]).await?;
 
     let network = lab.network(&cluster)?;
     let shut = network.reaches(client, secured, 8080).err().unwrap_or_default();

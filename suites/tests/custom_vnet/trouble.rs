@@ -1,7 +1,6 @@
 //! A subnet that cannot be read, cannot be used or is lost, and a provisioner that ends in the middle of its work.
 
 use catnap::prelude::*;
-use rstest::rstest;
 use suites::versions::{looks_at_subnets, tells_of_unreadable_subnets};
 
 use super::{CustomVnet, SERVICE_CIDR, custom_vnet, pool_with_workload};
@@ -21,12 +20,9 @@ async fn running_in(cluster: &Cluster, subnet: &Subnet) -> Result<Vec<String>, F
 /// VNET-13, VNET-36: a subnet that the cluster may not read keeps nodes from being made, with Azure's own words in the
 /// condition of the node class. From the pool whose pods wait these are found: its condition names the node class's, and
 /// that one names the subnet.
-#[rstest]
-#[tokio::test]
-async fn a_subnet_that_may_not_be_read_makes_no_nodes(#[future(awt)] lab: Lab) -> Outcome {
-    if !tells_of_unreadable_subnets(&lab) {
-        return Ok(());
-    }
+#[scenario]
+async fn a_subnet_that_may_not_be_read_makes_no_nodes(lab: &Lab) -> Outcome {
+    tells_of_unreadable_subnets(lab)?;
     let vnet = lab.azure().vnet("my-aks-vnet").address_space("10.0.0.0/16").create().await?;
     let cluster_subnet = vnet.subnet("cluster-subnet", "10.0.1.0/24").create().await?;
     let custom_subnet = vnet.subnet("custom-subnet", "10.0.2.0/24").create().await?;
@@ -62,10 +58,9 @@ async fn a_subnet_that_may_not_be_read_makes_no_nodes(#[future(awt)] lab: Lab) -
 }
 
 /// VNET-25: a subnet with nodes in it cannot be deleted: Azure names a network interface, and the nodes stay.
-#[rstest]
-#[tokio::test]
-async fn a_subnet_with_nodes_cannot_be_deleted(#[future(awt)] lab: Lab) -> Outcome {
-    let CustomVnet { custom_subnet, cluster, .. } = custom_vnet(&lab).await?;
+#[scenario]
+async fn a_subnet_with_nodes_cannot_be_deleted(lab: &Lab) -> Outcome {
+    let CustomVnet { custom_subnet, cluster, .. } = custom_vnet(lab).await?;
     let before = running_in(&cluster, &custom_subnet).await?;
     let mark = cluster.mark();
 
@@ -88,13 +83,10 @@ async fn a_subnet_with_nodes_cannot_be_deleted(#[future(awt)] lab: Lab) -> Outco
 
 /// VNET-27: a subnet that is lost under its nodes makes the node class unready and does nothing to the nodes: they are
 /// neither drifted nor deleted. When it is back, the node class is ready.
-#[rstest]
-#[tokio::test]
-async fn nodes_outlive_the_loss_of_their_subnet(#[future(awt)] lab: Lab) -> Outcome {
-    if !looks_at_subnets(&lab) {
-        return Ok(());
-    }
-    let CustomVnet { vnet, custom_subnet, cluster, .. } = custom_vnet(&lab).await?;
+#[scenario]
+async fn nodes_outlive_the_loss_of_their_subnet(lab: &Lab) -> Outcome {
+    looks_at_subnets(lab)?;
+    let CustomVnet { vnet, custom_subnet, cluster, .. } = custom_vnet(lab).await?;
     let before = running_in(&cluster, &custom_subnet).await?;
     let mark = cluster.mark();
 
@@ -113,13 +105,10 @@ async fn nodes_outlive_the_loss_of_their_subnet(#[future(awt)] lab: Lab) -> Outc
 
 /// VNET-29: where Azure answers hardly any reads for some minutes, running nodes are kept, the subnet is not asked for
 /// without end, and afterwards the node class is ready and nodes are made. Of throttling and outage this is the first.
-#[rstest]
-#[tokio::test]
-async fn throttled_reads_of_the_subnet_hurt_no_node(#[future(awt)] lab: Lab) -> Outcome {
-    if !looks_at_subnets(&lab) {
-        return Ok(());
-    }
-    let CustomVnet { custom_subnet, cluster, .. } = custom_vnet(&lab).await?;
+#[scenario]
+async fn throttled_reads_of_the_subnet_hurt_no_node(lab: &Lab) -> Outcome {
+    looks_at_subnets(lab)?;
+    let CustomVnet { custom_subnet, cluster, .. } = custom_vnet(lab).await?;
     let before = running_in(&cluster, &custom_subnet).await?;
     let mark = cluster.mark();
 
@@ -139,10 +128,9 @@ async fn throttled_reads_of_the_subnet_hurt_no_node(#[future(awt)] lab: Lab) -> 
 
 /// VNET-31: a subnet that is delegated to another service takes no nodes: Azure refuses the network interface, and the
 /// node claim tells it.
-#[rstest]
-#[tokio::test]
-async fn a_delegated_subnet_takes_no_nodes(#[future(awt)] lab: Lab) -> Outcome {
-    let CustomVnet { vnet, custom_subnet, cluster, .. } = custom_vnet(&lab).await?;
+#[scenario]
+async fn a_delegated_subnet_takes_no_nodes(lab: &Lab) -> Outcome {
+    let CustomVnet { vnet, custom_subnet, cluster, .. } = custom_vnet(lab).await?;
     running_in(&cluster, &custom_subnet).await?;
     let delegated = vnet.subnet("databases", "10.0.4.0/24").delegated_to("Microsoft.Sql/managedInstances");
     let delegated = delegated.create().await?;
@@ -160,10 +148,9 @@ async fn a_delegated_subnet_takes_no_nodes(#[future(awt)] lab: Lab) -> Outcome {
 
 /// VNET-35: a provisioner that ends between the network interface and the machine leaves nothing over: when it is back the
 /// pod runs on one node, and there are as many interfaces as machines.
-#[rstest]
-#[tokio::test]
-async fn an_end_before_the_machine_leaks_no_interface(#[future(awt)] lab: Lab) -> Outcome {
-    let CustomVnet { custom_subnet, cluster, .. } = custom_vnet(&lab).await?;
+#[scenario]
+async fn an_end_before_the_machine_leaks_no_interface(lab: &Lab) -> Outcome {
+    let CustomVnet { custom_subnet, cluster, .. } = custom_vnet(lab).await?;
     cluster.apply(node_class("p").vnet_subnet_id(custom_subnet.id())).await?;
     cluster.apply(node_pool("p")).await?;
     cluster.expect(node_pool("p").ready()).within(minutes(1)).await?;

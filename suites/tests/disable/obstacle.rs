@@ -1,7 +1,6 @@
 //! What keeps a node from being emptied in step 2, and so the mode from being Manual.
 
 use catnap::prelude::*;
-use rstest::rstest;
 use serde_json::json;
 use suites::versions::takes_empty_nodes_that_drifted;
 
@@ -25,27 +24,26 @@ enum Obstacle {
 /// refused: because of a pod that is not to be disrupted, of a pod disruption budget that allows nothing, of a budget of
 /// zero in the node pool, of a pod that asks for nodes of node auto-provisioning. An event says which. With the obstacle
 /// out of the way the flow comes to its end.
-#[rstest]
+#[scenario]
 #[case::of_a_pod_not_to_be_disrupted(Obstacle::DoNotDisruptPod, Kind::Node, DO_NOT_DISRUPT)]
 #[case::of_a_pod_disruption_budget(Obstacle::PodDisruptionBudget, Kind::Node, "prevents pod evictions")]
 #[case::of_a_budget_of_zero(Obstacle::NodeBudget, Kind::NodePool, "No allowed disruptions")]
 #[case::of_a_pod_that_is_pinned(Obstacle::PinnedPod, Kind::Node, "would schedule")]
-#[tokio::test]
 async fn a_node_remains_because(
-    #[future(awt)] lab: Lab,
+    lab: &Lab,
     #[case] obstacle: Obstacle,
     #[case] about: Kind,
     #[case] reason: &str,
 ) -> Outcome {
     // Without its pod the node is empty.
-    if obstacle == Obstacle::PinnedPod && !takes_empty_nodes_that_drifted(&lab) {
-        return Ok(());
+    if obstacle == Obstacle::PinnedPod {
+        takes_empty_nodes_that_drifted(lab)?;
     }
     let with_budget = |pool: NodePool| match obstacle {
         Obstacle::NodeBudget => pool.budgets([Budget::nodes("0")]),
         _ => pool,
     };
-    let cluster = cluster_with(&lab, with_budget(pool())).await?;
+    let cluster = cluster_with(lab, with_budget(pool())).await?;
     let mut workload = deployment("web").cpu(A_NODE_FULL);
     if obstacle == Obstacle::PinnedPod {
         workload = workload.node_selector("karpenter.azure.com/sku-family", "D");
@@ -58,7 +56,7 @@ async fn a_node_remains_because(
         Obstacle::PodDisruptionBudget => cluster.apply(disruption_budget("web", "web").max_unavailable(0)).await?,
         Obstacle::NodeBudget | Obstacle::PinnedPod => {}
     }
-    agent_pool(&lab, &cluster, "nodepool1", 2).await?;
+    agent_pool(lab, &cluster, "nodepool1", 2).await?;
     cluster.expect(nodes().of_agent_pool("nodepool1").count(2)).within(minutes(2)).await?;
 
     cluster.apply(with_budget(closed())).await?;
@@ -67,7 +65,7 @@ async fn a_node_remains_because(
     cluster.expect(node_claims().all_drifted("NodePoolDrifted")).within(minutes(1)).await?;
     cluster.expect(events("DisruptionBlocked").about(about).saying(reason).seen()).within(minutes(3)).await?;
     cluster.expect(node_claims().kept(&before)).throughout(minutes(3)).await?;
-    refused(&lab, &cluster, &[&node]).await?;
+    refused(lab, &cluster, &[&node]).await?;
 
     match obstacle {
         Obstacle::DoNotDisruptPod => cluster.annotate(Kind::Pod, &pod, DO_NOT_DISRUPT, None).await?,
@@ -77,25 +75,18 @@ async fn a_node_remains_because(
     }
     cluster.expect(nothing_left()).within(minutes(8)).await?;
     cluster.expect(pods("web").all_running()).within(minutes(2)).await?;
-    turned_off(&lab, &cluster).await
+    turned_off(lab, &cluster).await
 }
 
 /// DIS-29+: a budget of zero with a schedule holds the nodes while its window is open, here from eight to nine.
-#[rstest]
-#[tokio::test]
-async fn a_window_of_the_node_pool_is_waited_for(
-    #[future(awt)]
-    #[with("2026-03-02T08:05:00Z")]
-    lab: Lab,
-) -> Outcome {
-    if !lab.has_patience_for(hours(1)) {
-        return Ok(());
-    }
+#[scenario(begins = "2026-03-02T08:05:00Z")]
+async fn a_window_of_the_node_pool_is_waited_for(lab: &Lab) -> Outcome {
+    lab.wait_of(hours(1))?;
     let window =
         |pool: NodePool| pool.budgets([Budget::nodes("100%"), Budget::nodes("0").on_schedule("0 8 * * *", Some("1h"))]);
-    let cluster = cluster_with(&lab, window(pool())).await?;
+    let cluster = cluster_with(lab, window(pool())).await?;
     let before = web(&cluster, 1).await?;
-    agent_pool(&lab, &cluster, "nodepool1", 2).await?;
+    agent_pool(lab, &cluster, "nodepool1", 2).await?;
 
     cluster.apply(window(disabled())).await?;
 
@@ -104,19 +95,16 @@ async fn a_window_of_the_node_pool_is_waited_for(
     let rest = std::time::Duration::try_from(closing.duration_since(lab.clock().now()))?;
     cluster.expect(node_claims().kept(&before)).throughout(rest).await?;
     cluster.expect(nothing_left()).within(minutes(15)).await?;
-    turned_off(&lab, &cluster).await
+    turned_off(lab, &cluster).await
 }
 
 /// DIS-32+: an empty node, and one with nothing but a DaemonSet's pod, go in step 2 without any room elsewhere.
-#[rstest]
+#[scenario]
 #[case::that_is_empty(false)]
 #[case::with_a_daemon_set(true)]
-#[tokio::test]
-async fn a_node_without_workload_goes(#[future(awt)] lab: Lab, #[case] with_daemon_set: bool) -> Outcome {
-    if !takes_empty_nodes_that_drifted(&lab) {
-        return Ok(());
-    }
-    let cluster = cluster_with(&lab, pool()).await?;
+async fn a_node_without_workload_goes(lab: &Lab, #[case] with_daemon_set: bool) -> Outcome {
+    takes_empty_nodes_that_drifted(lab)?;
+    let cluster = cluster_with(lab, pool()).await?;
     web(&cluster, 1).await?;
     if with_daemon_set {
         let labels = json!({ "app": "agent" });
@@ -145,14 +133,13 @@ async fn a_node_without_workload_goes(#[future(awt)] lab: Lab, #[case] with_daem
     cluster.apply(disabled()).await?;
 
     cluster.expect(nothing_left()).within(minutes(3)).await?;
-    turned_off(&lab, &cluster).await
+    turned_off(lab, &cluster).await
 }
 
 /// DIS-33+: step 3 fails where the subnet has no room for as many fixed nodes: the agent pool stays as it was, and so do
 /// the nodes of node auto-provisioning. A smaller step then brings the flow to its end.
-#[rstest]
-#[tokio::test]
-async fn an_agent_pool_that_cannot_grow_leaves_the_nodes(#[future(awt)] lab: Lab) -> Outcome {
+#[scenario]
+async fn an_agent_pool_that_cannot_grow_leaves_the_nodes(lab: &Lab) -> Outcome {
     let vnet = lab.azure().vnet("my-aks-vnet").address_space("10.0.0.0/16").create().await?;
     // Of 32 addresses Azure keeps five.
     let subnet = vnet.subnet("cluster-subnet", "10.0.1.0/27").create().await?;
@@ -164,7 +151,7 @@ async fn an_agent_pool_that_cannot_grow_leaves_the_nodes(#[future(awt)] lab: Lab
     let before = web(&cluster, 1).await?;
     cluster.apply(disabled()).await?;
 
-    let refusal = agent_pool(&lab, &cluster, "nodepool1", 40).await.err();
+    let refusal = agent_pool(lab, &cluster, "nodepool1", 40).await.err();
 
     lab.verify("the agent pool that is too large is refused", true, refusal.is_some())?;
     let drifted = node_claims().all_drifted("NodePoolDrifted");
@@ -172,19 +159,18 @@ async fn an_agent_pool_that_cannot_grow_leaves_the_nodes(#[future(awt)] lab: Lab
     cluster.expect(node_claims().kept(&before)).throughout(minutes(5)).await?;
     cluster.expect(nodes().of_agent_pool("nodepool1").count(1)).now()?;
 
-    agent_pool(&lab, &cluster, "nodepool1", 2).await?;
+    agent_pool(lab, &cluster, "nodepool1", 2).await?;
     cluster.expect(nothing_left()).within(minutes(5)).await?;
     cluster.expect(pods("web").all_running()).within(minutes(2)).await?;
-    turned_off(&lab, &cluster).await
+    turned_off(lab, &cluster).await
 }
 
 /// DIS-39+: node auto-provisioning that goes before its nodes, here its provisioner alone, leaves them as they are: pods
 /// run on, a node claim that is deleted waits with its machine for the finalizer that nobody takes away, and Azure does not
 /// turn to Manual. A provisioner that comes back finishes what was asked for.
-#[rstest]
-#[tokio::test]
-async fn what_is_left_without_a_provisioner_stays_until_there_is_one(#[future(awt)] lab: Lab) -> Outcome {
-    let cluster = cluster_with(&lab, pool()).await?;
+#[scenario]
+async fn what_is_left_without_a_provisioner_stays_until_there_is_one(lab: &Lab) -> Outcome {
+    let cluster = cluster_with(lab, pool()).await?;
     web(&cluster, 1).await?;
     let (node, pod) = (cluster.nodes_of_pool("p").remove(0), cluster.pods_of("web"));
     lab.kill_provisioner(&cluster).await?;
@@ -195,9 +181,9 @@ async fn what_is_left_without_a_provisioner_stays_until_there_is_one(#[future(aw
     cluster.expect(node_claims().at_most_disrupted(0).not()).within(minutes(1)).await?;
     let left = node_claims().count(1).and(nodes().named(&node).count(1)).and(vms().count(1)).and(nics().count(1));
     cluster.expect(left.and(pods("web").kept(&pod)).and(pods("web").running(1))).throughout(minutes(15)).await?;
-    refused(&lab, &cluster, &[&node]).await?;
+    refused(lab, &cluster, &[&node]).await?;
 
     lab.restart_provisioner(&cluster).await?;
     cluster.expect(nothing_left()).within(minutes(5)).await?;
-    turned_off(&lab, &cluster).await
+    turned_off(lab, &cluster).await
 }

@@ -1,7 +1,6 @@
 //! The documents' short cut past steps 2 and 3: each node is deleted by hand.
 
 use catnap::prelude::*;
-use rstest::rstest;
 
 use super::{
     VM_DELETE, agent_pool, closed, cluster_with, nobody_provisions, nothing_left, pool, refused, turned_off, web,
@@ -9,15 +8,14 @@ use super::{
 
 /// DIS-16, DIS-17: at limit zero each node is deleted by hand. With room on fixed nodes its pods go there; without, they
 /// wait, for good, because no node comes back. Either way nothing is left and the mode can be Manual.
-#[rstest]
+#[scenario]
 #[case::with_room_on_fixed_nodes(true)]
 #[case::without_room(false)]
-#[tokio::test]
-async fn deleting_the_nodes_by_hand_is_enough(#[future(awt)] lab: Lab, #[case] room: bool) -> Outcome {
-    let cluster = cluster_with(&lab, pool()).await?;
+async fn deleting_the_nodes_by_hand_is_enough(lab: &Lab, #[case] room: bool) -> Outcome {
+    let cluster = cluster_with(lab, pool()).await?;
     web(&cluster, 2).await?;
     if room {
-        agent_pool(&lab, &cluster, "nodepool1", 3).await?;
+        agent_pool(lab, &cluster, "nodepool1", 3).await?;
         cluster.expect(nodes().of_agent_pool("nodepool1").count(3)).within(minutes(2)).await?;
     }
     let mark = cluster.mark();
@@ -38,17 +36,16 @@ async fn deleting_the_nodes_by_hand_is_enough(#[future(awt)] lab: Lab, #[case] r
         cluster.expect(events("FailedScheduling").about(Kind::Pod).saying("nodes are available").seen()).now()?;
     }
     cluster.expect(requests(super::VM_WRITE).since(&mark).none()).now()?;
-    turned_off(&lab, &cluster).await?;
+    turned_off(lab, &cluster).await?;
     nobody_provisions(&cluster).await
 }
 
 /// DIS-18: the documents say that to delete a node by hand does not honour pod disruption budgets. In 1.7.1 it does: the
 /// node is drained through the Eviction API, stays on its way out as long as the budget allows nothing, says so, and its
 /// pod runs; when the budget allows it, the node goes.
-#[rstest]
-#[tokio::test]
-async fn a_node_deleted_by_hand_waits_for_a_pod_disruption_budget(#[future(awt)] lab: Lab) -> Outcome {
-    let cluster = cluster_with(&lab, pool()).await?;
+#[scenario]
+async fn a_node_deleted_by_hand_waits_for_a_pod_disruption_budget(lab: &Lab) -> Outcome {
+    let cluster = cluster_with(lab, pool()).await?;
     web(&cluster, 1).await?;
     let (node, pod) = (cluster.nodes_of_pool("p").remove(0), cluster.pods_of("web"));
     cluster.apply(disruption_budget("web", "web").max_unavailable(0)).await?;
@@ -63,22 +60,21 @@ async fn a_node_deleted_by_hand_waits_for_a_pod_disruption_budget(#[future(awt)]
     let held = nodes().named(&node).count(1).and(pods("web").kept(&pod)).and(pods("web").running(1));
     cluster.expect(held).throughout(minutes(10)).await?;
     cluster.expect(node_claims().at_most_disrupted(0).not()).now()?;
-    refused(&lab, &cluster, &[&node]).await?;
+    refused(lab, &cluster, &[&node]).await?;
 
     cluster.delete(Kind::PodDisruptionBudget, "web").await?;
     cluster.expect(nothing_left()).within(minutes(5)).await?;
     cluster.expect(pods("web").pending(1)).within(minutes(1)).await?;
-    turned_off(&lab, &cluster).await
+    turned_off(lab, &cluster).await
 }
 
 /// DIS-19: the Node of a fixed node that is deleted by mistake is gone from the cluster; its machine is none of the
 /// provisioner's, which deletes nothing.
-#[rstest]
-#[tokio::test]
-async fn a_fixed_node_that_is_deleted_is_not_the_provisioners(#[future(awt)] lab: Lab) -> Outcome {
-    let cluster = cluster_with(&lab, pool()).await?;
+#[scenario]
+async fn a_fixed_node_that_is_deleted_is_not_the_provisioners(lab: &Lab) -> Outcome {
+    let cluster = cluster_with(lab, pool()).await?;
     let before = web(&cluster, 1).await?;
-    agent_pool(&lab, &cluster, "extra", 1).await?;
+    agent_pool(lab, &cluster, "extra", 1).await?;
     cluster.expect(nodes().of_agent_pool("extra").count(1)).within(minutes(2)).await?;
     let fixed = cluster.state().objects(Kind::Node).find_map(|node| {
         let extra = node["metadata"]["labels"]["kubernetes.azure.com/agentpool"] == "extra";

@@ -1,7 +1,6 @@
 //! The steps in their order.
 
 use catnap::prelude::*;
-use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::{API, agent_pool, closed, cluster_with, disabled, nobody_provisions, nothing_left, pool, turned_off, web};
@@ -20,10 +19,9 @@ fn the_selector_shows_what_the_provisioner_made() -> Expectation {
 /// fixed nodes have no room; when the agent pool grows, and when one is added, the nodes are emptied one after the other
 /// without further action, although consolidation is off; when the selector shows none, nothing is left in Azure either,
 /// and the mode can be Manual: nobody makes nodes any more.
-#[rstest]
-#[tokio::test]
-async fn the_flow_of_the_documents_ends_in_mode_manual(#[future(awt)] lab: Lab) -> Outcome {
-    let cluster = cluster_with(&lab, pool()).await?;
+#[scenario]
+async fn the_flow_of_the_documents_ends_in_mode_manual(lab: &Lab) -> Outcome {
+    let cluster = cluster_with(lab, pool()).await?;
     let before = web(&cluster, 2).await?;
     cluster.expect(the_selector_shows_what_the_provisioner_made()).now()?;
     let mark = cluster.mark();
@@ -33,17 +31,17 @@ async fn the_flow_of_the_documents_ends_in_mode_manual(#[future(awt)] lab: Lab) 
     cluster.expect(node_claims().of_pool("p").all_drifted("NodePoolDrifted")).within(minutes(1)).await?;
     cluster.expect(node_claims().of_pool("p").kept(&before)).throughout(minutes(2)).await?;
 
-    agent_pool(&lab, &cluster, "nodepool1", 2).await?;
+    agent_pool(lab, &cluster, "nodepool1", 2).await?;
     cluster.expect(nodes().of_pool("p").count(1)).within(minutes(5)).await?;
     cluster.expect(pods("web").all_running()).within(minutes(2)).await?;
-    agent_pool(&lab, &cluster, "extra", 1).await?;
+    agent_pool(lab, &cluster, "extra", 1).await?;
     cluster.expect(nothing_left()).within(minutes(10)).await?;
     cluster.expect(pods("web").all_running().and(pods("fixed").all_running())).within(minutes(2)).await?;
     cluster.expect(nodes().of_agent_pool("nodepool1").count(2).and(nodes().of_agent_pool("extra").count(1))).now()?;
     cluster.expect(the_selector_shows_what_the_provisioner_made()).at_every_instant_since(&mark)?;
     cluster.expect(requests(super::VM_WRITE).since(&mark).none()).now()?;
 
-    turned_off(&lab, &cluster).await?;
+    turned_off(lab, &cluster).await?;
     nobody_provisions(&cluster).await
 }
 
@@ -84,10 +82,9 @@ fn nap_json(name: &str, location: &str) -> Value {
 }
 
 /// DIS-15: the documents' ARM template with the mode Manual does the same as the command, and changes nothing else.
-#[rstest]
-#[tokio::test]
-async fn the_template_of_the_documents_turns_it_off(#[future(awt)] lab: Lab) -> Outcome {
-    let cluster = cluster_with(&lab, closed()).await?;
+#[scenario]
+async fn the_template_of_the_documents_turns_it_off(lab: &Lab) -> Outcome {
+    let cluster = cluster_with(lab, closed()).await?;
     let azure = lab.azure().client();
     let before = azure.get(cluster.id(), API).await?;
 
@@ -120,12 +117,11 @@ async fn the_template_of_the_documents_turns_it_off(#[future(awt)] lab: Lab) -> 
 
 /// DIS-10, DIS-13: with room for half of the pods half of the nodes go. The others stay as they are, their pods run, and
 /// an event at the node says that its pods would not find a place.
-#[rstest]
-#[tokio::test]
-async fn nodes_without_room_elsewhere_remain_and_say_why(#[future(awt)] lab: Lab) -> Outcome {
-    let cluster = cluster_with(&lab, pool()).await?;
+#[scenario]
+async fn nodes_without_room_elsewhere_remain_and_say_why(lab: &Lab) -> Outcome {
+    let cluster = cluster_with(lab, pool()).await?;
     web(&cluster, 2).await?;
-    agent_pool(&lab, &cluster, "nodepool1", 2).await?;
+    agent_pool(lab, &cluster, "nodepool1", 2).await?;
 
     cluster.apply(disabled()).await?;
 
@@ -147,21 +143,20 @@ enum Bound {
 
 /// DIS-07, DIS-08: while the nodes are emptied a pod disruption budget holds at every instant, and so does the budget of
 /// the node pool; both let the flow come to its end.
-#[rstest]
+#[scenario]
 #[case::by_a_pod_disruption_budget(Bound::PodDisruptionBudget)]
 #[case::by_the_budget_of_the_node_pool(Bound::NodeBudget)]
-#[tokio::test]
-async fn the_migration_is_bounded(#[future(awt)] lab: Lab, #[case] bound: Bound) -> Outcome {
+async fn the_migration_is_bounded(lab: &Lab, #[case] bound: Bound) -> Outcome {
     let with_budget = |pool: NodePool| match bound {
         Bound::NodeBudget => pool.budgets([Budget::nodes("1")]),
         Bound::PodDisruptionBudget => pool,
     };
-    let cluster = cluster_with(&lab, with_budget(pool())).await?;
+    let cluster = cluster_with(lab, with_budget(pool())).await?;
     web(&cluster, 3).await?;
     if let Bound::PodDisruptionBudget = bound {
         cluster.apply(disruption_budget("web", "web").min_available(2)).await?;
     }
-    agent_pool(&lab, &cluster, "extra", 3).await?;
+    agent_pool(lab, &cluster, "extra", 3).await?;
     cluster.expect(nodes().of_agent_pool("extra").count(3)).within(minutes(2)).await?;
     cluster.expect(nodes().of_agent_pool("extra").all_ready()).within(minutes(2)).await?;
     let mark = cluster.mark();
@@ -181,19 +176,16 @@ async fn the_migration_is_bounded(#[future(awt)] lab: Lab, #[case] bound: Bound)
 
 /// DIS-34+: fixed nodes come one by one, ten minutes apart. With each, one node of node auto-provisioning goes; none
 /// comes back, and every pod has a place at the end.
-#[rstest]
-#[tokio::test]
-async fn room_that_comes_in_pieces_is_used_in_pieces(#[future(awt)] lab: Lab) -> Outcome {
-    if !lab.has_patience_for(minutes(40)) {
-        return Ok(());
-    }
-    let cluster = cluster_with(&lab, pool()).await?;
+#[scenario]
+async fn room_that_comes_in_pieces_is_used_in_pieces(lab: &Lab) -> Outcome {
+    lab.wait_of(minutes(40))?;
+    let cluster = cluster_with(lab, pool()).await?;
     web(&cluster, 3).await?;
     let mark = cluster.mark();
     cluster.apply(disabled()).await?;
 
     for grown in 1..=3 {
-        agent_pool(&lab, &cluster, "nodepool1", 1 + grown).await?;
+        agent_pool(lab, &cluster, "nodepool1", 1 + grown).await?;
         let left = 3 - grown as usize;
         cluster.expect(node_claims().count(left).and(vms().count(left))).within(minutes(10)).await?;
         cluster.expect(node_claims().count(left)).throughout(minutes(9)).await?;

@@ -2,7 +2,6 @@
 //! order in which nodes go.
 
 use catnap::prelude::*;
-use rstest::rstest;
 use serde_json::json;
 use suites::versions::takes_empty_nodes_that_drifted;
 
@@ -17,41 +16,38 @@ fn changed_class() -> NodeClass {
 
 /// DRIFT-09: five drifted nodes and a budget of one: at no instant is more than one node on its way out, and in the end
 /// none has drifted.
-#[rstest]
-#[tokio::test]
-async fn a_budget_bounds_how_many_drifted_nodes_go_at_once(#[future(awt)] lab: Lab) -> Outcome {
-    let cluster = cluster_with(&lab, steady("p").budgets([Budget::nodes("1")])).await?;
+#[scenario]
+async fn a_budget_bounds_how_many_drifted_nodes_go_at_once(lab: &Lab) -> Outcome {
+    let cluster = cluster_with(lab, steady("p").budgets([Budget::nodes("1")])).await?;
     let before = full_nodes(&cluster, "p", 5).await?;
     let mark = cluster.mark();
 
     cluster.apply(changed_class()).await?;
 
-    replaced(&lab, &cluster, "p", &before, &mark).await?;
+    replaced(lab, &cluster, "p", &before, &mark).await?;
     cluster.expect(node_claims().none_with_condition("Drifted")).now()?;
     cluster.expect(node_claims().of_pool("p").at_most_disrupted(1)).at_every_instant_since(&mark)
 }
 
 /// DRIFT-10: a pod disruption budget holds at every instant while all nodes of its pods are replaced.
-#[rstest]
-#[tokio::test]
-async fn a_pod_disruption_budget_holds_while_drifted_nodes_go(#[future(awt)] lab: Lab) -> Outcome {
-    let cluster = cluster_with(&lab, steady("p").budgets([Budget::nodes("100%")])).await?;
+#[scenario]
+async fn a_pod_disruption_budget_holds_while_drifted_nodes_go(lab: &Lab) -> Outcome {
+    let cluster = cluster_with(lab, steady("p").budgets([Budget::nodes("100%")])).await?;
     let before = full_nodes(&cluster, "p", 3).await?;
     cluster.apply(disruption_budget("web", "web-p").min_available(2)).await?;
     let mark = cluster.mark();
 
     cluster.apply(changed_class()).await?;
 
-    gone_for_new_ones(&lab, &cluster, "p", &before).await?;
+    gone_for_new_ones(lab, &cluster, "p", &before).await?;
     cluster.expect(pods("web-p").at_least_running(2)).at_every_instant_since(&mark)
 }
 
 /// DRIFT-11+: capacity is never given away first: the old node is tainted when the replacement is ordered, and keeps its
 /// pods until that one is in service.
-#[rstest]
-#[tokio::test]
-async fn the_replacement_is_in_service_before_the_old_node_goes(#[future(awt)] lab: Lab) -> Outcome {
-    let cluster = cluster_with(&lab, steady("p")).await?;
+#[scenario]
+async fn the_replacement_is_in_service_before_the_old_node_goes(lab: &Lab) -> Outcome {
+    let cluster = cluster_with(lab, steady("p")).await?;
     let before = full_nodes(&cluster, "p", 1).await?;
     let (node, pod) = (cluster.nodes_of_pool("p").remove(0), cluster.pods_of("web-p"));
     lab.machines().after(minutes(2));
@@ -63,7 +59,7 @@ async fn the_replacement_is_in_service_before_the_old_node_goes(#[future(awt)] l
     cluster.expect(ordered).within(minutes(1)).await?;
     let serving = pods("web-p").kept(&pod).and(pods("web-p").running(1));
     cluster.expect(serving.and(nodes().named(&node).all_ready())).throughout(seconds(90)).await?;
-    replaced(&lab, &cluster, "p", &before, &mark).await
+    replaced(lab, &cluster, "p", &before, &mark).await
 }
 
 /// What keeps a drifted node with this pod on it from being replaced.
@@ -76,17 +72,12 @@ enum Protection {
 
 /// DRIFT-20+, DRIFT-21+: a pod disruption budget that allows nothing, and `karpenter.sh/do-not-disrupt` on a pod or on
 /// the node, block drift, visibly; without them the node is replaced.
-#[rstest]
+#[scenario]
 #[case::a_budget_that_allows_nothing(Protection::BudgetOfNone, "prevents pod evictions")]
 #[case::a_pod_not_to_be_disrupted(Protection::DoNotDisruptPod, DO_NOT_DISRUPT)]
 #[case::a_node_not_to_be_disrupted(Protection::DoNotDisruptNode, DO_NOT_DISRUPT)]
-#[tokio::test]
-async fn a_protected_node_is_not_replaced(
-    #[future(awt)] lab: Lab,
-    #[case] protection: Protection,
-    #[case] reason: &str,
-) -> Outcome {
-    let cluster = cluster_with(&lab, steady("p")).await?;
+async fn a_protected_node_is_not_replaced(lab: &Lab, #[case] protection: Protection, #[case] reason: &str) -> Outcome {
+    let cluster = cluster_with(lab, steady("p")).await?;
     let before = full_nodes(&cluster, "p", 1).await?;
     let (node, pod) = (cluster.nodes_of_pool("p").remove(0), cluster.pods_of("web-p").remove(0));
     match protection {
@@ -111,14 +102,13 @@ async fn a_protected_node_is_not_replaced(
         Protection::DoNotDisruptPod => cluster.annotate(Kind::Pod, &pod, DO_NOT_DISRUPT, None).await?,
         Protection::DoNotDisruptNode => cluster.annotate(Kind::Node, &node, DO_NOT_DISRUPT, None).await?,
     }
-    replaced(&lab, &cluster, "p", &before, &mark).await
+    replaced(lab, &cluster, "p", &before, &mark).await
 }
 
 /// DRIFT-22+: a budget of zero blocks drift, and the node pool says so; raised, the node is replaced.
-#[rstest]
-#[tokio::test]
-async fn a_budget_of_zero_blocks_drift(#[future(awt)] lab: Lab) -> Outcome {
-    let cluster = cluster_with(&lab, steady("p").budgets([Budget::nodes("0")])).await?;
+#[scenario]
+async fn a_budget_of_zero_blocks_drift(lab: &Lab) -> Outcome {
+    let cluster = cluster_with(lab, steady("p").budgets([Budget::nodes("0")])).await?;
     let before = full_nodes(&cluster, "p", 1).await?;
 
     cluster.apply(changed_class()).await?;
@@ -129,17 +119,16 @@ async fn a_budget_of_zero_blocks_drift(#[future(awt)] lab: Lab) -> Outcome {
     cluster.expect(node_claims().of_pool("p").kept(&before)).throughout(minutes(2)).await?;
     let mark = cluster.mark();
     cluster.apply(steady("p").budgets([Budget::nodes("1")])).await?;
-    replaced(&lab, &cluster, "p", &before, &mark).await
+    replaced(lab, &cluster, "p", &before, &mark).await
 }
 
 /// DRIFT-22+: a budget of zero for `Drifted` blocks drift and nothing else: of two drifted nodes the one that becomes
 /// empty is consolidated, the other stays.
-#[rstest]
-#[tokio::test]
-async fn a_budget_can_block_drift_only(#[future(awt)] lab: Lab) -> Outcome {
+#[scenario]
+async fn a_budget_can_block_drift_only(lab: &Lab) -> Outcome {
     let none_for_drift = [Budget::nodes("0").for_reasons(&["Drifted"]), Budget::nodes("100%").for_reasons(&["Empty"])];
     let pool = node_pool("p").sizes(&[D2]).consolidation_policy("WhenEmpty").budgets(none_for_drift);
-    let cluster = cluster_with(&lab, pool).await?;
+    let cluster = cluster_with(lab, pool).await?;
     full_nodes(&cluster, "p", 2).await?;
 
     cluster.apply(changed_class()).await?;
@@ -155,18 +144,11 @@ async fn a_budget_can_block_drift_only(#[future(awt)] lab: Lab) -> Outcome {
 
 /// DRIFT-22+: a budget of zero with a schedule blocks drift while its window is open, here from eight to nine, and no
 /// longer.
-#[rstest]
-#[tokio::test]
-async fn a_budget_with_a_schedule_blocks_drift_in_its_window(
-    #[future(awt)]
-    #[with("2026-03-02T08:05:00Z")]
-    lab: Lab,
-) -> Outcome {
-    if !lab.has_patience_for(hours(1)) {
-        return Ok(());
-    }
+#[scenario(begins = "2026-03-02T08:05:00Z")]
+async fn a_budget_with_a_schedule_blocks_drift_in_its_window(lab: &Lab) -> Outcome {
+    lab.wait_of(hours(1))?;
     let closed = Budget::nodes("0").on_schedule("0 8 * * *", Some("1h"));
-    let cluster = cluster_with(&lab, steady("p").budgets([Budget::nodes("100%"), closed])).await?;
+    let cluster = cluster_with(lab, steady("p").budgets([Budget::nodes("100%"), closed])).await?;
     let before = full_nodes(&cluster, "p", 1).await?;
     let mark = cluster.mark();
 
@@ -176,21 +158,17 @@ async fn a_budget_with_a_schedule_blocks_drift_in_its_window(
     let closing: jiff::Timestamp = "2026-03-02T08:59:00Z".parse()?;
     let rest = std::time::Duration::try_from(closing.duration_since(lab.clock().now()))?;
     cluster.expect(node_claims().of_pool("p").kept(&before)).throughout(rest).await?;
-    replaced(&lab, &cluster, "p", &before, &mark).await
+    replaced(lab, &cluster, "p", &before, &mark).await
 }
 
 /// DRIFT-23+: with a `terminationGracePeriod` nothing holds a drifted node for longer than that: its drain begins in
 /// spite of a budget that allows nothing, or of a pod that is not to be disrupted; the pod is let be at first, and
 /// deleted by force when the time is over, and says so.
-#[rstest]
+#[scenario]
 #[case::of_a_budget_that_allows_nothing(Protection::BudgetOfNone)]
 #[case::of_a_pod_not_to_be_disrupted(Protection::DoNotDisruptPod)]
-#[tokio::test]
-async fn a_termination_grace_period_ends_the_protection(
-    #[future(awt)] lab: Lab,
-    #[case] protection: Protection,
-) -> Outcome {
-    let cluster = cluster_with(&lab, steady("p").termination_grace_period("10m")).await?;
+async fn a_termination_grace_period_ends_the_protection(lab: &Lab, #[case] protection: Protection) -> Outcome {
+    let cluster = cluster_with(lab, steady("p").termination_grace_period("10m")).await?;
     let before = full_nodes(&cluster, "p", 1).await?;
     let pod = cluster.pods_of("web-p");
     match protection {
@@ -232,14 +210,11 @@ fn order_of_ends(lab: &Lab) -> Vec<String> {
 
 /// DRIFT-24+: with a budget of one, empty nodes go first, although they are not the first that drifted, and of the
 /// others the one that has drifted for longest.
-#[rstest]
-#[tokio::test]
-async fn empty_nodes_go_first_and_then_the_longest_drifted(#[future(awt)] lab: Lab) -> Outcome {
-    if !takes_empty_nodes_that_drifted(&lab) {
-        return Ok(());
-    }
+#[scenario]
+async fn empty_nodes_go_first_and_then_the_longest_drifted(lab: &Lab) -> Outcome {
+    takes_empty_nodes_that_drifted(lab)?;
     let closed = [Budget::nodes("0")];
-    let cluster = cluster_with(&lab, steady("p").sizes(&[D4]).budgets(closed.clone())).await?;
+    let cluster = cluster_with(lab, steady("p").sizes(&[D4]).budgets(closed.clone())).await?;
     // Two nodes of four CPUs: one full, one that will be empty.
     cluster.apply(deployment("large").cpu("3").on_pool("p")).await?;
     cluster.expect(pods("large").all_running()).within(minutes(5)).await?;
@@ -268,7 +243,7 @@ async fn empty_nodes_go_first_and_then_the_longest_drifted(#[future(awt)] lab: L
     cluster.apply(pool).await?;
 
     cluster.expect(node_claims().of_pool("p").none_of(&all)).within(minutes(15)).await?;
-    let order = order_of_ends(&lab);
+    let order = order_of_ends(lab);
     let small: Vec<_> = all.iter().filter(|uid| !large.contains(uid) && !empty.contains(uid)).cloned().collect();
     lab.verify("the order in which they went", [empty, small, large].concat(), order)?;
     cluster.expect(pods("large").all_running().and(pods("small").all_running())).within(minutes(2)).await
@@ -276,10 +251,9 @@ async fn empty_nodes_go_first_and_then_the_longest_drifted(#[future(awt)] lab: L
 
 /// DRIFT-36+: a node pool at its limit is no dead end for drift: the node is replaced, and for the time in which both are
 /// there the pool has the replaced node's CPUs more than its limit, and not more than that.
-#[rstest]
-#[tokio::test]
-async fn a_drifted_node_is_replaced_at_the_pools_limit(#[future(awt)] lab: Lab) -> Outcome {
-    let cluster = cluster_with(&lab, steady("p").limit("cpu", "2")).await?;
+#[scenario]
+async fn a_drifted_node_is_replaced_at_the_pools_limit(lab: &Lab) -> Outcome {
+    let cluster = cluster_with(lab, steady("p").limit("cpu", "2")).await?;
     let before = full_nodes(&cluster, "p", 1).await?;
     // The control: the limit holds for a pod that needs another node.
     cluster.apply(deployment("more").cpu(A_NODE_FULL).on_pool("p")).await?;
@@ -291,7 +265,7 @@ async fn a_drifted_node_is_replaced_at_the_pools_limit(#[future(awt)] lab: Lab) 
 
     cluster.apply(changed_class()).await?;
 
-    replaced(&lab, &cluster, "p", &before, &mark).await?;
+    replaced(lab, &cluster, "p", &before, &mark).await?;
     cluster.expect(node_claims().of_pool("p").at_most(2)).at_every_instant_since(&mark)?;
     let used = cluster.get(Kind::NodePool, "p").await?["spec"]["limits"]["cpu"].clone();
     lab.verify("the limit", json!("2"), used)

@@ -1,7 +1,6 @@
 //! Drift that is interrupted: by a change of mind, by the end of the provisioner.
 
 use catnap::prelude::*;
-use rstest::rstest;
 
 use super::{A_WHOLE_ROUND, CustomVnet, DISRUPTED, cluster_with, custom_vnet, full_nodes, replaced, steady};
 
@@ -9,10 +8,9 @@ const VM_DELETE: &str = "Microsoft.Compute/virtualMachines/delete";
 
 /// DRIFT-33+: the subnet is put back when one of three nodes has moved: it moves back, and in the end there are as many
 /// nodes as are needed, all where the class says.
-#[rstest]
-#[tokio::test]
-async fn a_change_can_be_taken_back_half_way(#[future(awt)] lab: Lab) -> Outcome {
-    let CustomVnet { custom_subnet, custom_subnet2, cluster, .. } = custom_vnet(&lab).await?;
+#[scenario]
+async fn a_change_can_be_taken_back_half_way(lab: &Lab) -> Outcome {
+    let CustomVnet { custom_subnet, custom_subnet2, cluster, .. } = custom_vnet(lab).await?;
     cluster.apply(node_class("p").vnet_subnet_id(custom_subnet.id())).await?;
     cluster.apply(steady("p").budgets([Budget::nodes("1")])).await?;
     let before = full_nodes(&cluster, "p", 3).await?;
@@ -44,12 +42,11 @@ enum Moment {
 
 /// DRIFT-34+: a provisioner that is killed in the middle of a replacement, and comes back after a while, brings it to its
 /// end: there is never a second replacement, the pod is never without a node, nothing is left over.
-#[rstest]
+#[scenario]
 #[case::while_the_replacement_boots(Moment::WhileTheReplacementBoots)]
 #[case::while_the_old_machine_is_deleted(Moment::WhileTheOldMachineIsDeleted)]
-#[tokio::test]
-async fn a_killed_provisioner_finishes_what_it_began(#[future(awt)] lab: Lab, #[case] moment: Moment) -> Outcome {
-    let cluster = cluster_with(&lab, steady("p")).await?;
+async fn a_killed_provisioner_finishes_what_it_began(lab: &Lab, #[case] moment: Moment) -> Outcome {
+    let cluster = cluster_with(lab, steady("p")).await?;
     let before = full_nodes(&cluster, "p", 1).await?;
     let (node, mark) = (cluster.nodes_of_pool("p").remove(0), cluster.mark());
     match moment {
@@ -72,7 +69,7 @@ async fn a_killed_provisioner_finishes_what_it_began(#[future(awt)] lab: Lab, #[
     lab.clock().advance(minutes(2)).await;
     lab.restart_provisioner(&cluster).await?;
 
-    replaced(&lab, &cluster, "p", &before, &mark).await?;
+    replaced(lab, &cluster, "p", &before, &mark).await?;
     cluster.expect(nodes().none_tainted(DISRUPTED)).now()?;
     cluster.expect(node_claims().of_pool("p").at_most(2).and(vms().at_most(2))).at_every_instant_since(&mark)
 }
@@ -81,40 +78,36 @@ async fn a_killed_provisioner_finishes_what_it_began(#[future(awt)] lab: Lab, #[
 const NEWEST: &str = "1.7.1";
 
 /// DRIFT-40+: a provisioner that is started again, with nothing changed, sees no drift and touches nothing.
-#[rstest]
-#[tokio::test]
-async fn a_restart_of_the_provisioner_drifts_nothing(#[future(awt)] lab: Lab) -> Outcome {
-    if !lab.has_patience_for(minutes(30)) {
-        return Ok(());
-    }
-    let cluster = cluster_with(&lab, steady("p")).await?;
+#[scenario]
+async fn a_restart_of_the_provisioner_drifts_nothing(lab: &Lab) -> Outcome {
+    lab.wait_of(minutes(30))?;
+    let cluster = cluster_with(lab, steady("p")).await?;
     let before = full_nodes(&cluster, "p", 2).await?;
     let mark = cluster.mark();
 
     lab.restart_provisioner(&cluster).await?;
 
-    nothing_drifts(&lab, &cluster, &before, &mark).await
+    nothing_drifts(lab, &cluster, &before, &mark).await
 }
 
 /// DRIFT-40+: an upgrade of the provisioner, its custom resources included, drifts nothing either: nodes that an older
 /// version made are those that the newer one would make, and it goes on with them.
-#[rstest]
+#[scenario]
 #[case::from_1_6_3("1.6.3")]
 #[case::from_1_5_1("1.5.1")]
-#[tokio::test]
-async fn an_upgrade_of_the_provisioner_drifts_nothing(#[future(awt)] lab: Lab, #[case] older: &str) -> Outcome {
-    if !lab.has_patience_for(minutes(30)) || !lab.has_provisioner(older).await || !lab.has_provisioner(NEWEST).await {
-        return Ok(());
-    }
+async fn an_upgrade_of_the_provisioner_drifts_nothing(lab: &Lab, #[case] older: &str) -> Outcome {
+    lab.wait_of(minutes(30))?;
+    lab.needs_provisioner(older).await?;
+    lab.needs_provisioner(NEWEST).await?;
     lab.provisioner().version(older);
-    let cluster = cluster_with(&lab, steady("p")).await?;
+    let cluster = cluster_with(lab, steady("p")).await?;
     let before = full_nodes(&cluster, "p", 2).await?;
     let mark = cluster.mark();
 
     lab.provisioner().version(NEWEST);
     lab.restart_provisioner(&cluster).await?;
 
-    nothing_drifts(&lab, &cluster, &before, &mark).await
+    nothing_drifts(lab, &cluster, &before, &mark).await
 }
 
 /// The two nodes of `before` stay for half an hour, undrifted; then, as the control that the provisioner is at work, a

@@ -1,7 +1,6 @@
 //! The replacement of a drifted node cannot be had: the old one stays in service.
 
 use catnap::prelude::*;
-use rstest::rstest;
 use serde_json::json;
 use suites::versions::{gives_up_launches, looks_at_subnets};
 
@@ -38,18 +37,12 @@ fn attempts(cluster: &Cluster, before: &[String]) -> Vec<String> {
 /// DRIFT-17+, DRIFT-18+: where the new subnet has no address left, or may not be joined, no replacement comes into being:
 /// the attempt says why in Azure's words and is given up within minutes, the old node is in service again as it was
 /// before, its pod never stopped. Attempts go on, so that the nodes move when the obstacle is gone.
-#[rstest]
+#[scenario]
 #[case::that_is_full(Obstacle::Full, "SubnetIsFull")]
 #[case::that_may_not_be_joined(Obstacle::NoJoin, "LinkedAuthorizationFailed")]
-#[tokio::test]
-async fn nodes_do_not_move_to_a_subnet(
-    #[future(awt)] lab: Lab,
-    #[case] obstacle: Obstacle,
-    #[case] code: &str,
-) -> Outcome {
-    if !lab.has_patience_for(minutes(30)) || !gives_up_launches(&lab) {
-        return Ok(());
-    }
+async fn nodes_do_not_move_to_a_subnet(lab: &Lab, #[case] obstacle: Obstacle, #[case] code: &str) -> Outcome {
+    lab.wait_of(minutes(30))?;
+    gives_up_launches(lab)?;
     let vnet = lab.azure().vnet("my-aks-vnet").address_space("10.0.0.0/16").create().await?;
     let cluster_subnet = vnet.subnet("cluster-subnet", "10.0.1.0/24").create().await?;
     let custom_subnet = vnet.subnet("custom-subnet", "10.0.2.0/24").create().await?;
@@ -63,7 +56,7 @@ async fn nodes_do_not_move_to_a_subnet(
         Obstacle::Full => {
             azure.role("Network Contributor").on(&custom_subnet2).to(&identity).assign().await?;
             for name in ["other-1", "other-2", "other-3"] {
-                taken.push(occupy(&lab, &custom_subnet2, name).await?);
+                taken.push(occupy(lab, &custom_subnet2, name).await?);
             }
         }
         Obstacle::NoJoin => {
@@ -102,19 +95,16 @@ async fn nodes_do_not_move_to_a_subnet(
             azure.role("Network Contributor").on(&custom_subnet2).to(&identity).assign().await?;
         }
     }
-    replaced(&lab, &cluster, "p", &before, &mark).await?;
+    replaced(lab, &cluster, "p", &before, &mark).await?;
     cluster.expect(nodes().of_pool("p").all_in_subnet(&custom_subnet2)).now()
 }
 
 /// DRIFT-19+: a replacement that never registers is given up after a quarter of an hour, and the old node is in service
 /// again; there was never more than one node too many. When machines boot again, the next attempt succeeds.
-#[rstest]
-#[tokio::test]
-async fn a_replacement_that_never_registers_leaves_the_old_node(#[future(awt)] lab: Lab) -> Outcome {
-    if !lab.has_patience_for(minutes(40)) {
-        return Ok(());
-    }
-    let cluster = cluster_with(&lab, steady("p")).await?;
+#[scenario]
+async fn a_replacement_that_never_registers_leaves_the_old_node(lab: &Lab) -> Outcome {
+    lab.wait_of(minutes(40))?;
+    let cluster = cluster_with(lab, steady("p")).await?;
     let before = full_nodes(&cluster, "p", 1).await?;
     let (pod, mark) = (cluster.pods_of("web-p"), cluster.mark());
     lab.machines().never();
@@ -135,13 +125,10 @@ async fn a_replacement_that_never_registers_leaves_the_old_node(#[future(awt)] l
 
 /// DRIFT-19+: a replacement that registers and never becomes Ready is waited for as long as such a command may take; then
 /// the old node is in service again, without its taint, and no second replacement is tried beside the first.
-#[rstest]
-#[tokio::test]
-async fn a_replacement_that_never_becomes_ready_leaves_the_old_node(#[future(awt)] lab: Lab) -> Outcome {
-    if !lab.has_patience_for(minutes(30)) {
-        return Ok(());
-    }
-    let cluster = cluster_with(&lab, steady("p")).await?;
+#[scenario]
+async fn a_replacement_that_never_becomes_ready_leaves_the_old_node(lab: &Lab) -> Outcome {
+    lab.wait_of(minutes(30))?;
+    let cluster = cluster_with(lab, steady("p")).await?;
     let before = full_nodes(&cluster, "p", 1).await?;
     let (node, pod, mark) = (cluster.nodes_of_pool("p").remove(0), cluster.pods_of("web-p"), cluster.mark());
     lab.machines().ready_after(None);
@@ -158,17 +145,14 @@ async fn a_replacement_that_never_becomes_ready_leaves_the_old_node(#[future(awt
     lab.machines().ready_after(Some(std::time::Duration::ZERO));
     let broken = cluster.nodes_of_pool("p").into_iter().find(|name| *name != node).unwrap_or_default();
     cluster.delete(Kind::Node, &broken).await?;
-    replaced(&lab, &cluster, "p", &before, &mark).await
+    replaced(lab, &cluster, "p", &before, &mark).await
 }
 
 /// DRIFT-15+: with another node pool that can take them, the pods of nodes whose own class has become useless move there.
-#[rstest]
-#[tokio::test]
-async fn another_pool_takes_the_pods_of_a_class_that_is_not_ready(#[future(awt)] lab: Lab) -> Outcome {
-    if !looks_at_subnets(&lab) {
-        return Ok(());
-    }
-    let super::CustomVnet { vnet, custom_subnet, cluster, .. } = super::custom_vnet(&lab).await?;
+#[scenario]
+async fn another_pool_takes_the_pods_of_a_class_that_is_not_ready(lab: &Lab) -> Outcome {
+    looks_at_subnets(lab)?;
+    let super::CustomVnet { vnet, custom_subnet, cluster, .. } = super::custom_vnet(lab).await?;
     const KEY: &str = "example.com/tier";
     for (name, weight) in [("p", 10), ("q", 1)] {
         cluster.apply(node_class(name).vnet_subnet_id(custom_subnet.id())).await?;

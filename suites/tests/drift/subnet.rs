@@ -2,7 +2,6 @@
 
 use catnap::net::Place;
 use catnap::prelude::*;
-use rstest::rstest;
 use serde_json::Value;
 use suites::versions::{looks_at_subnets, tells_of_unreadable_subnets};
 use suites::{close, place_of, rule};
@@ -21,10 +20,9 @@ async fn hash_of(cluster: &Cluster, class: &str) -> Result<Value, Failure> {
 /// supported way: nothing stands against it, the class gets another hash, and each of its nodes is Drifted, for
 /// `NodeClassDrift` and not by the name of a subnet, while the nodes of another class are not. Nothing moves as long as
 /// the budget does not let it.
-#[rstest]
-#[tokio::test]
-async fn another_subnet_makes_the_nodes_of_the_class_drift(#[future(awt)] lab: Lab) -> Outcome {
-    let CustomVnet { custom_subnet, custom_subnet2, cluster, .. } = custom_vnet(&lab).await?;
+#[scenario]
+async fn another_subnet_makes_the_nodes_of_the_class_drift(lab: &Lab) -> Outcome {
+    let CustomVnet { custom_subnet, custom_subnet2, cluster, .. } = custom_vnet(lab).await?;
     for (name, count) in [("p", 2), ("q", 1)] {
         cluster.apply(node_class(name).vnet_subnet_id(custom_subnet.id())).await?;
         cluster.apply(steady(name).budgets([Budget::nodes("0")])).await?;
@@ -44,10 +42,9 @@ async fn another_subnet_makes_the_nodes_of_the_class_drift(#[future(awt)] lab: L
 
 /// DRIFT-03, DRIFT-37+: drift carries nodes from one subnet to another, each replacement in service before its
 /// predecessor goes; the subnet that they left is free then and can be deleted, and before it could not.
-#[rstest]
-#[tokio::test]
-async fn nodes_move_to_the_new_subnet_and_the_old_one_is_free(#[future(awt)] lab: Lab) -> Outcome {
-    let CustomVnet { custom_subnet, custom_subnet2, cluster, .. } = custom_vnet(&lab).await?;
+#[scenario]
+async fn nodes_move_to_the_new_subnet_and_the_old_one_is_free(lab: &Lab) -> Outcome {
+    let CustomVnet { custom_subnet, custom_subnet2, cluster, .. } = custom_vnet(lab).await?;
     cluster.apply(node_class("p").vnet_subnet_id(custom_subnet.id())).await?;
     cluster.apply(steady("p")).await?;
     let before = full_nodes(&cluster, "p", 3).await?;
@@ -57,7 +54,7 @@ async fn nodes_move_to_the_new_subnet_and_the_old_one_is_free(#[future(awt)] lab
 
     cluster.apply(node_class("p").vnet_subnet_id(custom_subnet2.id())).await?;
 
-    replaced(&lab, &cluster, "p", &before, &mark).await?;
+    replaced(lab, &cluster, "p", &before, &mark).await?;
     cluster.expect(nodes().of_pool("p").all_in_subnet(&custom_subnet2)).now()?;
     cluster.expect(node_claims().none_with_condition("Drifted")).now()?;
     // The address of an interface that went with its machine is held for three minutes.
@@ -71,18 +68,17 @@ async fn nodes_move_to_the_new_subnet_and_the_old_one_is_free(#[future(awt)] lab
 /// DRIFT-12+, DRIFT-13+, DRIFT-14+: to write down the subnet that is the default anyway, to take an id away, and to
 /// write the id in another case are changes like any other: the nodes are replaced, in the first and the last case
 /// needlessly, into the subnet where they are.
-#[rstest]
+#[scenario]
 #[case::the_default_is_written_down(None, Some("cluster-subnet"), "cluster-subnet")]
 #[case::the_id_is_taken_away(Some("custom-subnet"), None, "cluster-subnet")]
 #[case::the_id_is_written_in_another_case(Some("custom-subnet"), Some("Custom-Subnet"), "custom-subnet")]
-#[tokio::test]
 async fn any_change_of_the_id_replaces_the_nodes(
-    #[future(awt)] lab: Lab,
+    lab: &Lab,
     #[case] from: Option<&str>,
     #[case] to: Option<&str>,
     #[case] expected: &str,
 ) -> Outcome {
-    let CustomVnet { vnet, cluster_subnet, custom_subnet, cluster, .. } = custom_vnet(&lab).await?;
+    let CustomVnet { vnet, cluster_subnet, custom_subnet, cluster, .. } = custom_vnet(lab).await?;
     let class = |subnet: Option<&str>| match subnet {
         Some(name) => node_class("p").vnet_subnet_id(vnet.subnet_id(name)),
         None => node_class("p"),
@@ -96,7 +92,7 @@ async fn any_change_of_the_id_replaces_the_nodes(
 
     cluster.expect(node_claims().of_pool("p").all_drifted("NodeClassDrift")).within(minutes(1)).await?;
     cluster.apply(steady("p")).await?;
-    replaced(&lab, &cluster, "p", &before, &mark).await?;
+    replaced(lab, &cluster, "p", &before, &mark).await?;
     let expected = if expected == "cluster-subnet" { &cluster_subnet } else { &custom_subnet };
     cluster.expect(nodes().of_pool("p").all_in_subnet(expected)).now()
 }
@@ -105,21 +101,19 @@ async fn any_change_of_the_id_replaces_the_nodes(
 /// provisioner also sees its own network in another case), makes the nodes drift and the class not Ready. Without
 /// another pool they stay for as long as it takes, with their pods; with the first id put back nothing has drifted any
 /// more, and they are the same nodes still.
-#[rstest]
+#[scenario]
 #[case::of_no_subnet("custom-subnet", "none", "SubnetNotFound")]
 #[case::of_another_network("my-aks-vnet", "other-vnet", "SubnetIDInvalid")]
 #[case::of_the_network_in_another_case("my-aks-vnet", "My-AKS-VNet", "SubnetIDInvalid")]
-#[tokio::test]
 async fn a_wrong_id_moves_no_node_and_can_be_taken_back(
-    #[future(awt)] lab: Lab,
+    lab: &Lab,
     #[case] part: &str,
     #[case] wrong: &str,
     #[case] reason: &str,
 ) -> Outcome {
-    if !lab.has_patience_for(AN_HOUR) || !looks_at_subnets(&lab) {
-        return Ok(());
-    }
-    let CustomVnet { custom_subnet, cluster, .. } = custom_vnet(&lab).await?;
+    lab.wait_of(AN_HOUR)?;
+    looks_at_subnets(lab)?;
+    let CustomVnet { custom_subnet, cluster, .. } = custom_vnet(lab).await?;
     cluster.apply(node_class("p").vnet_subnet_id(custom_subnet.id())).await?;
     cluster.apply(steady("p")).await?;
     let before = full_nodes(&cluster, "p", 1).await?;
@@ -138,10 +132,9 @@ async fn a_wrong_id_moves_no_node_and_can_be_taken_back(
 }
 
 /// DRIFT-04: a malformed id never gets into a node class, so to correct it makes one and drifts nothing.
-#[rstest]
-#[tokio::test]
-async fn a_malformed_id_can_be_corrected(#[future(awt)] lab: Lab) -> Outcome {
-    let CustomVnet { custom_subnet, cluster, .. } = custom_vnet(&lab).await?;
+#[scenario]
+async fn a_malformed_id_can_be_corrected(lab: &Lab) -> Outcome {
+    let CustomVnet { custom_subnet, cluster, .. } = custom_vnet(lab).await?;
     let mark = cluster.mark();
 
     let refused = cluster.apply(node_class("p").vnet_subnet_id("/subnets/custom-subnet")).await.err();
@@ -165,19 +158,15 @@ enum Wrong {
 
 /// DRIFT-05, DRIFT-06: an id of another network, of no subnet, or of one that the cluster's identity may not read, can
 /// be corrected (the right can be given) before there are nodes: the class becomes Ready, the pod runs, nothing drifts.
-#[rstest]
+#[scenario]
 #[case::of_another_network(Wrong::OtherNetwork, "SubnetIDInvalid")]
 #[case::of_no_subnet(Wrong::Missing, "SubnetNotFound")]
 #[case::of_a_subnet_that_may_not_be_read(Wrong::Forbidden, "SubnetUnknownError")]
-#[tokio::test]
-async fn an_invalid_reference_can_be_corrected(
-    #[future(awt)] lab: Lab,
-    #[case] wrong: Wrong,
-    #[case] reason: &str,
-) -> Outcome {
-    let told = if wrong == Wrong::Forbidden { tells_of_unreadable_subnets(&lab) } else { looks_at_subnets(&lab) };
-    if !told {
-        return Ok(());
+async fn an_invalid_reference_can_be_corrected(lab: &Lab, #[case] wrong: Wrong, #[case] reason: &str) -> Outcome {
+    if wrong == Wrong::Forbidden {
+        tells_of_unreadable_subnets(lab)?;
+    } else {
+        looks_at_subnets(lab)?;
     }
     let vnet = lab.azure().vnet("my-aks-vnet").address_space("10.0.0.0/16").create().await?;
     let cluster_subnet = vnet.subnet("cluster-subnet", "10.0.1.0/24").create().await?;
@@ -219,10 +208,9 @@ async fn an_invalid_reference_can_be_corrected(
 
 /// DRIFT-38+: while a class moves from one subnet to another, pods on nodes in both reach each other both ways, and so do
 /// their nodes; a rule of the new subnet against the pod range cuts the old pod off from the new one, and says so.
-#[rstest]
-#[tokio::test]
-async fn old_and_new_pods_reach_each_other_meanwhile(#[future(awt)] lab: Lab) -> Outcome {
-    let CustomVnet { custom_subnet, custom_subnet2, cluster, .. } = custom_vnet(&lab).await?;
+#[scenario]
+async fn old_and_new_pods_reach_each_other_meanwhile(lab: &Lab) -> Outcome {
+    let CustomVnet { custom_subnet, custom_subnet2, cluster, .. } = custom_vnet(lab).await?;
     cluster.apply(node_class("p").vnet_subnet_id(custom_subnet.id())).await?;
     cluster.apply(steady("p")).await?;
     full_nodes(&cluster, "p", 2).await?;
@@ -251,7 +239,7 @@ async fn old_and_new_pods_reach_each_other_meanwhile(#[future(awt)] lab: Lab) ->
     }
 
     // The control.
-    close(&lab, &custom_subnet2, &[rule("no-pods", 100, "Deny", "10.244.0.0/16", "*", "8080")]).await?;
+    close(lab, &custom_subnet2, &[rule("no-pods", 100, "Deny", "10.244.0.0/16", "*", "8080")]).await?;
     let network = lab.network(&cluster)?;
     let shut = network.reaches(old, new, 8080).err().unwrap_or_default();
     lab.verify(&format!("{shut:?} names the rule"), true, shut.contains("no-pods"))?;

@@ -6,7 +6,6 @@
 //! control lets Azure validate what differs in that property alone.
 
 use catnap::prelude::*;
-use rstest::rstest;
 use serde_json::{Value, json};
 
 const CONTAINER_SERVICE: &str = "2025-05-01";
@@ -68,7 +67,7 @@ async fn verify_taken(lab: &Lab, what: &str, request: &(String, Value)) -> Outco
 
 /// DUAL-05, DUAL-06, DUAL-07, DUAL-08: Azure network policy, Calico, NAT gateways and the virtual nodes add-on are refused
 /// in a dual-stack cluster, and taken in one of IPv4 alone.
-#[rstest]
+#[scenario]
 #[case::azure_network_policy("networkPolicy", |p: &mut Value| p["networkProfile"]["networkPolicy"] = json!("azure"))]
 #[case::calico("networkPolicy", |p: &mut Value| p["networkProfile"]["networkPolicy"] = json!("calico"))]
 #[case::managed_nat_gateway("outboundType", |p: &mut Value| {
@@ -77,21 +76,15 @@ async fn verify_taken(lab: &Lab, what: &str, request: &(String, Value)) -> Outco
 #[case::virtual_nodes("aciConnectorLinux", |p: &mut Value| {
     p["addonProfiles"] = json!({ "aciConnectorLinux": { "enabled": true, "config": { "SubnetName": "virtual-nodes" } } });
 })]
-#[tokio::test]
-async fn some_features_are_for_one_family(
-    #[future(awt)] lab: Lab,
-    #[case] property: &str,
-    #[case] add: fn(&mut Value),
-) -> Outcome {
-    verify_refused(&lab, "in both families", &dual_stack(&lab, "azure").change(add).request(), property).await?;
-    let single = dual_stack(&lab, "azure").change(add).change(|p| p["networkProfile"]["ipFamilies"] = json!(["ipv4"]));
-    verify_taken(&lab, "in one family", &single.request()).await
+async fn some_features_are_for_one_family(lab: &Lab, #[case] property: &str, #[case] add: fn(&mut Value)) -> Outcome {
+    verify_refused(lab, "in both families", &dual_stack(lab, "azure").change(add).request(), property).await?;
+    let single = dual_stack(lab, "azure").change(add).change(|p| p["networkProfile"]["ipFamilies"] = json!(["ipv4"]));
+    verify_taken(lab, "in one family", &single.request()).await
 }
 
 /// DUAL-07: the user's own NAT gateway is refused in a dual-stack cluster, too, on a subnet that has one.
-#[rstest]
-#[tokio::test]
-async fn a_nat_gateway_of_the_users_is_for_one_family(#[future(awt)] lab: Lab) -> Outcome {
+#[scenario]
+async fn a_nat_gateway_of_the_users_is_for_one_family(lab: &Lab) -> Outcome {
     const NETWORK: &str = "2024-05-01";
     let vnet = lab.azure().vnet("my-aks-vnet").address_space("10.20.0.0/16").create().await?;
     let subnet = vnet.subnet("cluster-subnet", "10.20.1.0/24").create().await?;
@@ -109,19 +102,18 @@ async fn a_nat_gateway_of_the_users_is_for_one_family(#[future(awt)] lab: Lab) -
     client.put(subnet.id(), NETWORK, &joined).await?;
     let add = |p: &mut Value| p["networkProfile"]["outboundType"] = json!("userAssignedNATGateway");
 
-    let dual = dual_stack(&lab, "azure").subnet(&subnet).change(add);
-    verify_refused(&lab, "in both families", &dual.request(), "outboundType").await?;
-    let single = dual_stack(&lab, "azure").subnet(&subnet).change(add);
+    let dual = dual_stack(lab, "azure").subnet(&subnet).change(add);
+    verify_refused(lab, "in both families", &dual.request(), "outboundType").await?;
+    let single = dual_stack(lab, "azure").subnet(&subnet).change(add);
     let single = single.change(|p| p["networkProfile"]["ipFamilies"] = json!(["ipv4"]));
-    verify_taken(&lab, "in one family", &single.request()).await
+    verify_taken(lab, "in one family", &single.request()).await
 }
 
 /// DUAL-09: the families are IPv4, or IPv4 and IPv6 in this order.
-#[rstest]
-#[tokio::test]
-async fn families_are_ipv4_or_ipv4_and_ipv6(#[future(awt)] lab: Lab) -> Outcome {
+#[scenario]
+async fn families_are_ipv4_or_ipv4_and_ipv6(lab: &Lab) -> Outcome {
     let with = |families: &Value| {
-        dual_stack(&lab, "azure").change(|p| p["networkProfile"]["ipFamilies"] = families.clone()).request()
+        dual_stack(lab, "azure").change(|p| p["networkProfile"]["ipFamilies"] = families.clone()).request()
     };
     for families in [
         json!(["IPv6"]),
@@ -130,22 +122,20 @@ async fn families_are_ipv4_or_ipv4_and_ipv6(#[future(awt)] lab: Lab) -> Outcome 
         json!(["IPv4", "IPv4"]),
         json!(["IPv5"]),
     ] {
-        verify_refused(&lab, &format!("the families {families}"), &with(&families), "networkProfile.ipFamilies")
-            .await?;
+        verify_refused(lab, &format!("the families {families}"), &with(&families), "networkProfile.ipFamilies").await?;
     }
     for families in [json!(["IPv4"]), json!(["IPv4", "IPv6"]), json!(["ipv4", "ipv6"])] {
-        verify_taken(&lab, &format!("the families {families}"), &with(&families)).await?;
+        verify_taken(lab, &format!("the families {families}"), &with(&families)).await?;
     }
     Ok(())
 }
 
 /// DUAL-10, DUAL-12, DUAL-14: the ranges of pods and of services match the families in number and order, and the IPv6 range
 /// of services is no larger than a /108.
-#[rstest]
-#[tokio::test]
-async fn ranges_match_the_families(#[future(awt)] lab: Lab) -> Outcome {
+#[scenario]
+async fn ranges_match_the_families(lab: &Lab) -> Outcome {
     let with = |name: &str, ranges: &Value| {
-        dual_stack(&lab, "azure").change(|p| p["networkProfile"][name] = ranges.clone()).request()
+        dual_stack(lab, "azure").change(|p| p["networkProfile"][name] = ranges.clone()).request()
     };
     for (name, ranges) in [
         ("podCidrs", json!(["10.244.0.0/16"])),
@@ -159,42 +149,37 @@ async fn ranges_match_the_families(#[future(awt)] lab: Lab) -> Outcome {
         ("serviceCidrs", json!(["10.0.0.0/16", "fd12:3456:789a:1::/64"])),
     ] {
         let property = format!("networkProfile.{}", name.trim_end_matches('s'));
-        verify_refused(&lab, &format!("{name} {ranges}"), &with(name, &ranges), &property).await?;
+        verify_refused(lab, &format!("{name} {ranges}"), &with(name, &ranges), &property).await?;
     }
     for (name, ranges) in [
         ("podCidrs", json!(["10.244.0.0/16", "fd12:3456:789a::/64"])),
         ("serviceCidrs", json!(["10.0.0.0/16", "fd12:3456:789a:1::/108"])),
         ("serviceCidrs", json!(["10.0.0.0/16", "fd12:3456:789a:1::/112"])),
     ] {
-        verify_taken(&lab, &format!("{name} {ranges}"), &with(name, &ranges)).await?;
+        verify_taken(lab, &format!("{name} {ranges}"), &with(name, &ranges)).await?;
     }
     Ok(())
 }
 
 /// DUAL-01, DUAL-17: dual stack needs Kubernetes 1.26.3, with Cilium 1.29; Azure offers nothing as old as that any more, and
 /// refuses it. The lab's version is taken.
-#[rstest]
+#[scenario]
 #[case::before_dual_stack("1.26.2", "azure")]
 #[case::before_dual_stack_with_cilium("1.28.0", "cilium")]
-#[tokio::test]
-async fn old_versions_are_refused(#[future(awt)] lab: Lab, #[case] version: &str, #[case] dataplane: &str) -> Outcome {
-    let old = dual_stack(&lab, dataplane).property("kubernetesVersion", json!(version));
-    verify_refused(&lab, version, &old.request(), "kubernetesVersion").await?;
-    verify_taken(&lab, lab.kubernetes_version(), &dual_stack(&lab, dataplane).request()).await
+async fn old_versions_are_refused(lab: &Lab, #[case] version: &str, #[case] dataplane: &str) -> Outcome {
+    let old = dual_stack(lab, dataplane).property("kubernetesVersion", json!(version));
+    verify_refused(lab, version, &old.request(), "kubernetesVersion").await?;
+    verify_taken(lab, lab.kubernetes_version(), &dual_stack(lab, dataplane).request()).await
 }
 
 /// DUAL-11, DUAL-13, DUAL-15, DUAL-16: a cluster of both families is made, with Azure's data plane and with Cilium's; who
 /// names no ranges gets the documents' defaults. Workloads run in it, and its Services have addresses of the range of
 /// their family.
-#[rstest]
+#[scenario]
 #[case::with_azures_data_plane("azure")]
 #[case::with_cilium("cilium")]
-#[tokio::test]
-async fn a_dual_stack_cluster_is_made_with_the_default_ranges(
-    #[future(awt)] lab: Lab,
-    #[case] dataplane: &str,
-) -> Outcome {
-    let cluster = dual_stack(&lab, dataplane).create().await?;
+async fn a_dual_stack_cluster_is_made_with_the_default_ranges(lab: &Lab, #[case] dataplane: &str) -> Outcome {
+    let cluster = dual_stack(lab, dataplane).create().await?;
 
     let properties = &cluster.resource()["properties"];
     lab.verify("the cluster's state", Some("Succeeded"), properties["provisioningState"].as_str())?;
@@ -219,10 +204,9 @@ async fn a_dual_stack_cluster_is_made_with_the_default_ranges(
 
 /// DUAL-27: the document's manifest is no YAML as it is printed, its `ports` stand too far to the left: it is refused before
 /// anything is sent. With that put right, it makes both Services.
-#[rstest]
-#[tokio::test]
-async fn the_printed_services_need_their_ports_put_right(#[future(awt)] lab: Lab) -> Outcome {
-    let cluster = dual_stack(&lab, "azure").create().await?;
+#[scenario]
+async fn the_printed_services_need_their_ports_put_right(lab: &Lab) -> Outcome {
+    let cluster = dual_stack(lab, "azure").create().await?;
     let printed = include_str!("nginx-dual-stack.printed.yaml");
 
     let refused = cluster.apply(Manifests::text(printed)).await.err().map(|error| error.to_string());
@@ -242,10 +226,9 @@ async fn the_printed_services_need_their_ports_put_right(#[future(awt)] lab: Lab
 /// DUAL-18, DUAL-19, DUAL-20, DUAL-21: a dual-stack cluster gets a Windows pool once the preview feature is registered and
 /// the provider again after it: without, Azure refuses and names the feature. Registering takes a while. Then two nodes
 /// come that say they are Windows.
-#[rstest]
-#[tokio::test]
-async fn windows_pools_need_the_feature_and_the_provider_registered_again(#[future(awt)] lab: Lab) -> Outcome {
-    let cluster = dual_stack(&lab, "azure").create().await?;
+#[scenario]
+async fn windows_pools_need_the_feature_and_the_provider_registered_again(lab: &Lab) -> Outcome {
+    let cluster = dual_stack(lab, "azure").create().await?;
     let before = lab.shown(&cluster).await?;
     let add = async |name: &str| {
         let body = json!({ "properties": { "count": 2, "mode": "User", "osType": "Windows", "vmSize": D2 } });
@@ -255,10 +238,10 @@ async fn windows_pools_need_the_feature_and_the_provider_registered_again(#[futu
         format!("Feature {FEATURE} is not enabled. Please see https://aka.ms/aks/previews for how to enable features.");
     let verify_missing = |what: &str, answer: Option<&ArmError>| {
         lab.verify(&format!("{what}: the code"), Some("BadRequest"), answer.and_then(ArmError::code))?;
-        verify_answer(&lab, what, answer, &missing)
+        verify_answer(lab, what, answer, &missing)
     };
     // The document's name is longer than Azure takes for Windows.
-    verify_answer(&lab, "the pool winpool1", add("winpool1").await.err().as_ref(), "winpool1")?;
+    verify_answer(lab, "the pool winpool1", add("winpool1").await.err().as_ref(), "winpool1")?;
     lab.verify("the feature at first", "NotRegistered".to_owned(), lab.azure().feature_state(FEATURE).await?)?;
     verify_missing("without the feature", add("winp1").await.err().as_ref())?;
 
@@ -286,26 +269,24 @@ async fn windows_pools_need_the_feature_and_the_provider_registered_again(#[futu
 
 /// DUAL-29: node auto-provisioning and dual stack exclude each other, in Azure's words where it is to be turned on in a
 /// dual-stack cluster; neither cluster changes.
-#[rstest]
-#[tokio::test]
-async fn node_provisioning_is_not_for_dual_stack(#[future(awt)] lab: Lab) -> Outcome {
-    let cluster = dual_stack(&lab, "cilium").create().await?;
+#[scenario]
+async fn node_provisioning_is_not_for_dual_stack(lab: &Lab) -> Outcome {
+    let cluster = dual_stack(lab, "cilium").create().await?;
     let before = lab.shown(&cluster).await?;
     let refused = lab.set_node_provisioning(&cluster, Auto).await.err();
     lab.verify("the code", Some("OperationNotAllowed"), refused.as_ref().and_then(ArmError::code))?;
     let sentence = ".properties.nodeProvisioningProfile.mode cannot be Auto unless .properties.networkProfile.ipFamilies is \
                     set to one of [IPv4].";
-    verify_answer(&lab, "turning it on", refused.as_ref(), sentence)?;
+    verify_answer(lab, "turning it on", refused.as_ref(), sentence)?;
     lab.verify_unchanged("the dual-stack cluster", &before, &lab.shown(&cluster).await?)?;
 
-    let refused = dual_stack(&lab, "cilium").node_provisioning(Auto).name("second");
-    verify_refused(&lab, "a new cluster of both", &refused.request(), "networkProfile.ipFamilies").await
+    let refused = dual_stack(lab, "cilium").node_provisioning(Auto).name("second");
+    verify_refused(lab, "a new cluster of both", &refused.request(), "networkProfile.ipFamilies").await
 }
 
 /// DUAL-29: a cluster with node auto-provisioning does not become a dual-stack cluster; its node and pod are untouched.
-#[rstest]
-#[tokio::test]
-async fn dual_stack_is_not_for_node_provisioning(#[future(awt)] lab: Lab) -> Outcome {
+#[scenario]
+async fn dual_stack_is_not_for_node_provisioning(lab: &Lab) -> Outcome {
     let cluster = lab.managed_cluster().node_provisioning(Auto).create().await?;
     cluster.apply(node_class("p")).await?;
     cluster.apply(node_pool("p").sizes(&[D2])).await?;
@@ -315,7 +296,7 @@ async fn dual_stack_is_not_for_node_provisioning(#[future(awt)] lab: Lab) -> Out
 
     let refused = lab.update(&cluster, |p| p["networkProfile"]["ipFamilies"] = json!(["IPv4", "IPv6"])).await.err();
 
-    verify_answer(&lab, "a second family", refused.as_ref(), "networkProfile.ipFamilies")?;
+    verify_answer(lab, "a second family", refused.as_ref(), "networkProfile.ipFamilies")?;
     lab.verify_unchanged("the cluster", &before, &lab.shown(&cluster).await?)?;
     cluster.expect(node_claims().kept(&claim)).throughout(minutes(2)).await?;
     cluster.expect(node_claims().kept(&claim)).at_every_instant_since(&mark)

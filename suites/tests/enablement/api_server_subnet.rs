@@ -1,7 +1,6 @@
 //! The subnet that AKS puts the API server into: how large, whose, and for what else.
 
 use catnap::prelude::*;
-use rstest::rstest;
 use serde_json::json;
 use suites::versions::time_for_launches;
 
@@ -25,28 +24,23 @@ async fn addresses_in_use(subnet: &Subnet) -> Result<usize, Failure> {
 
 /// API-01, API-02: the API server's subnet has at least 16 addresses and is delegated to AKS: any other is refused before
 /// anything is made.
-#[rstest]
+#[scenario]
 #[case::half_as_large(29, Some(DELEGATION))]
 #[case::not_delegated(28, None)]
 #[case::delegated_to_another_service(28, Some("Microsoft.Web/serverFarms"))]
-#[tokio::test]
-async fn an_unfit_subnet_is_refused(
-    #[future(awt)] lab: Lab,
-    #[case] length: u8,
-    #[case] delegation: Option<&str>,
-) -> Outcome {
-    let network = network(&lab).await?;
+async fn an_unfit_subnet_is_refused(lab: &Lab, #[case] length: u8, #[case] delegation: Option<&str>) -> Outcome {
+    let network = network(lab).await?;
     let unfit = network.vnet.subnet("unfit", &format!("172.19.2.0/{length}"));
     let unfit = match delegation {
         Some(service) => unfit.delegated_to(service).create().await?,
         None => unfit.create().await?,
     };
 
-    let (id, body) = integrated(&lab, &network, unfit.id()).node_provisioning(Auto).request();
+    let (id, body) = integrated(lab, &network, unfit.id()).node_provisioning(Auto).request();
     let refused = lab.azure().client().put(&id, CONTAINER_SERVICE, &body).await.err();
 
     lab.verify("the status", Some(400), refused.as_ref().and_then(ArmError::status))?;
-    verify_refused(&lab, "the subnet", refused.as_ref(), "apiServerAccessProfile.subnetId")?;
+    verify_refused(lab, "the subnet", refused.as_ref(), "apiServerAccessProfile.subnetId")?;
     lab.verify("addresses in the subnet", 0, addresses_in_use(&unfit).await?)?;
     let left = lab.azure().client().get(&id, CONTAINER_SERVICE).await.err().and_then(|error| error.status());
     lab.verify("the status of the cluster that was refused", Some(404), left)
@@ -54,13 +48,12 @@ async fn an_unfit_subnet_is_refused(
 
 /// API-01, API-02, API-03, API-06: in a delegated /28 AKS takes at least nine addresses, one of them the internal load
 /// balancer's.
-#[rstest]
-#[tokio::test]
-async fn aks_puts_the_api_server_and_its_load_balancer_there(#[future(awt)] lab: Lab) -> Outcome {
-    let network = network(&lab).await?;
+#[scenario]
+async fn aks_puts_the_api_server_and_its_load_balancer_there(lab: &Lab) -> Outcome {
+    let network = network(lab).await?;
     lab.verify("addresses in use before", 0, addresses_in_use(&network.api_server).await?)?;
 
-    let cluster = integrated(&lab, &network, network.api_server.id()).node_provisioning(Auto).create().await?;
+    let cluster = integrated(lab, &network, network.api_server.id()).node_provisioning(Auto).create().await?;
 
     let used = addresses_in_use(&network.api_server).await?;
     lab.verify(&format!("{used} addresses are nine or more"), true, used >= 9)?;
@@ -73,22 +66,17 @@ async fn aks_puts_the_api_server_and_its_load_balancer_there(#[future(awt)] lab:
 
 /// API-05, API-06: several clusters of one network may share the subnet as long as it has nine addresses for each: a /27
 /// takes a second one, a /28, with eleven in all, does not.
-#[rstest]
+#[scenario]
 #[case::in_a_larger_one("172.19.3.0/27", true)]
 #[case::in_the_smallest_one("172.19.3.0/28", false)]
-#[tokio::test]
-async fn clusters_share_a_subnet_that_has_room(
-    #[future(awt)] lab: Lab,
-    #[case] prefix: &str,
-    #[case] fits: bool,
-) -> Outcome {
-    let network = network(&lab).await?;
+async fn clusters_share_a_subnet_that_has_room(lab: &Lab, #[case] prefix: &str, #[case] fits: bool) -> Outcome {
+    let network = network(lab).await?;
     let shared = network.vnet.subnet("shared", prefix).delegated_to(DELEGATION).create().await?;
-    integrated(&lab, &network, shared.id()).create().await?;
+    integrated(lab, &network, shared.id()).create().await?;
     let first = addresses_in_use(&shared).await?;
     lab.verify(&format!("{first} addresses are nine or more"), true, first >= 9)?;
 
-    let (id, body) = integrated(&lab, &network, shared.id()).name("second").request();
+    let (id, body) = integrated(lab, &network, shared.id()).name("second").request();
     let second = lab.azure().client().put(&id, CONTAINER_SERVICE, &body).await;
 
     if fits {
@@ -97,18 +85,17 @@ async fn clusters_share_a_subnet_that_has_room(
         let both = addresses_in_use(&shared).await?;
         lab.verify(&format!("{both} addresses are eighteen or more"), true, both >= 18)
     } else {
-        verify_refused(&lab, "the second cluster", second.err().as_ref(), "apiServerAccessProfile.subnetId")?;
+        verify_refused(lab, "the second cluster", second.err().as_ref(), "apiServerAccessProfile.subnetId")?;
         lab.verify("addresses in use afterwards", first, addresses_in_use(&shared).await?)
     }
 }
 
 /// API-04: nothing else may use the subnet: no network interface, no agent pool, and no node of node auto-provisioning,
 /// whose claim says so while the same pool serves from another subnet.
-#[rstest]
-#[tokio::test]
-async fn nothing_else_lives_in_the_subnet(#[future(awt)] lab: Lab) -> Outcome {
-    let network = network(&lab).await?;
-    let cluster = integrated(&lab, &network, network.api_server.id()).node_provisioning(Auto).create().await?;
+#[scenario]
+async fn nothing_else_lives_in_the_subnet(lab: &Lab) -> Outcome {
+    let network = network(lab).await?;
+    let cluster = integrated(lab, &network, network.api_server.id()).node_provisioning(Auto).create().await?;
     let used = addresses_in_use(&network.api_server).await?;
 
     let interface = lab.azure().id("Microsoft.Network/networkInterfaces/someone");
@@ -117,7 +104,7 @@ async fn nothing_else_lives_in_the_subnet(#[future(awt)] lab: Lab) -> Outcome {
     }});
     let body = json!({ "location": lab.azure().location(), "properties": { "ipConfigurations": [configuration] } });
     let refused = lab.azure().client().put(&interface, NETWORK, &body).await.err();
-    verify_refused(&lab, "an interface", refused.as_ref(), network.api_server.name())?;
+    verify_refused(lab, "an interface", refused.as_ref(), network.api_server.name())?;
 
     let pool = json!({ "properties": {
         "count": 1, "mode": "User", "vmSize": D2, "vnetSubnetID": network.api_server.id(),
@@ -136,19 +123,18 @@ async fn nothing_else_lives_in_the_subnet(#[future(awt)] lab: Lab) -> Outcome {
 
     cluster.apply(node_class("p").vnet_subnet_id(network.nodes.id())).await?;
     // The claim that cannot be launched is given up first.
-    cluster.expect(pods("web").all_running()).within(time_for_launches(&lab) + minutes(7)).await?;
+    cluster.expect(pods("web").all_running()).within(time_for_launches(lab) + minutes(7)).await?;
     cluster.expect(nodes().of_pool("p").all_in_subnet(&network.nodes)).now()
 }
 
 /// API-08: the cluster's identity needs its right on the API server's subnet before the cluster is made; with it the same
 /// request is taken.
-#[rstest]
-#[tokio::test]
-async fn the_identity_needs_a_right_on_the_subnet(#[future(awt)] lab: Lab) -> Outcome {
-    let mut network = network(&lab).await?;
+#[scenario]
+async fn the_identity_needs_a_right_on_the_subnet(lab: &Lab) -> Outcome {
+    let mut network = network(lab).await?;
     network.identity = lab.azure().identity("without-rights").create().await?;
     lab.azure().role("Network Contributor").on(&network.nodes).to(&network.identity).assign().await?;
-    let (id, body) = integrated(&lab, &network, network.api_server.id()).request();
+    let (id, body) = integrated(lab, &network, network.api_server.id()).request();
 
     let refused = lab.azure().client().put(&id, CONTAINER_SERVICE, &body).await.err();
 

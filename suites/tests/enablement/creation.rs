@@ -1,16 +1,14 @@
 //! New clusters.
 
 use catnap::prelude::*;
-use rstest::rstest;
 use serde_json::json;
 
 use super::{CONTAINER_SERVICE, mode_of, provisioner_starts, provisions, verify_refused};
 
 /// ENA-01: a cluster created with mode Auto, network plugin azure, plugin mode overlay and data plane cilium provisions
 /// nodes, and nothing else has to be installed for it: the custom resources are served, a node class becomes ready.
-#[rstest]
-#[tokio::test]
-async fn the_recommended_command_makes_a_cluster_that_provisions(#[future(awt)] lab: Lab) -> Outcome {
+#[scenario]
+async fn the_recommended_command_makes_a_cluster_that_provisions(lab: &Lab) -> Outcome {
     let builder = lab.managed_cluster().change(|properties| {
         properties["networkProfile"] =
             json!({ "networkPlugin": "azure", "networkPluginMode": "overlay", "networkDataplane": "cilium" });
@@ -22,7 +20,7 @@ async fn the_recommended_command_makes_a_cluster_that_provisions(#[future(awt)] 
     let shown = lab.shown(&cluster).await?;
     lab.verify("the cluster's state", Some("Succeeded"), shown["properties"]["provisioningState"].as_str())?;
     lab.verify("the mode", Some("Auto"), mode_of(&shown))?;
-    lab.verify("provisioners started", 1, provisioner_starts(&lab))?;
+    lab.verify("provisioners started", 1, provisioner_starts(lab))?;
     cluster.expect(node_class("default").ready().and(node_pool("default").ready())).within(minutes(1)).await?;
     cluster.apply(deployment("web").replicas(3).cpu("1500m")).await?;
     cluster.expect(pods("web").all_running()).within(minutes(5)).await?;
@@ -32,9 +30,8 @@ async fn the_recommended_command_makes_a_cluster_that_provisions(#[future(awt)] 
 /// ENA-04: what runs then is the provisioner with the settings of its cluster: the pinned version, under the cluster's
 /// identity; its machines are in the node resource group and in the cluster's subnet, with the cluster's administrator
 /// and key, and are nodes of the cluster's version.
-#[rstest]
-#[tokio::test]
-async fn the_provisioner_has_the_settings_of_its_cluster(#[future(awt)] lab: Lab) -> Outcome {
+#[scenario]
+async fn the_provisioner_has_the_settings_of_its_cluster(lab: &Lab) -> Outcome {
     let vnet = lab.azure().vnet("my-aks-vnet").address_space("10.20.0.0/16").create().await?;
     let subnet = vnet.subnet("cluster-subnet", "10.20.1.0/24").create().await?;
     let identity = lab.azure().identity("my-aks-identity").create().await?;
@@ -70,11 +67,10 @@ async fn the_provisioner_has_the_settings_of_its_cluster(#[future(awt)] lab: Lab
 }
 
 /// ENA-07: a system-assigned identity serves node auto-provisioning, and so does a user-assigned one.
-#[rstest]
+#[scenario]
 #[case::system_assigned(false)]
 #[case::user_assigned(true)]
-#[tokio::test]
-async fn either_kind_of_identity_serves(#[future(awt)] lab: Lab, #[case] of_the_user: bool) -> Outcome {
+async fn either_kind_of_identity_serves(lab: &Lab, #[case] of_the_user: bool) -> Outcome {
     let mut builder = lab.managed_cluster().node_provisioning(Auto);
     if of_the_user {
         builder = builder.identity(&lab.azure().identity("my-aks-identity").create().await?);
@@ -89,9 +85,8 @@ async fn either_kind_of_identity_serves(#[future(awt)] lab: Lab, #[case] of_the_
 
 /// ENA-10: a creation is a long-running operation: 201 with where to follow it, InProgress and the cluster Creating, and
 /// at its end Succeeded and a cluster that says everything about itself.
-#[rstest]
-#[tokio::test]
-async fn a_creation_is_followed_to_its_end(#[future(awt)] lab: Lab) -> Outcome {
+#[scenario]
+async fn a_creation_is_followed_to_its_end(lab: &Lab) -> Outcome {
     lab.azure().ensure_group().await?;
     let (id, body) = lab.managed_cluster().node_provisioning(Auto).request();
     let client = lab.azure().client();
@@ -117,16 +112,15 @@ async fn a_creation_is_followed_to_its_end(#[future(awt)] lab: Lab) -> Outcome {
 
 /// ENA-16: the mode is `Auto` or `Manual`, in these letters; nothing is made with another one, and a cluster keeps its own
 /// when it is asked to change to another one. Who says nothing gets `Manual`, and no provisioner.
-#[rstest]
-#[tokio::test]
-async fn the_mode_is_one_of_two_words(#[future(awt)] lab: Lab) -> Outcome {
+#[scenario]
+async fn the_mode_is_one_of_two_words(lab: &Lab) -> Outcome {
     lab.azure().ensure_group().await?;
     let wrong = [json!("auto"), json!("AUTO"), json!("manual"), json!("On"), json!("None"), json!(true)];
     for mode in &wrong {
         let (id, body) =
             lab.managed_cluster().change(|p| p["nodeProvisioningProfile"]["mode"] = mode.clone()).request();
         let refused = lab.azure().client().put(&id, CONTAINER_SERVICE, &body).await.err();
-        verify_refused(&lab, &format!("a new cluster of mode {mode}"), refused.as_ref(), "mode")?;
+        verify_refused(lab, &format!("a new cluster of mode {mode}"), refused.as_ref(), "mode")?;
         let left = lab.azure().client().get(&id, CONTAINER_SERVICE).await.err().and_then(|error| error.status());
         lab.verify("the status of the cluster that was refused", Some(404), left)?;
     }
@@ -137,10 +131,10 @@ async fn the_mode_is_one_of_two_words(#[future(awt)] lab: Lab) -> Outcome {
     let cluster = builder.create().await?;
     let before = lab.shown(&cluster).await?;
     lab.verify("the mode of who says none", Some("Manual"), mode_of(&before))?;
-    lab.verify("provisioners started", 0, provisioner_starts(&lab))?;
+    lab.verify("provisioners started", 0, provisioner_starts(lab))?;
     for mode in &wrong {
         let changed = lab.update(&cluster, |p| p["nodeProvisioningProfile"]["mode"] = mode.clone()).await;
-        verify_refused(&lab, &format!("a change to mode {mode}"), changed.err().as_ref(), "mode")?;
+        verify_refused(lab, &format!("a change to mode {mode}"), changed.err().as_ref(), "mode")?;
         lab.verify_unchanged("the cluster after the refusal", &before, &lab.shown(&cluster).await?)?;
     }
     lab.set_node_provisioning(&cluster, Auto).await?;

@@ -1,16 +1,14 @@
 //! Who gets at the cluster that was made.
 
 use catnap::prelude::*;
-use rstest::rstest;
 use serde_json::json;
 
 use super::{CONTAINER_SERVICE, provisions};
 
 /// ENA-11: `az aks get-credentials` gives access to the custom resources: the node pools and node classes that AKS made can
 /// be read with what it hands out, and others be made.
-#[rstest]
-#[tokio::test]
-async fn get_credentials_opens_the_custom_resources(#[future(awt)] lab: Lab) -> Outcome {
+#[scenario]
+async fn get_credentials_opens_the_custom_resources(lab: &Lab) -> Outcome {
     let cluster = lab.managed_cluster().node_provisioning(Auto).default_node_pools().create().await?;
 
     let user = lab.with_user_credentials(&cluster).await?;
@@ -33,9 +31,8 @@ async fn get_credentials_opens_the_custom_resources(#[future(awt)] lab: Lab) -> 
 /// with Azure Kubernetes Service Cluster User Role it hands out the user's, and the administrator's to nobody but an
 /// administrator. (The other role of the documents, RBAC Writer, counts inside of clusters with Azure RBAC only, which
 /// the lab's API server does not ask.)
-#[rstest]
-#[tokio::test]
-async fn credentials_are_handed_out_by_role(#[future(awt)] lab: Lab) -> Outcome {
+#[scenario]
+async fn credentials_are_handed_out_by_role(lab: &Lab) -> Outcome {
     let cluster = lab.managed_cluster().create().await?;
     let someone = lab.azure().identity("someone").create().await?;
     let theirs = lab.azure_as(&someone)?;

@@ -1,7 +1,6 @@
 //! The two commands of "Create an AKS cluster in a custom virtual network".
 
 use catnap::prelude::*;
-use rstest::rstest;
 use serde_json::json;
 
 use super::{mode_of, provisions};
@@ -28,10 +27,9 @@ pub(super) async fn network(lab: &Lab) -> Result<Network, Failure> {
 /// ENA-14: the document's first command makes the cluster in the subnet given, with a managed identity of its own and
 /// without a subnet for the API server, and nodes go to that subnet. Azure CLI gives that identity a role on the subnet
 /// alone, so the provisioner has to be told the network's GUID (RBAC-34+).
-#[rstest]
-#[tokio::test]
-async fn the_first_command_goes_without_a_subnet_for_the_api_server(#[future(awt)] lab: Lab) -> Outcome {
-    let Network { vnet, nodes: subnet, .. } = network(&lab).await?;
+#[scenario]
+async fn the_first_command_goes_without_a_subnet_for_the_api_server(lab: &Lab) -> Outcome {
+    let Network { vnet, nodes: subnet, .. } = network(lab).await?;
     let guid = vnet.get().await?["properties"]["resourceGuid"].as_str().unwrap_or_default().to_owned();
     lab.provisioner().env("VNET_GUID", &guid);
     let builder = lab.managed_cluster().node_provisioning(Auto).subnet(&subnet).change(|properties| {
@@ -53,10 +51,9 @@ async fn the_first_command_goes_without_a_subnet_for_the_api_server(#[future(awt
 
 /// ENA-15, API-09: the document's second command, with both subnets and an identity and without a word about the network,
 /// makes a cluster that shows all three, has Azure CNI, and provisions into clusterSubnet.
-#[rstest]
-#[tokio::test]
-async fn the_second_command_names_both_subnets_and_the_identity(#[future(awt)] lab: Lab) -> Outcome {
-    let Network { api_server, nodes: subnet, identity, .. } = network(&lab).await?;
+#[scenario]
+async fn the_second_command_names_both_subnets_and_the_identity(lab: &Lab) -> Outcome {
+    let Network { api_server, nodes: subnet, identity, .. } = network(lab).await?;
     let builder = lab.managed_cluster().node_provisioning(Auto).identity(&identity).subnet(&subnet);
     // Azure CLI wants --enable-apiserver-vnet-integration with --apiserver-subnet-id, which the document leaves out.
     let builder = builder.change(|properties| {

@@ -1,7 +1,6 @@
 //! Clusters that exist.
 
 use catnap::prelude::*;
-use rstest::rstest;
 use serde_json::json;
 
 use super::{CONTAINER_SERVICE, mode_of, provisioner_starts, provisions};
@@ -10,9 +9,8 @@ use super::{CONTAINER_SERVICE, mode_of, provisioner_starts, provisions};
 const OLD: &str = "2024-09-01";
 
 /// ENA-03: turning it on in a running cluster makes nodes for the pods that wait, and disturbs nobody who runs.
-#[rstest]
-#[tokio::test]
-async fn a_running_cluster_gets_node_provisioning(#[future(awt)] lab: Lab) -> Outcome {
+#[scenario]
+async fn a_running_cluster_gets_node_provisioning(lab: &Lab) -> Outcome {
     let cluster = lab.managed_cluster().default_node_pools().create().await?;
     cluster.apply(deployment("old").cpu("500m")).await?;
     cluster.expect(pods("old").all_running()).within(minutes(3)).await?;
@@ -20,7 +18,7 @@ async fn a_running_cluster_gets_node_provisioning(#[future(awt)] lab: Lab) -> Ou
     cluster.apply(deployment("waiting").replicas(2).cpu("1500m")).await?;
     cluster.expect(pods("waiting").pending(2)).within(minutes(1)).await?;
     cluster.expect(pods("waiting").pending(2)).throughout(minutes(5)).await?;
-    lab.verify("provisioners started", 0, provisioner_starts(&lab))?;
+    lab.verify("provisioners started", 0, provisioner_starts(lab))?;
     let (mark, pod) = (cluster.mark(), cluster.pods_of("old"));
 
     lab.set_node_provisioning(&cluster, Auto).await?;
@@ -36,11 +34,10 @@ async fn a_running_cluster_gets_node_provisioning(#[future(awt)] lab: Lab) -> Ou
 
 /// ENA-17: a request of an api-version that does not know the mode leaves it as it is, whether it says something of it or
 /// not: the nodes stay, and further ones are made.
-#[rstest]
+#[scenario]
 #[case::that_says_nothing(None)]
 #[case::that_says_manual(Some("Manual"))]
-#[tokio::test]
-async fn an_older_api_version_leaves_the_mode_alone(#[future(awt)] lab: Lab, #[case] mode: Option<&str>) -> Outcome {
+async fn an_older_api_version_leaves_the_mode_alone(lab: &Lab, #[case] mode: Option<&str>) -> Outcome {
     let cluster = lab.managed_cluster().node_provisioning(Auto).create().await?;
     provisions(&cluster, "p").await?;
     let (mark, claim) = (cluster.mark(), cluster.claims_of_pool("p"));
@@ -65,9 +62,8 @@ async fn an_older_api_version_leaves_the_mode_alone(#[future(awt)] lab: Lab, #[c
 }
 
 /// ENA-18: turning it on where it is on changes nothing: no second provisioner, no restart, the node stays.
-#[rstest]
-#[tokio::test]
-async fn enabling_twice_is_enabling_once(#[future(awt)] lab: Lab) -> Outcome {
+#[scenario]
+async fn enabling_twice_is_enabling_once(lab: &Lab) -> Outcome {
     let cluster = lab.managed_cluster().create().await?;
     lab.set_node_provisioning(&cluster, Auto).await?;
     provisions(&cluster, "p").await?;
@@ -76,7 +72,7 @@ async fn enabling_twice_is_enabling_once(#[future(awt)] lab: Lab) -> Outcome {
     lab.set_node_provisioning(&cluster, Auto).await?;
 
     lab.verify("the mode", Some("Auto"), mode_of(&lab.shown(&cluster).await?))?;
-    lab.verify("provisioners started", 1, provisioner_starts(&lab))?;
+    lab.verify("provisioners started", 1, provisioner_starts(lab))?;
     cluster.expect(node_claims().kept(&claim)).throughout(minutes(3)).await?;
     cluster.expect(node_claims().kept(&claim).and(pods("web-p").kept(&pod))).at_every_instant_since(&mark)?;
     cluster.scale("web-p", 2).await?;
@@ -85,9 +81,8 @@ async fn enabling_twice_is_enabling_once(#[future(awt)] lab: Lab) -> Outcome {
 
 /// ENA-18: while a cluster is being changed it takes no further change, of itself or of a pool, and says that there is
 /// another operation; the first one goes on to its end.
-#[rstest]
-#[tokio::test]
-async fn a_change_waits_for_the_one_before_it(#[future(awt)] lab: Lab) -> Outcome {
+#[scenario]
+async fn a_change_waits_for_the_one_before_it(lab: &Lab) -> Outcome {
     let cluster = lab.managed_cluster().create().await?;
     let client = lab.azure().client();
     let mut body = lab.shown(&cluster).await?;
@@ -107,7 +102,7 @@ async fn a_change_waits_for_the_one_before_it(#[future(awt)] lab: Lab) -> Outcom
     }
     client.finish_put(&first).await?;
     lab.verify("the mode", Some("Auto"), mode_of(&lab.shown(&cluster).await?))?;
-    lab.verify("provisioners started", 1, provisioner_starts(&lab))?;
+    lab.verify("provisioners started", 1, provisioner_starts(lab))?;
     let gone = client.get(&format!("{}/agentPools/user1", cluster.id()), CONTAINER_SERVICE).await.err();
     lab.verify("the status of the refused pool", Some(404), gone.as_ref().and_then(ArmError::status))?;
     provisions(&cluster, "p").await
@@ -116,9 +111,8 @@ async fn a_change_waits_for_the_one_before_it(#[future(awt)] lab: Lab) -> Outcom
 /// ENA-19: an enabling that breaks off half way leaves a cluster that says so, in mode Manual, without a provisioner at
 /// work and with its workload as it was; repeated when the cause is gone, it succeeds. What breaks it off here is a right
 /// that the provisioner needs to start (RBAC-34+), which is found missing after the request has been taken.
-#[rstest]
-#[tokio::test]
-async fn an_enabling_that_breaks_off_can_be_repeated(#[future(awt)] lab: Lab) -> Outcome {
+#[scenario]
+async fn an_enabling_that_breaks_off_can_be_repeated(lab: &Lab) -> Outcome {
     let vnet = lab.azure().vnet("my-aks-vnet").address_space("10.20.0.0/16").create().await?;
     let subnet = vnet.subnet("cluster-subnet", "10.20.1.0/24").create().await?;
     let identity = lab.azure().identity("my-aks-identity").create().await?;

@@ -1,7 +1,6 @@
 //! The template `nap.json` of "Enable node autoprovisioning on a new cluster".
 
 use catnap::prelude::*;
-use rstest::rstest;
 use serde_json::json;
 
 use super::{mode_of, provisions};
@@ -21,9 +20,8 @@ fn template(version: &str) -> String {
 /// ENA-02, ENA-12, ENA-13: `az deployment group create` with the printed template makes the cluster as the template
 /// describes it, with three fixed nodes. These stay as they are, and what runs on them, when node auto-provisioning makes
 /// nodes beside them and takes them away again.
-#[rstest]
-#[tokio::test]
-async fn the_printed_template_makes_a_cluster_of_fixed_and_provisioned_nodes(#[future(awt)] lab: Lab) -> Outcome {
+#[scenario]
+async fn the_printed_template_makes_a_cluster_of_fixed_and_provisioned_nodes(lab: &Lab) -> Outcome {
     let azure = lab.azure().in_group("nap-rg");
     let group = format!("/subscriptions/{}/resourceGroups/nap-rg", azure.subscription_id());
     azure.client().put(&group, RESOURCES, &json!({ "location": "uksouth" })).await?;

@@ -1,7 +1,6 @@
 //! Turning excluded features on in a cluster with node auto-provisioning, and stopping it.
 
 use catnap::prelude::*;
-use rstest::rstest;
 use serde_json::json;
 
 use super::{CONTAINER_SERVICE, D2, Feature, provisions, verify_refused};
@@ -9,9 +8,8 @@ use super::{CONTAINER_SERVICE, D2, Feature, provisions, verify_refused};
 /// LIM-02, LIM-03, LIM-14: no excluded feature can be turned on in a cluster with node auto-provisioning, be it by a PUT of
 /// the cluster or by one of a pool. After each refusal Azure shows the cluster as it did before, and the node and the pod
 /// on it were never touched. The documents do not say this direction.
-#[rstest]
-#[tokio::test]
-async fn a_cluster_with_node_provisioning_does_not_get_an_excluded_feature(#[future(awt)] lab: Lab) -> Outcome {
+#[scenario]
+async fn a_cluster_with_node_provisioning_does_not_get_an_excluded_feature(lab: &Lab) -> Outcome {
     // Not Cilium's data plane, which refuses Windows by itself.
     let builder = lab.managed_cluster().node_provisioning(Auto).change(|properties| {
         properties["networkProfile"]["networkDataplane"] = json!("azure");
@@ -33,7 +31,7 @@ async fn a_cluster_with_node_provisioning_does_not_get_an_excluded_feature(#[fut
         Feature::BasicLoadBalancer,
     ] {
         let refused = lab.update(&cluster, |properties| feature.add(properties)).await.err();
-        verify_refused(&lab, &format!("{feature:?} on the cluster"), refused.as_ref(), feature.property())?;
+        verify_refused(lab, &format!("{feature:?} on the cluster"), refused.as_ref(), feature.property())?;
         lab.verify_unchanged(&format!("the cluster after {feature:?}"), &before, &lab.shown(&cluster).await?)?;
     }
     for (pool, profile, property) in [
@@ -52,7 +50,7 @@ async fn a_cluster_with_node_provisioning_does_not_get_an_excluded_feature(#[fut
         let id = format!("{}/agentPools/{pool}", cluster.id());
         let body = json!({ "properties": profile });
         let refused = lab.azure().client().put(&id, CONTAINER_SERVICE, &body).await.err();
-        verify_refused(&lab, &format!("the pool {pool} with {property}"), refused.as_ref(), property)?;
+        verify_refused(lab, &format!("the pool {pool} with {property}"), refused.as_ref(), property)?;
         lab.verify_unchanged(&format!("the cluster after {pool}"), &before, &lab.shown(&cluster).await?)?;
     }
 
@@ -68,9 +66,8 @@ async fn a_cluster_with_node_provisioning_does_not_get_an_excluded_feature(#[fut
 
 /// LIM-03: node auto-provisioning makes no Windows nodes: a node pool that asks for them makes none, while another one in
 /// the same cluster makes Linux nodes.
-#[rstest]
-#[tokio::test]
-async fn a_node_pool_for_windows_makes_no_nodes(#[future(awt)] lab: Lab) -> Outcome {
+#[scenario]
+async fn a_node_pool_for_windows_makes_no_nodes(lab: &Lab) -> Outcome {
     let cluster = lab.managed_cluster().node_provisioning(Auto).create().await?;
     let mark = cluster.mark();
     cluster.apply(node_class("windows")).await?;
@@ -86,9 +83,8 @@ async fn a_node_pool_for_windows_makes_no_nodes(#[future(awt)] lab: Lab) -> Outc
 
 /// LIM-09: a cluster with node auto-provisioning cannot be stopped, in Azure's words; it goes on running and provisioning.
 /// Once node auto-provisioning is off, it can.
-#[rstest]
-#[tokio::test]
-async fn a_cluster_with_node_provisioning_cannot_be_stopped(#[future(awt)] lab: Lab) -> Outcome {
+#[scenario]
+async fn a_cluster_with_node_provisioning_cannot_be_stopped(lab: &Lab) -> Outcome {
     let cluster = lab.managed_cluster().node_provisioning(Auto).create().await?;
     provisions(&cluster, "p").await?;
     let (mark, claim, before) = (cluster.mark(), cluster.claims_of_pool("p"), lab.shown(&cluster).await?);

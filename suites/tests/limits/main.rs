@@ -12,7 +12,6 @@ mod outbound;
 mod supported;
 
 use catnap::prelude::*;
-use rstest::rstest;
 use serde_json::{Value, json};
 use suites::provisions;
 
@@ -152,7 +151,7 @@ fn verify_guarded(lab: &Lab, what: &str, answer: Option<&ArmError>, property: &s
 /// LIM-01, LIM-03, LIM-05, LIM-06, LIM-07, LIM-08, LIM-10, LIM-13, LIM-14: what the documents exclude keeps node
 /// auto-provisioning out: of a new cluster, of which nothing is made then, and of an existing one, which is taken with
 /// the feature in mode Manual and which stays as it was, with its workload.
-#[rstest]
+#[scenario]
 #[case::cluster_autoscaler(Feature::ClusterAutoscaler)]
 #[case::windows_pool(Feature::WindowsPool)]
 #[case::dual_stack(Feature::DualStack)]
@@ -161,26 +160,22 @@ fn verify_guarded(lab: &Lab, what: &str, answer: Option<&ArmError>, property: &s
 #[case::custom_ca(Feature::CustomCa)]
 #[case::http_proxy(Feature::HttpProxy)]
 #[case::basic_load_balancer_in_a_custom_vnet(Feature::BasicLoadBalancer)]
-#[tokio::test]
-async fn a_cluster_has_either_the_feature_or_node_provisioning(
-    #[future(awt)] lab: Lab,
-    #[case] feature: Feature,
-) -> Outcome {
+async fn a_cluster_has_either_the_feature_or_node_provisioning(lab: &Lab, #[case] feature: Feature) -> Outcome {
     lab.azure().ensure_group().await?;
-    let request = cluster_with(&lab, Auto, feature).await?.request();
-    let refused = refusal_of(&lab, &request).await;
-    verify_guarded(&lab, "a new cluster with it", refused.as_ref(), feature.property())?;
+    let request = cluster_with(lab, Auto, feature).await?.request();
+    let refused = refusal_of(lab, &request).await;
+    verify_guarded(lab, "a new cluster with it", refused.as_ref(), feature.property())?;
     let left = lab.azure().client().get(&request.0, CONTAINER_SERVICE).await.err().and_then(|error| error.status());
     lab.verify("the status of the cluster that was refused", Some(404), left)?;
 
-    let cluster = cluster_with(&lab, Manual, feature).await?.create().await?;
+    let cluster = cluster_with(lab, Manual, feature).await?.create().await?;
     cluster.apply(deployment("web").node_selector("kubernetes.io/os", "linux")).await?;
     cluster.expect(pods("web").all_running()).within(minutes(3)).await?;
     let (mark, pod, before) = (cluster.mark(), cluster.pods_of("web"), lab.shown(&cluster).await?);
 
     let refused = lab.set_node_provisioning(&cluster, Auto).await.err();
 
-    verify_guarded(&lab, "an existing cluster with it", refused.as_ref(), feature.property())?;
+    verify_guarded(lab, "an existing cluster with it", refused.as_ref(), feature.property())?;
     lab.verify_unchanged("the cluster after the refusal", &before, &lab.shown(&cluster).await?)?;
     cluster.expect(pods("web").kept(&pod)).throughout(seconds(30)).await?;
     cluster.expect(pods("web").kept(&pod).and(nodes().all_ready())).at_every_instant_since(&mark)?;
@@ -188,20 +183,19 @@ async fn a_cluster_has_either_the_feature_or_node_provisioning(
 }
 
 /// LIM-15: once the feature is gone, node auto-provisioning comes: in a second request, and in the same one.
-#[rstest]
+#[scenario]
 #[case::cluster_autoscaler(Feature::ClusterAutoscaler, false)]
 #[case::cluster_autoscaler_in_the_same_request(Feature::ClusterAutoscaler, true)]
 #[case::custom_ca(Feature::CustomCa, false)]
 #[case::http_proxy(Feature::HttpProxy, false)]
-#[tokio::test]
 async fn a_lifted_limit_lets_node_provisioning_in(
-    #[future(awt)] lab: Lab,
+    lab: &Lab,
     #[case] feature: Feature,
     #[case] at_once: bool,
 ) -> Outcome {
-    let cluster = cluster_with(&lab, Manual, feature).await?.create().await?;
+    let cluster = cluster_with(lab, Manual, feature).await?.create().await?;
     let refused = lab.set_node_provisioning(&cluster, Auto).await.err();
-    verify_guarded(&lab, "as long as it is there", refused.as_ref(), feature.property())?;
+    verify_guarded(lab, "as long as it is there", refused.as_ref(), feature.property())?;
 
     if at_once {
         lab.update(&cluster, |properties| {
@@ -218,12 +212,11 @@ async fn a_lifted_limit_lets_node_provisioning_in(
 }
 
 /// LIM-15, LIM-03: once the last Windows pool is deleted, node auto-provisioning comes.
-#[rstest]
-#[tokio::test]
-async fn without_its_windows_pool_the_cluster_gets_node_provisioning(#[future(awt)] lab: Lab) -> Outcome {
-    let cluster = cluster_with(&lab, Manual, Feature::WindowsPool).await?.create().await?;
+#[scenario]
+async fn without_its_windows_pool_the_cluster_gets_node_provisioning(lab: &Lab) -> Outcome {
+    let cluster = cluster_with(lab, Manual, Feature::WindowsPool).await?.create().await?;
     let refused = lab.set_node_provisioning(&cluster, Auto).await.err();
-    verify_guarded(&lab, "as long as it is there", refused.as_ref(), "osType")?;
+    verify_guarded(lab, "as long as it is there", refused.as_ref(), "osType")?;
     cluster.expect(nodes().of_agent_pool("win1").count(1)).within(minutes(2)).await?;
 
     lab.azure().delete(&format!("{}/agentPools/win1", cluster.id()), CONTAINER_SERVICE).await?;

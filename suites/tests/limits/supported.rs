@@ -1,7 +1,6 @@
 //! What one document excludes and the provisioner does all the same: a kubelet configuration, and disk encryption.
 
 use catnap::prelude::*;
-use rstest::rstest;
 use serde_json::json;
 use suites::versions::knows_disk_encryption_sets;
 
@@ -10,9 +9,8 @@ use super::{D2, provisions};
 /// LIM-04: an older document says that a custom kubelet configuration is not supported, a newer one does not. The
 /// provisioner 1.7.1 takes `spec.kubelet` of a node class and starts the kubelets of its nodes with it; AKS takes the
 /// `kubeletConfig` of an agent pool beside node auto-provisioning.
-#[rstest]
-#[tokio::test]
-async fn the_kubelet_configuration_of_a_node_class_reaches_its_nodes(#[future(awt)] lab: Lab) -> Outcome {
+#[scenario]
+async fn the_kubelet_configuration_of_a_node_class_reaches_its_nodes(lab: &Lab) -> Outcome {
     let builder = lab.managed_cluster().node_provisioning(Auto).change(|properties| {
         properties["agentPoolProfiles"][0]["kubeletConfig"] = json!({ "imageGcHighThreshold": 90 });
     });
@@ -46,12 +44,9 @@ async fn the_kubelet_configuration_of_a_node_class_reaches_its_nodes(#[future(aw
 
 /// LIM-07: the documents exclude disk encryption sets. The provisioner 1.7.1 knows `NODE_OSDISK_DISKENCRYPTIONSET_ID` and
 /// asks for the OS disks of its machines to be encrypted with it, where whoever runs it says so.
-#[rstest]
-#[tokio::test]
-async fn a_provisioner_that_is_told_of_a_disk_encryption_set_uses_it(#[future(awt)] lab: Lab) -> Outcome {
-    if !knows_disk_encryption_sets(&lab) {
-        return Ok(());
-    }
+#[scenario]
+async fn a_provisioner_that_is_told_of_a_disk_encryption_set_uses_it(lab: &Lab) -> Outcome {
+    knows_disk_encryption_sets(lab)?;
     // In the node resource group, where the provisioner may read it.
     let group = format!("MC_{}_my-aks-cluster_{}", lab.azure().resource_group_name(), lab.azure().location());
     let keys = lab.azure().in_group(&group).id("Microsoft.Compute/diskEncryptionSets/keys");

@@ -8,7 +8,6 @@
 mod rules;
 
 use catnap::prelude::*;
-use rstest::rstest;
 use serde_json::{Value, json};
 
 const D2: &str = "Standard_D2s_v5";
@@ -35,17 +34,12 @@ fn of_the_machine(cluster: &Cluster, resource_type: &str) -> Value {
 /// NET-01, NET-02, NET-03, NET-04: node auto-provisioning works with overlay and with node subnet networking, each with
 /// Cilium and without. With overlay a machine has one address; in a node subnet it has one for each pod. The node's
 /// labels tell what it is, and machines install no plugin of their own where overlay or Cilium brings it.
-#[rstest]
+#[scenario]
 #[case::overlay_with_cilium("overlay", "cilium")]
 #[case::overlay("overlay", "azure")]
 #[case::node_subnet_with_cilium("", "cilium")]
 #[case::node_subnet("", "azure")]
-#[tokio::test]
-async fn nodes_come_up_with_each_network(
-    #[future(awt)] lab: Lab,
-    #[case] mode: &str,
-    #[case] dataplane: &str,
-) -> Outcome {
+async fn nodes_come_up_with_each_network(lab: &Lab, #[case] mode: &str, #[case] dataplane: &str) -> Outcome {
     let mut profile = json!({ "networkPlugin": "azure", "networkDataplane": dataplane, "loadBalancerSku": "standard" });
     if !mode.is_empty() {
         profile["networkPluginMode"] = json!(mode);
@@ -106,7 +100,7 @@ async fn is_guarded<'a>(lab: &'a Lab, cluster: impl Fn() -> ManagedClusterBuilde
 /// NET-06, NET-11, NET-13: Calico, a Basic load balancer and a private cluster cannot be combined with node
 /// auto-provisioning. (That private clusters cannot is said by one of the documents only, and Azure has lifted parts of
 /// it since.)
-#[rstest]
+#[scenario]
 #[case::calico(
     "networkProfile",
     json!({ "networkPlugin": "azure", "networkPluginMode": "overlay", "networkPolicy": "calico" }),
@@ -119,27 +113,21 @@ async fn is_guarded<'a>(lab: &'a Lab, cluster: impl Fn() -> ManagedClusterBuilde
 )]
 #[case::a_private_cluster("apiServerAccessProfile", json!({ "enablePrivateCluster": true }), "enablePrivateCluster")]
 #[case::no_public_access("publicNetworkAccess", json!("Disabled"), "publicNetworkAccess")]
-#[tokio::test]
 async fn what_is_not_supported_is_refused(
-    #[future(awt)] lab: Lab,
+    lab: &Lab,
     #[case] property: &str,
     #[case] value: Value,
     #[case] field: &str,
 ) -> Outcome {
-    is_guarded(&lab, || lab.managed_cluster().property(property, value.clone()), field).await
+    is_guarded(lab, || lab.managed_cluster().property(property, value.clone()), field).await
 }
 
 /// NET-07, NET-08: neither dynamic IP allocation (a subnet of the pods' own) nor static blocks of addresses in it can be
 /// combined with node auto-provisioning.
-#[rstest]
+#[scenario]
 #[case::dynamic_allocation(None, "podSubnetID")]
 #[case::static_blocks(Some("StaticBlock"), "podIPAllocationMode")]
-#[tokio::test]
-async fn subnets_for_pods_are_refused(
-    #[future(awt)] lab: Lab,
-    #[case] allocation: Option<&str>,
-    #[case] field: &str,
-) -> Outcome {
+async fn subnets_for_pods_are_refused(lab: &Lab, #[case] allocation: Option<&str>, #[case] field: &str) -> Outcome {
     let vnet = lab.azure().vnet("vnet").address_space("10.0.0.0/8").create().await?;
     let nodes_subnet = vnet.subnet("nodes", "10.240.0.0/16").create().await?;
     let pods_subnet = vnet.subnet("pods", "10.241.0.0/16").create().await?;
@@ -158,12 +146,12 @@ async fn subnets_for_pods_are_refused(
             None => builder,
         }
     };
-    is_guarded(&lab, cluster, field).await
+    is_guarded(lab, cluster, field).await
 }
 
 /// NET-09, NET-10, NET-11: the recommended network, as Azure CLI and as the printed template ask for it, is taken and
 /// reads back as it was asked for. The load balancer is a Standard one, also where nothing is said of it.
-#[rstest]
+#[scenario]
 #[case::of_the_command_line(
     json!({ "networkPlugin": "azure", "networkPluginMode": "overlay", "networkDataplane": "cilium" })
 )]
@@ -174,8 +162,7 @@ async fn subnets_for_pods_are_refused(
     "networkDataplane": "cilium",
     "loadBalancerSku": "Standard",
 }))]
-#[tokio::test]
-async fn the_recommended_network_reads_back(#[future(awt)] lab: Lab, #[case] profile: Value) -> Outcome {
+async fn the_recommended_network_reads_back(lab: &Lab, #[case] profile: Value) -> Outcome {
     let builder = lab.managed_cluster().node_provisioning(Auto).network_profile(profile.clone());
     let cluster = builder.create().await?;
 
@@ -199,23 +186,18 @@ async fn the_recommended_network_reads_back(#[future(awt)] lab: Lab, #[case] pro
 
 /// NET-26: every outbound type works with node auto-provisioning: the cluster is made and gets nodes, and what leads out
 /// is there: AKS's load balancer or NAT gateway, or nothing of AKS's where the subnet has what the user gave it.
-#[rstest]
+#[scenario]
 #[case::load_balancer("loadBalancer", Some("loadBalancers"))]
 #[case::managed_nat_gateway("managedNATGateway", Some("natGateways"))]
 #[case::nat_gateway_of_ones_own("userAssignedNATGateway", None)]
 #[case::routes_of_ones_own("userDefinedRouting", None)]
-#[tokio::test]
-async fn every_outbound_type_is_supported(
-    #[future(awt)] lab: Lab,
-    #[case] outbound: &str,
-    #[case] of_aks: Option<&str>,
-) -> Outcome {
+async fn every_outbound_type_is_supported(lab: &Lab, #[case] outbound: &str, #[case] of_aks: Option<&str>) -> Outcome {
     let profile = json!({ "networkPlugin": "azure", "networkPluginMode": "overlay", "outboundType": outbound });
     let mut builder = lab.managed_cluster().node_provisioning(Auto).network_profile(profile);
     if of_aks.is_none() {
         let vnet = lab.azure().vnet("vnet").address_space("10.0.0.0/16").create().await?;
         let subnet = vnet.subnet("nodes", "10.0.1.0/24").create().await?;
-        let way_out = way_out(&lab, outbound).await?;
+        let way_out = way_out(lab, outbound).await?;
         let mut resource = lab.azure().client().get(subnet.id(), NETWORK).await?;
         for (name, value) in way_out.as_object().into_iter().flatten() {
             resource["properties"][name] = value.clone();
@@ -262,9 +244,8 @@ async fn way_out(lab: &Lab, outbound: &str) -> Result<Value, Failure> {
 
 /// NET-27: a node's network interface is in the backend pools of the cluster's Standard load balancer while the node
 /// lives, and is not any more when it is gone.
-#[rstest]
-#[tokio::test]
-async fn the_load_balancer_knows_the_nodes_that_live(#[future(awt)] lab: Lab) -> Outcome {
+#[scenario]
+async fn the_load_balancer_knows_the_nodes_that_live(lab: &Lab) -> Outcome {
     let cluster = lab.managed_cluster().node_provisioning(Auto).create().await?;
     let balancer = lab.azure().in_group(cluster.node_resource_group()).id("Microsoft.Network/loadBalancers/kubernetes");
     let members = async || -> Result<Vec<String>, Failure> {
@@ -302,10 +283,9 @@ async fn cluster_without_plugin(lab: &Lab) -> Result<Cluster, Failure> {
 
 /// NET-23: who brings a network plugin of their own can use node auto-provisioning: a node is not ready until the plugin
 /// runs on it, and is initialized then. It may have 250 pods.
-#[rstest]
-#[tokio::test]
-async fn a_node_is_initialized_when_the_plugin_of_ones_own_runs(#[future(awt)] lab: Lab) -> Outcome {
-    let cluster = cluster_without_plugin(&lab).await?;
+#[scenario]
+async fn a_node_is_initialized_when_the_plugin_of_ones_own_runs(lab: &Lab) -> Outcome {
+    let cluster = cluster_without_plugin(lab).await?;
     lab.machines().ready_after(Some(minutes(4)));
 
     pool_with_workload(&cluster).await?;
@@ -323,9 +303,8 @@ async fn a_node_is_initialized_when_the_plugin_of_ones_own_runs(#[future(awt)] l
 
 /// NET-24: with a plugin of one's own, too, nodes are made in the subnet that their node class names, go when they are not
 /// needed, and are replaced when they have drifted.
-#[rstest]
-#[tokio::test]
-async fn nodes_live_as_ever_with_a_plugin_of_ones_own(#[future(awt)] lab: Lab) -> Outcome {
+#[scenario]
+async fn nodes_live_as_ever_with_a_plugin_of_ones_own(lab: &Lab) -> Outcome {
     let vnet = lab.azure().vnet("vnet").address_space("10.0.0.0/16").create().await?;
     let system = vnet.subnet("system", "10.0.1.0/24").create().await?;
     let custom = vnet.subnet("custom", "10.0.2.0/24").create().await?;
@@ -353,13 +332,10 @@ async fn nodes_live_as_ever_with_a_plugin_of_ones_own(#[future(awt)] lab: Lab) -
 
 /// NET-25: a plugin of one's own that never runs is not the provisioner's to mend: the node stays as it is, not ready for
 /// want of a network, its node claim is not initialized, and the pod waits. Nothing is made in its place.
-#[rstest]
-#[tokio::test]
-async fn a_plugin_that_never_runs_leaves_the_node_as_it_is(#[future(awt)] lab: Lab) -> Outcome {
-    if !lab.has_patience_for(minutes(34)) {
-        return Ok(());
-    }
-    let cluster = cluster_without_plugin(&lab).await?;
+#[scenario]
+async fn a_plugin_that_never_runs_leaves_the_node_as_it_is(lab: &Lab) -> Outcome {
+    lab.wait_of(minutes(34))?;
+    let cluster = cluster_without_plugin(lab).await?;
     lab.machines().ready_after(None);
 
     pool_with_workload(&cluster).await?;

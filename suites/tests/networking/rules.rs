@@ -8,7 +8,6 @@ use std::net::IpAddr;
 
 use catnap::net::{ClusterNetwork, Place};
 use catnap::prelude::*;
-use rstest::rstest;
 use serde_json::{Value, json};
 use suites::{close, place_of, rule};
 
@@ -99,7 +98,7 @@ impl Way {
 
 /// NET-12, NET-15, NET-16, NET-17, NET-18, NET-20: inside a network everything is allowed unless a rule says otherwise. Each
 /// row of the documents' table denied in turn loses what it is for and nothing else, and the model names the rule.
-#[rstest]
+#[scenario]
 #[case::nothing("", "*", "*", &[])]
 #[case::nodes_to_the_api_server_at_443(MORE_NODES, API_SERVER, "443", &[Way::NodeToApiServer])]
 #[case::nodes_to_the_api_server_at_4443(MORE_NODES, API_SERVER, "4443", &[Way::NodeToTunnel])]
@@ -107,19 +106,18 @@ impl Way {
 #[case::nodes_to_nodes(NODES, MORE_NODES, "*", &[Way::NodeToNode, Way::PodToNode])]
 #[case::pods_to_pods(PODS, PODS, "*", &[Way::PodToPod, Way::PodToDns, Way::PodToApp])]
 #[case::the_port_of_an_application(PODS, PODS, "8080", &[Way::PodToApp])]
-#[tokio::test]
 async fn what_a_rule_takes_away(
-    #[future(awt)] lab: Lab,
+    lab: &Lab,
     #[case] from: &str,
     #[case] to: &str,
     #[case] port: &str,
     #[case] lost: &[Way],
 ) -> Outcome {
-    let World { api_server, more_nodes, cluster } = world(&lab, &[]).await?;
+    let World { api_server, more_nodes, cluster } = world(lab, &[]).await?;
     if !from.is_empty() {
         let denied = [rule("denied", 100, "Deny", from, to, port)];
-        close(&lab, &api_server, &denied).await?;
-        close(&lab, &more_nodes, &denied).await?;
+        close(lab, &api_server, &denied).await?;
+        close(lab, &more_nodes, &denied).await?;
     }
     let network = lab.network(&cluster)?;
     for way in ALL {
@@ -132,11 +130,10 @@ async fn what_a_rule_takes_away(
 }
 
 /// NET-16: a machine whose subnet may not reach the API server at 443 becomes no node.
-#[rstest]
-#[tokio::test]
-async fn without_443_no_node_registers(#[future(awt)] lab: Lab) -> Outcome {
-    let World { api_server, more_nodes, cluster } = world(&lab, &[]).await?;
-    close(&lab, &api_server, &[rule("no-443", 100, "Deny", MORE_NODES, API_SERVER, "443")]).await?;
+#[scenario]
+async fn without_443_no_node_registers(lab: &Lab) -> Outcome {
+    let World { api_server, more_nodes, cluster } = world(lab, &[]).await?;
+    close(lab, &api_server, &[rule("no-443", 100, "Deny", MORE_NODES, API_SERVER, "443")]).await?;
     pool_with_workload(&cluster).await?;
     cluster.expect(pods("web").all_running()).within(minutes(5)).await?;
     cluster.delete(Kind::Deployment, "web").await?;
@@ -151,9 +148,8 @@ async fn without_443_no_node_registers(#[future(awt)] lab: Lab) -> Outcome {
 
 /// NET-21: a security group on every subnet with exactly the rules of the table, and nothing else let in: nodes come up and
 /// all that a cluster's parts have to say to each other passes.
-#[rstest]
-#[tokio::test]
-async fn the_rules_of_the_table_are_enough(#[future(awt)] lab: Lab) -> Outcome {
+#[scenario]
+async fn the_rules_of_the_table_are_enough(lab: &Lab) -> Outcome {
     let rules = [
         rule("nodes-to-api-server", 100, "Allow", "10.1.0.0/16", API_SERVER, "443"),
         rule("nodes-to-tunnel", 110, "Allow", "10.1.0.0/16", API_SERVER, "4443"),
@@ -163,7 +159,7 @@ async fn the_rules_of_the_table_are_enough(#[future(awt)] lab: Lab) -> Outcome {
         rule("pods-to-pods", 150, "Allow", PODS, PODS, "*"),
         rule("nothing-else", 4096, "Deny", "*", "*", "*"),
     ];
-    let World { more_nodes, cluster, .. } = world(&lab, &rules).await?;
+    let World { more_nodes, cluster, .. } = world(lab, &rules).await?;
     cluster.apply(node_class("p").vnet_subnet_id(more_nodes.id())).await?;
     cluster.apply(node_pool("p").sizes(&["Standard_D2s_v5"])).await?;
     cluster.apply(deployment("web").cpu("1").on_pool("p")).await?;
@@ -180,15 +176,14 @@ async fn the_rules_of_the_table_are_enough(#[future(awt)] lab: Lab) -> Outcome {
 /// they have them where they share the nodes' subnet: a rule against a pod's address keeps it from the nodes, and not its
 /// node. In an overlay they come from their node's address, and a rule against the pod range takes nothing away: there the
 /// documents' row "pod CIDR to node CIDR" is more than is needed.
-#[rstest]
+#[scenario]
 #[case::in_the_nodes_subnet(false)]
 #[case::in_an_overlay(true)]
-#[tokio::test]
 async fn pods_need_a_rule_to_nodes_where_they_have_addresses_of_the_network(
-    #[future(awt)] lab: Lab,
+    lab: &Lab,
     #[case] overlay: bool,
 ) -> Outcome {
-    let World { more_nodes, cluster, .. } = world_with(&lab, &[], overlay).await?;
+    let World { more_nodes, cluster, .. } = world_with(lab, &[], overlay).await?;
     pool_with_workload(&cluster).await?;
     cluster.expect(pods("web").all_running()).within(minutes(5)).await?;
     let interface = of_the_machine(&cluster, "Microsoft.Network/networkInterfaces");
@@ -208,7 +203,7 @@ async fn pods_need_a_rule_to_nodes_where_they_have_addresses_of_the_network(
     let other = Place::Node("10.1.2.200".parse()?);
     lab.verify("the pod's way before", Ok(()), lab.network(&cluster)?.reaches(pod, other, 10250))?;
 
-    close(&lab, &more_nodes, &[rule("no-pods", 100, "Deny", &kept_out, MORE_NODES, "*")]).await?;
+    close(lab, &more_nodes, &[rule("no-pods", 100, "Deny", &kept_out, MORE_NODES, "*")]).await?;
 
     let network = lab.network(&cluster)?;
     let way = network.reaches(pod, other, 10250);

@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use catnap::prelude::*;
-use rstest::rstest;
 
 use super::*;
 
@@ -15,24 +14,21 @@ const CHEAPER_FAMILY: &str = "standardDASv5Family";
 
 /// NP-45: a size for which Azure has no room is left alone, the next offering serves, and the size is tried again when
 /// the time is over for which the refusal is remembered: an hour, or 23 where an on-demand size is not available at all.
-#[rstest]
+#[scenario]
 #[case::sku_not_available(ShortageKind::SkuNotAvailable, hours(23))]
 #[case::zonal_allocation_failed(ShortageKind::ZonalAllocationFailed, hours(1))]
 #[case::allocation_failed(ShortageKind::AllocationFailed, hours(1))]
 #[case::overconstrained_zonal_allocation(ShortageKind::OverconstrainedZonalAllocationRequest, hours(1))]
 #[case::overconstrained_allocation(ShortageKind::OverconstrainedAllocationRequest, hours(1))]
-#[tokio::test]
 async fn another_offering_serves_where_azure_has_no_room(
-    #[future(awt)] lab: Lab,
+    lab: &Lab,
     #[case] kind: ShortageKind,
     #[case] remembered_for: Duration,
 ) -> Outcome {
-    if !lab.has_patience_for(remembered_for + minutes(2)) {
-        return Ok(());
-    }
+    lab.wait_of(remembered_for + minutes(2))?;
     // One zone: some refusals are of a zone, and the others would be tried.
     let pool = node_pool("p").sizes(&[CHEAPER, DEARER]).requirement(ZONE, "In", &["eastus-1"]);
-    let cluster = cluster_with(&lab, &[("p", pool.consolidate_after("Never"))]).await?;
+    let cluster = cluster_with(lab, &[("p", pool.consolidate_after("Never"))]).await?;
     let one_more = async |name: &str, of_the_cheaper_size: usize| {
         cluster.apply(deployment(name).cpu("1500m").on_pool("p")).await?;
         cluster.expect(pods(name).all_running()).within(minutes(10)).await?;
@@ -51,11 +47,10 @@ async fn another_offering_serves_where_azure_has_no_room(
 
 /// NP-32: node auto-provisioning stays within the quota of a family: the rest of the load goes to another family, and
 /// refusals do not go on without end.
-#[rstest]
-#[tokio::test]
-async fn a_load_beyond_a_familys_quota_goes_to_another_family(#[future(awt)] lab: Lab) -> Outcome {
+#[scenario]
+async fn a_load_beyond_a_familys_quota_goes_to_another_family(lab: &Lab) -> Outcome {
     let pool = node_pool("p").sizes(&[CHEAPER, DEARER]).consolidate_after("Never");
-    let cluster = cluster_with(&lab, &[("p", pool)]).await?;
+    let cluster = cluster_with(lab, &[("p", pool)]).await?;
     lab.region().set_family_quota(CHEAPER_FAMILY, Some(4));
     let mark = cluster.mark();
 
@@ -75,11 +70,10 @@ async fn a_load_beyond_a_familys_quota_goes_to_another_family(#[future(awt)] lab
 
 /// NP-32, NP-45: beyond the quota of the whole region no other size helps: nothing more is made, an event tells the quota,
 /// and when the quota is raised the pod runs.
-#[rstest]
-#[tokio::test]
-async fn beyond_the_regions_quota_nothing_is_made_until_it_is_raised(#[future(awt)] lab: Lab) -> Outcome {
+#[scenario]
+async fn beyond_the_regions_quota_nothing_is_made_until_it_is_raised(lab: &Lab) -> Outcome {
     let pool = node_pool("p").sizes(&[CHEAPER, DEARER]).consolidate_after("Never");
-    let cluster = cluster_with(&lab, &[("p", pool)]).await?;
+    let cluster = cluster_with(lab, &[("p", pool)]).await?;
     // The system pool has two vCPUs, the first node another two.
     lab.region().set_regional_quota(Some(5));
     cluster.apply(deployment("first").cpu("1500m").on_pool("p")).await?;
@@ -97,11 +91,10 @@ async fn beyond_the_regions_quota_nothing_is_made_until_it_is_raised(#[future(aw
 }
 
 /// NP-45: where the quota of spot machines is used up, a pool that allows both goes on with on-demand machines.
-#[rstest]
-#[tokio::test]
-async fn without_spot_quota_on_demand_machines_serve(#[future(awt)] lab: Lab) -> Outcome {
+#[scenario]
+async fn without_spot_quota_on_demand_machines_serve(lab: &Lab) -> Outcome {
     let pool = node_pool("p").sizes(&[CHEAPER]).requirement(CAPACITY_TYPE, "In", &["spot", "on-demand"]);
-    let cluster = cluster_with(&lab, &[("p", pool.consolidate_after("Never"))]).await?;
+    let cluster = cluster_with(lab, &[("p", pool.consolidate_after("Never"))]).await?;
     lab.region().set_spot_quota(Some(2));
     let of_kind = |kind: &str| vms().of_pool("p").all_with("/properties/priority", kind);
 

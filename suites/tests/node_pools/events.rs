@@ -1,7 +1,6 @@
 //! Events: what node auto-provisioning tells of its decisions, and what it owes to a pod that it leaves waiting.
 
 use catnap::prelude::*;
-use rstest::rstest;
 use serde_json::Value;
 use suites::versions::looks_at_subnets;
 
@@ -30,10 +29,9 @@ async fn scale_up_and_down(cluster: &Cluster) -> Outcome {
 
 /// EVT-01: deployment and scheduling decisions are told: to pods that a node is nominated for them, to node claims how far
 /// they are, to nodes and node claims that they end and why, to pods that they are evicted.
-#[rstest]
-#[tokio::test]
-async fn decisions_are_told_as_events(#[future(awt)] lab: Lab) -> Outcome {
-    let cluster = a_scale_up_and_a_consolidation(&lab).await?;
+#[scenario]
+async fn decisions_are_told_as_events(lab: &Lab) -> Outcome {
+    let cluster = a_scale_up_and_a_consolidation(lab).await?;
 
     cluster
         .expect(events("Nominated").about(Kind::Pod).named("filler").saying("nodeclaim/p-").seen())
@@ -55,10 +53,9 @@ async fn decisions_are_told_as_events(#[future(awt)] lab: Lab) -> Outcome {
 }
 
 /// EVT-02: `--field-selector source=karpenter` selects these events, all of them and no others.
-#[rstest]
-#[tokio::test]
-async fn the_field_selector_of_the_document_selects_them(#[future(awt)] lab: Lab) -> Outcome {
-    let cluster = a_scale_up_and_a_consolidation(&lab).await?;
+#[scenario]
+async fn the_field_selector_of_the_document_selects_them(lab: &Lab) -> Outcome {
+    let cluster = a_scale_up_and_a_consolidation(lab).await?;
     let uid = |event: &Value| event["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
 
     // In this order: what comes in between is selected and not asked about.
@@ -79,10 +76,9 @@ async fn the_field_selector_of_the_document_selects_them(#[future(awt)] lab: Lab
 }
 
 /// EVT-03: they can be watched as a stream, and come in the order in which things happen.
-#[rstest]
-#[tokio::test]
-async fn events_can_be_watched_as_they_come(#[future(awt)] lab: Lab) -> Outcome {
-    let cluster = cluster_with(&lab, &[("p", node_pool("p").sizes(&[D2, D4]))]).await?;
+#[scenario]
+async fn events_can_be_watched_as_they_come(lab: &Lab) -> Outcome {
+    let cluster = cluster_with(lab, &[("p", node_pool("p").sizes(&[D2, D4]))]).await?;
 
     let (seen, done) = cluster.watch_events_from("karpenter", scale_up_and_down(&cluster)).await?;
     done?;
@@ -112,19 +108,18 @@ enum Hindrance {
 
 /// EVT-04: a pod that node auto-provisioning leaves pending has an event that says why: on the pod itself, or on its node
 /// claim.
-#[rstest]
+#[scenario]
 #[case::beyond_the_limit(Hindrance::Limit)]
 #[case::no_size_fits(Hindrance::NoSize)]
 #[case::azure_refuses_the_launch(Hindrance::Launch)]
-#[tokio::test]
-async fn a_pod_that_is_left_waiting_is_told_why(#[future(awt)] lab: Lab, #[case] hindrance: Hindrance) -> Outcome {
+async fn a_pod_that_is_left_waiting_is_told_why(lab: &Lab, #[case] hindrance: Hindrance) -> Outcome {
     let pool = node_pool("p").sizes(&[D2]).consolidate_after("Never");
     let (pool, cpu) = match hindrance {
         Hindrance::Limit => (pool.limit("cpu", "1"), "1"),
         Hindrance::NoSize => (pool, "64"),
         Hindrance::Launch => (pool, "1"),
     };
-    let cluster = cluster_with(&lab, &[("p", pool)]).await?;
+    let cluster = cluster_with(lab, &[("p", pool)]).await?;
     if hindrance == Hindrance::Launch {
         // What the system pool has, and nothing more.
         lab.region().set_regional_quota(Some(2));
@@ -143,13 +138,10 @@ async fn a_pod_that_is_left_waiting_is_told_why(#[future(awt)] lab: Lab, #[case]
 
 /// EVT-04: a pod that waits because the node class of the only pool is not ready is told so as well. 1.7.1 tells it
 /// nothing: with no pool ready it does not try to schedule, and the node class alone has an event.
-#[rstest]
-#[tokio::test]
-async fn a_pod_that_waits_for_a_node_class_is_told_why(#[future(awt)] lab: Lab) -> Outcome {
-    if !looks_at_subnets(&lab) {
-        return Ok(());
-    }
-    let cluster = cluster_with(&lab, &[("p", node_pool("p").sizes(&[D2]))]).await?;
+#[scenario]
+async fn a_pod_that_waits_for_a_node_class_is_told_why(lab: &Lab) -> Outcome {
+    looks_at_subnets(lab)?;
+    let cluster = cluster_with(lab, &[("p", node_pool("p").sizes(&[D2]))]).await?;
     let elsewhere = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/none/providers\
                      /Microsoft.Network/virtualNetworks/none/subnets/none";
     cluster.apply(node_class("p").vnet_subnet_id(elsewhere)).await?;
@@ -161,9 +153,14 @@ async fn a_pod_that_waits_for_a_node_class_is_told_why(#[future(awt)] lab: Lab) 
     cluster.expect(pods("web").pending(1)).within(minutes(1)).await?;
     let class_tells = events("SubnetsReady").about(Kind::AksNodeClass).saying("SubnetIDInvalid");
     cluster.expect(class_tells.seen()).within(minutes(1)).await?;
-    lab.known_fault("no-word-to-a-pod-without-a-ready-pool", &["1.6.3", "1.7.1"], async {
-        let told = events("FailedScheduling").about(Kind::Pod).named("web").saying(NOT_SCHEDULED);
-        cluster.expect(told.seen()).within(minutes(10)).await
-    })
+    lab.known_fault(
+        "no-word-to-a-pod-without-a-ready-pool",
+        &["1.6.3", "1.7.1"],
+        breaks("an event FailedScheduling about a Pod named web").with_sign(pods("web").pending(1)),
+        async {
+            let told = events("FailedScheduling").about(Kind::Pod).named("web").saying(NOT_SCHEDULED);
+            cluster.expect(told.seen()).within(minutes(10)).await
+        },
+    )
     .await
 }

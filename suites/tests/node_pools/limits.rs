@@ -1,7 +1,6 @@
 //! `spec.limits`: how much a node pool may have.
 
 use catnap::prelude::*;
-use rstest::rstest;
 use serde_json::json;
 
 use super::*;
@@ -9,20 +8,19 @@ use super::*;
 /// NP-33, NP-34: a pool never has more than its limit; pods beyond it stay pending, and an event names the limit. The
 /// document says that new machines stop "once the limit is exceeded"; 1.7.1 stops before it would be. Memory is counted
 /// without what a node keeps for itself, 7.5 percent.
-#[rstest]
+#[scenario]
 #[case::of_cpu("cpu", "8", 2)]
 #[case::of_memory("memory", "32Gi", 2)]
 #[case::that_is_no_multiple_of_a_machine("cpu", "11", 2)]
-#[tokio::test]
 async fn a_pool_never_has_more_than_its_limit(
-    #[future(awt)] lab: Lab,
+    lab: &Lab,
     #[case] resource: &str,
     #[case] limit: &str,
     #[case] machines: usize,
 ) -> Outcome {
     // Machines of four vCPUs and 16 GiB, three pods on each.
     let pool = node_pool("p").sizes(&[D4]).limit(resource, limit).consolidate_after("Never");
-    let cluster = cluster_with(&lab, &[("p", pool)]).await?;
+    let cluster = cluster_with(lab, &[("p", pool)]).await?;
     let mark = cluster.mark();
 
     cluster.apply(deployment("web").replicas(10).cpu("1200m").on_pool("p")).await?;
@@ -42,11 +40,10 @@ async fn a_pool_never_has_more_than_its_limit(
 }
 
 /// NP-35: a limit that is lowered below what the pool has stops new nodes, and takes nothing away from those that run.
-#[rstest]
-#[tokio::test]
-async fn a_limit_below_the_use_stops_new_nodes_and_keeps_the_old(#[future(awt)] lab: Lab) -> Outcome {
+#[scenario]
+async fn a_limit_below_the_use_stops_new_nodes_and_keeps_the_old(lab: &Lab) -> Outcome {
     let pool = node_pool("p").sizes(&[D4]).limit("cpu", "100").consolidate_after("Never");
-    let cluster = cluster_with(&lab, &[("p", pool)]).await?;
+    let cluster = cluster_with(lab, &[("p", pool)]).await?;
     cluster.apply(deployment("web").replicas(6).cpu("1200m").on_pool("p")).await?;
     cluster.expect(pods("web").all_running()).within(minutes(5)).await?;
     let (claims, pods_before) = (cluster.claims_of_pool("p"), cluster.pods_of("web"));

@@ -1,7 +1,6 @@
 //! Node pools as objects: those of AKS, those of the user, and manifests that are refused.
 
 use catnap::prelude::*;
-use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::offer::{Machine, requires};
@@ -43,9 +42,8 @@ spec:
 
 /// NP-01, NP-04: AKS deploys a node pool `default` with a node class of that name, and its requirements bind: a plain pod
 /// gets an on-demand Linux machine of the D family with an x64 processor.
-#[rstest]
-#[tokio::test]
-async fn the_default_node_pool_serves_plain_pods(#[future(awt)] lab: Lab) -> Outcome {
+#[scenario]
+async fn the_default_node_pool_serves_plain_pods(lab: &Lab) -> Outcome {
     let cluster = lab.managed_cluster().node_provisioning(Auto).default_node_pools().create().await?;
     cluster.expect(node_pool("default").ready()).within(minutes(1)).await?;
     cluster.expect(node_class("default").ready()).within(minutes(1)).await?;
@@ -54,7 +52,7 @@ async fn the_default_node_pool_serves_plain_pods(#[future(awt)] lab: Lab) -> Out
     cluster.apply(deployment("web").cpu("3")).await?;
     cluster.expect(pods("web").all_running()).within(minutes(5)).await?;
 
-    let machine = Machine::of_pool(&lab, &cluster, "default")?;
+    let machine = Machine::of_pool(lab, &cluster, "default")?;
     for requirement in [
         requires(SKU_FAMILY, "In", &["D"]),
         requires(ARCH, "In", &["amd64"]),
@@ -70,9 +68,8 @@ async fn the_default_node_pool_serves_plain_pods(#[future(awt)] lab: Lab) -> Out
 
 /// NP-02: the default node pool can be modified: the change outlives an update of the cluster, and the next node follows
 /// it.
-#[rstest]
-#[tokio::test]
-async fn the_default_node_pool_can_be_modified(#[future(awt)] lab: Lab) -> Outcome {
+#[scenario]
+async fn the_default_node_pool_can_be_modified(lab: &Lab) -> Outcome {
     let cluster = lab.managed_cluster().node_provisioning(Auto).default_node_pools().create().await?;
     cluster.expect(node_pool("default").ready()).within(minutes(1)).await?;
     let family = async || -> Result<Value, Failure> {
@@ -99,17 +96,16 @@ async fn the_default_node_pool_can_be_modified(#[future(awt)] lab: Lab) -> Outco
 
     cluster.apply(deployment("web").cpu("3")).await?;
     cluster.expect(pods("web").all_running()).within(minutes(5)).await?;
-    let machine = Machine::of_pool(&lab, &cluster, "default")?;
+    let machine = Machine::of_pool(lab, &cluster, "default")?;
     lab.verify("the family of the next machine", Some("F".to_owned()), machine.fact(SKU_FAMILY))?;
     lab.verify("the family of the default pool", json!(["F"]), family().await?)
 }
 
 /// NP-03: several node pools can be defined; a pod's node is of the pool that the pod selects.
-#[rstest]
-#[tokio::test]
-async fn each_pod_gets_a_node_of_the_pool_that_it_selects(#[future(awt)] lab: Lab) -> Outcome {
+#[scenario]
+async fn each_pod_gets_a_node_of_the_pool_that_it_selects(lab: &Lab) -> Outcome {
     let pools = ["a", "b", "c"].map(|name| (name, node_pool(name).sizes(&[D2]).consolidate_after("Never")));
-    let cluster = cluster_with(&lab, &pools).await?;
+    let cluster = cluster_with(lab, &pools).await?;
 
     for (name, _) in &pools {
         cluster.apply(deployment(&format!("web-{name}")).cpu("1").on_pool(name)).await?;
@@ -129,9 +125,8 @@ async fn each_pod_gets_a_node_of_the_pool_that_it_selects(#[future(awt)] lab: La
 
 /// NP-05: the default node pool as the document prints it is of an older API under a v1 header: it is refused, for
 /// `expireAfter` in the wrong place or, where unknown fields are let pass, for its policy and for what it lacks.
-#[rstest]
-#[tokio::test]
-async fn the_default_node_pool_as_printed_is_refused(#[future(awt)] lab: Lab) -> Outcome {
+#[scenario]
+async fn the_default_node_pool_as_printed_is_refused(lab: &Lab) -> Outcome {
     // The control: in the spelling of v1 the same pool is taken.
     let cluster = lab.managed_cluster().node_provisioning(Auto).default_node_pools().create().await?;
     cluster.expect(node_pool("default").ready()).within(minutes(1)).await?;
@@ -151,21 +146,20 @@ async fn the_default_node_pool_as_printed_is_refused(#[future(awt)] lab: Lab) ->
 
 /// NP-44: requirements on labels that are the provisioner's or Kubernetes' own, and on keys of its domain that do not
 /// exist, are refused.
-#[rstest]
+#[scenario]
 #[case::an_unknown_key_of_the_provider("karpenter.azure.com/x", "restricted")]
 #[case::the_pools_own_label("karpenter.sh/nodepool", "restricted")]
 #[case::an_unknown_key_of_the_core("karpenter.sh/x", "restricted")]
 #[case::a_label_of_kubernetes("kubernetes.io/x", "restricted")]
 #[case::the_host_name("kubernetes.io/hostname", "restricted")]
-#[tokio::test]
 async fn requirements_on_restricted_labels_are_refused(
-    #[future(awt)] lab: Lab,
+    lab: &Lab,
     #[case] key: &str,
     #[case] complaint: &str,
 ) -> Outcome {
     // The control: a key of one's own is taken.
     let own = node_pool("own").requirement("example.com/x", "In", &["a"]);
-    let cluster = cluster_with(&lab, &[("own", own)]).await?;
+    let cluster = cluster_with(lab, &[("own", own)]).await?;
 
     let refused = cluster.apply(node_pool("p").requirement(key, "In", &["a"])).await.err();
 
@@ -177,10 +171,9 @@ async fn requirements_on_restricted_labels_are_refused(
 
 /// NP-40: node pools and node classes are the user's to make, change and delete; node claims follow, and cannot be edited
 /// by hand.
-#[rstest]
-#[tokio::test]
-async fn pools_and_classes_are_the_users_and_claims_follow(#[future(awt)] lab: Lab) -> Outcome {
-    let cluster = cluster_with(&lab, &[("p", node_pool("p").sizes(&[D2]))]).await?;
+#[scenario]
+async fn pools_and_classes_are_the_users_and_claims_follow(lab: &Lab) -> Outcome {
+    let cluster = cluster_with(lab, &[("p", node_pool("p").sizes(&[D2]))]).await?;
     cluster.apply(deployment("web").cpu("1").on_pool("p")).await?;
     cluster.expect(pods("web").all_running()).within(minutes(5)).await?;
     let first = cluster.claims_of_pool("p");

@@ -1,7 +1,6 @@
 //! `spec.weight`: which of the node pools that fit is used first.
 
 use catnap::prelude::*;
-use rstest::rstest;
 
 use super::*;
 
@@ -14,17 +13,16 @@ fn pool(name: &str) -> NodePool {
 
 /// NP-36, NP-37: the pool of the higher weight is used, one without a weight counts as 0, and where the preferred pool
 /// cannot serve, the other does. The preferred pool comes last by name: it is not the order of names that decides.
-#[rstest]
+#[scenario]
 #[case::ten_and_fifty(pool("a").weight(10), pool("b").weight(50))]
 #[case::none_and_one(pool("a"), pool("b").weight(1))]
-#[tokio::test]
 async fn the_pool_of_the_higher_weight_is_used_first(
-    #[future(awt)] lab: Lab,
+    lab: &Lab,
     #[case] lower: NodePool,
     #[case] higher: NodePool,
 ) -> Outcome {
     let pools = [("a", lower), ("b", higher.limit("cpu", "2"))];
-    let cluster = cluster_with(&lab, &pools).await?;
+    let cluster = cluster_with(lab, &pools).await?;
     let mark = cluster.mark();
 
     cluster.apply(deployment("first").cpu("1500m").node_selector(TIER, "web")).await?;
@@ -40,13 +38,12 @@ async fn the_pool_of_the_higher_weight_is_used_first(
 
 /// NP-37, NP-44: the document's weight of 0 is that of a pool without one, and cannot be written: weights go from 1 to
 /// 100.
-#[rstest]
+#[scenario]
 #[case::nothing(0)]
 #[case::too_much(101)]
-#[tokio::test]
-async fn a_weight_out_of_range_is_refused(#[future(awt)] lab: Lab, #[case] weight: u32) -> Outcome {
+async fn a_weight_out_of_range_is_refused(lab: &Lab, #[case] weight: u32) -> Outcome {
     // The control: the ends of the range are taken.
-    let cluster = cluster_with(&lab, &[("low", pool("low").weight(1)), ("high", pool("high").weight(100))]).await?;
+    let cluster = cluster_with(lab, &[("low", pool("low").weight(1)), ("high", pool("high").weight(100))]).await?;
 
     let refused = cluster.apply(pool("p").weight(weight)).await.err();
 

@@ -3,7 +3,6 @@
 
 use catnap::history::{Change, Event};
 use catnap::prelude::*;
-use rstest::rstest;
 use serde_json::Value;
 
 use super::*;
@@ -50,10 +49,9 @@ spec:
 
 /// NP-38: pending pods drive provisioning: without one there is no node, with one there is a node claim whose requests
 /// hold the pod's, a machine and a node.
-#[rstest]
-#[tokio::test]
-async fn there_is_a_node_when_a_pod_needs_one_and_none_before(#[future(awt)] lab: Lab) -> Outcome {
-    let cluster = cluster_with(&lab, &[("p", node_pool("p"))]).await?;
+#[scenario]
+async fn there_is_a_node_when_a_pod_needs_one_and_none_before(lab: &Lab) -> Outcome {
+    let cluster = cluster_with(lab, &[("p", node_pool("p"))]).await?;
     let mark = cluster.mark();
     cluster.expect(node_claims().none().and(vms().none())).throughout(minutes(2)).await?;
     cluster.expect(requests(VM_WRITE).since(&mark).none()).now()?;
@@ -72,11 +70,10 @@ async fn there_is_a_node_when_a_pod_needs_one_and_none_before(#[future(awt)] lab
 
 /// NP-39: node claims represent the nodes: one for each machine and node, and its conditions come one after the other:
 /// Launched, Registered, Initialized, Ready.
-#[rstest]
-#[tokio::test]
-async fn a_node_claim_tells_the_life_of_its_node(#[future(awt)] lab: Lab) -> Outcome {
+#[scenario]
+async fn a_node_claim_tells_the_life_of_its_node(lab: &Lab) -> Outcome {
     let pool = node_pool("p").sizes(&[D2]).consolidate_after("Never");
-    let cluster = cluster_with(&lab, &[("p", pool)]).await?;
+    let cluster = cluster_with(lab, &[("p", pool)]).await?;
     // A machine takes its time to boot, so that what is in order is seen in order.
     lab.machines().after(seconds(20));
 
@@ -91,7 +88,7 @@ async fn a_node_claim_tells_the_life_of_its_node(#[future(awt)] lab: Lab) -> Out
         let node = claim["status"]["nodeName"].as_str().unwrap_or_default();
         let node = state.object(Kind::Node, node).map(|node| node["spec"]["providerID"].clone()).unwrap_or_default();
         lab.verify(&format!("the machine of {name} and of its node"), &claim["status"]["providerID"], &node)?;
-        lab.verify(&format!("the order of conditions of {name}"), ORDER.to_vec(), order_of(&lab, name))?;
+        lab.verify(&format!("the order of conditions of {name}"), ORDER.to_vec(), order_of(lab, name))?;
     }
     Ok(())
 }
@@ -119,10 +116,9 @@ fn order_of(lab: &Lab, claim: &str) -> Vec<&'static str> {
 }
 
 /// NP-41: Deployments, Jobs and bare pods drive provisioning by what they ask for, and when a Job is done its nodes go.
-#[rstest]
-#[tokio::test]
-async fn workloads_of_each_kind_get_nodes_and_a_finished_job_frees_them(#[future(awt)] lab: Lab) -> Outcome {
-    let cluster = cluster_with(&lab, &[("p", node_pool("p").sizes(&[D2]))]).await?;
+#[scenario]
+async fn workloads_of_each_kind_get_nodes_and_a_finished_job_frees_them(lab: &Lab) -> Outcome {
+    let cluster = cluster_with(lab, &[("p", node_pool("p").sizes(&[D2]))]).await?;
 
     cluster.apply(deployment("web").cpu("1500m").on_pool("p")).await?;
     cluster.apply(Manifests::text(POD)).await?;

@@ -2,7 +2,6 @@
 //! when roles are defined and given.
 
 use catnap::prelude::*;
-use rstest::rstest;
 use serde_json::json;
 
 use super::{
@@ -16,23 +15,22 @@ const READER: &str = "acdd72a7-3385-48ef-bd42-f606fba81ae7";
 /// RBAC-05, RBAC-28+: a cluster with an identity of its own shows it as `identity.principalId`, and a role that is given
 /// to it counts. A cluster with a user-assigned identity shows none there: the documents' query is empty, an assignment
 /// to nobody is refused, and `identity.userAssignedIdentities` has the right one.
-#[rstest]
-#[tokio::test]
-async fn the_clusters_identity_is_where_the_documents_look(#[future(awt)] lab: Lab) -> Outcome {
-    let network = network(&lab).await?;
-    network.tell_guid(&lab).await?;
+#[scenario]
+async fn the_clusters_identity_is_where_the_documents_look(lab: &Lab) -> Outcome {
+    let network = network(lab).await?;
+    network.tell_guid(lab).await?;
     let builder = lab.managed_cluster().node_provisioning(Auto).subnet(&network.cluster_subnet);
     let cluster = builder.skip_subnet_role_assignment().service_cidr(SERVICE_CIDR).create().await?;
     let shown = cluster.resource()["identity"]["principalId"].as_str().unwrap_or_default().to_owned();
     lab.verify("the principal id", cluster.identity().as_str(), shown.as_str())?;
     lab.verify("it is a GUID", 36, shown.len())?;
-    let role = subnet_access(&lab).await?;
+    let role = subnet_access(lab).await?;
     lab.azure().role(role.name()).on(&network.custom_subnet).to(shown.as_str()).assign().await?;
     let class = node_class("custom").vnet_subnet_id(network.custom_subnet.id());
     pool_with_workload(&cluster, "custom", class).await?;
     serves(&cluster, "custom", &network.custom_subnet).await?;
 
-    let other = network.builder(&lab).name("other").node_provisioning(Manual).create().await?;
+    let other = network.builder(lab).name("other").node_provisioning(Manual).create().await?;
     let identity = &other.resource()["identity"];
     lab.verify("the principal id of a user-assigned cluster", None, identity["principalId"].as_str())?;
     let refused = lab.azure().role(role.name()).on(&network.custom_subnet).to("").assign().await.err();
@@ -46,20 +44,15 @@ async fn the_clusters_identity_is_where_the_documents_look(#[future(awt)] lab: L
 /// delete every subnet and the network, though nothing outside of that; B and the condition let it read the one subnet.
 /// Whether Azure holds conditions against actions of `Microsoft.Network` is not certain; the documents rely on it, and
 /// the fake does as they say.
-#[rstest]
+#[scenario]
 #[case::a_grants_more_than_is_needed(Approach::A, [200, 200, 403, 200, 200, 403, 200])]
 #[case::b_grants_what_is_needed(Approach::B, [200, 403, 403, 403, 403, 403, 403])]
 #[case::the_condition_takes_writing_and_deleting_away(Approach::BuiltIn, [200, 403, 403, 403, 403, 403, 403])]
-#[tokio::test]
-async fn what_else_the_identity_may_do(
-    #[future(awt)] lab: Lab,
-    #[case] approach: Approach,
-    #[case] expected: [u16; 7],
-) -> Outcome {
+async fn what_else_the_identity_may_do(lab: &Lab, #[case] approach: Approach, #[case] expected: [u16; 7]) -> Outcome {
     const API: &str = "2022-01-01";
-    let network = network(&lab).await?;
+    let network = network(lab).await?;
     let other = lab.azure().vnet("other-vnet").address_space("10.1.0.0/16").create().await?;
-    approach.give(&lab, &network, &network.custom_subnet).await?;
+    approach.give(lab, &network, &network.custom_subnet).await?;
 
     let own = lab.azure_as(&network.identity)?;
     let client = own.client();
@@ -100,14 +93,13 @@ async fn what_else_the_identity_may_do(
 /// RBAC-07, RBAC-08, RBAC-14, RBAC-31+, RBAC-37+: what Azure refuses when roles are defined and given: a second role of
 /// the same name, a role out of its assignable scopes, the same assignment again, a definition's end while it is in use,
 /// and a condition that is none. What was there before stays as it was.
-#[rstest]
-#[tokio::test]
-async fn what_azure_refuses_in_roles(#[future(awt)] lab: Lab) -> Outcome {
+#[scenario]
+async fn what_azure_refuses_in_roles(lab: &Lab) -> Outcome {
     const API: &str = "2022-04-01";
-    let network = network(&lab).await?;
+    let network = network(lab).await?;
     let (azure, identity, subnet) = (lab.azure(), &network.identity, &network.custom_subnet);
     let client = azure.client();
-    let role = subnet_access(&lab).await?;
+    let role = subnet_access(lab).await?;
     let actions = client.get(role.id(), API).await?["properties"]["permissions"][0]["actions"].clone();
     lab.verify("the actions of the documents' role", json!([SUBNET_READ, SUBNET_JOIN]), actions.clone())?;
     let code = |error: Option<ArmError>| error.and_then(|error| error.code().map(str::to_owned)).unwrap_or_default();
@@ -157,11 +149,10 @@ async fn what_azure_refuses_in_roles(#[future(awt)] lab: Lab) -> Outcome {
 
 /// RBAC-30+: actions and roles' names compare without regard to letter case, wildcards stand for any characters, and
 /// what `NotActions` take out is not permitted.
-#[rstest]
-#[tokio::test]
-async fn wildcards_and_not_actions_apply(#[future(awt)] lab: Lab) -> Outcome {
+#[scenario]
+async fn wildcards_and_not_actions_apply(lab: &Lab) -> Outcome {
     const API: &str = "2022-01-01";
-    let network = network(&lab).await?;
+    let network = network(lab).await?;
     let azure = lab.azure();
     azure
         .role_definition("Subnets")

@@ -2,16 +2,14 @@
 //! custom roles that there is no room for.
 
 use catnap::prelude::*;
-use rstest::rstest;
 
 use super::{Approach, SUBNET_JOIN, SUBNET_READ, network, pool_with_workload, serves};
 
 /// RBAC-04: approach A works where there is no room for a further custom role: Azure refuses the role of approach B, the
 /// built-in one can be assigned, and nodes start.
-#[rstest]
-#[tokio::test]
-async fn network_contributor_needs_no_room_for_roles(#[future(awt)] lab: Lab) -> Outcome {
-    let network = network(&lab).await?;
+#[scenario]
+async fn network_contributor_needs_no_room_for_roles(lab: &Lab) -> Outcome {
+    let network = network(lab).await?;
     lab.tenant().has_room_for_roles(1);
     let role = |name: &str| lab.azure().role_definition(name).actions([SUBNET_READ, SUBNET_JOIN]);
     // The control: the last one that there is room for.
@@ -21,18 +19,17 @@ async fn network_contributor_needs_no_room_for_roles(#[future(awt)] lab: Lab) ->
 
     let code = refused.as_ref().and_then(|error| error.code());
     lab.verify("the code for one role too many", Some("RoleDefinitionLimitExceeded"), code)?;
-    Approach::A.give(&lab, &network, &network.custom_subnet).await?;
-    let cluster = network.cluster(&lab).await?;
+    Approach::A.give(lab, &network, &network.custom_subnet).await?;
+    let cluster = network.cluster(lab).await?;
     pool_with_workload(&cluster, "custom", node_class("custom").vnet_subnet_id(network.custom_subnet.id())).await?;
     serves(&cluster, "custom", &network.custom_subnet).await
 }
 
 /// RBAC-32: a principal that was just created may be unknown to Azure for a while: assigning it a right is refused, and
 /// the same request succeeds later.
-#[rstest]
-#[tokio::test]
-async fn a_right_for_a_principal_just_created_may_have_to_be_assigned_again(#[future(awt)] lab: Lab) -> Outcome {
-    let network = network(&lab).await?;
+#[scenario]
+async fn a_right_for_a_principal_just_created_may_have_to_be_assigned_again(lab: &Lab) -> Outcome {
+    let network = network(lab).await?;
     let unknown = lab.tenant().does_not_know(&network.identity);
     let assign = || lab.azure().role("Network Contributor").on(&network.vnet).to(&network.identity).assign();
 
@@ -50,12 +47,11 @@ async fn a_right_for_a_principal_just_created_may_have_to_be_assigned_again(#[fu
 
 /// RBAC-33: where Azure rejects the cluster's tokens for some minutes, no node is lost and none is made; when it accepts
 /// them again, provisioning goes on without a restart.
-#[rstest]
-#[tokio::test]
-async fn rejected_tokens_lose_no_node(#[future(awt)] lab: Lab) -> Outcome {
-    let network = network(&lab).await?;
-    Approach::A.give(&lab, &network, &network.custom_subnet).await?;
-    let cluster = network.cluster(&lab).await?;
+#[scenario]
+async fn rejected_tokens_lose_no_node(lab: &Lab) -> Outcome {
+    let network = network(lab).await?;
+    Approach::A.give(lab, &network, &network.custom_subnet).await?;
+    let cluster = network.cluster(lab).await?;
     pool_with_workload(&cluster, "custom", node_class("custom").vnet_subnet_id(network.custom_subnet.id())).await?;
     serves(&cluster, "custom", &network.custom_subnet).await?;
     cluster.expect(node_claims().at_least_in_service(1)).within(minutes(1)).await?;

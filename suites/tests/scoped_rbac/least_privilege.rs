@@ -1,7 +1,6 @@
 //! The rights that the provisioner really uses, measured and put to the proof.
 
 use catnap::prelude::*;
-use rstest::rstest;
 use serde_json::Value;
 
 use super::{
@@ -12,12 +11,11 @@ use super::{
 /// life of its nodes; the actions that its provisioner used are a role definition in JSON, as `catnap rights` prints it.
 /// A second cluster, whose identity has this role and no other, lives through the same, from the start of its
 /// provisioner on, and never asks for more.
-#[rstest]
-#[tokio::test]
-async fn the_printed_role_alone_suffices(#[future(awt)] lab: Lab) -> Outcome {
-    let network = network(&lab).await?;
-    Approach::A.give(&lab, &network, &network.custom_subnet).await?;
-    let cluster = network.builder(&lab).create().await?;
+#[scenario]
+async fn the_printed_role_alone_suffices(lab: &Lab) -> Outcome {
+    let network = network(lab).await?;
+    Approach::A.give(lab, &network, &network.custom_subnet).await?;
+    let cluster = network.builder(lab).create().await?;
     life_of_nodes(&cluster, "generous", &network.custom_subnet).await?;
     let footprint = rights_of(&network.identity).footprint(&cluster.state());
     let subscription = format!("/subscriptions/{}", lab.azure().subscription_id());
@@ -26,9 +24,9 @@ async fn the_printed_role_alone_suffices(#[future(awt)] lab: Lab) -> Outcome {
 
     let identity = lab.azure().identity("frugal-identity").create().await?;
     let frugal = Network { identity, ..network };
-    let builder = frugal.builder(&lab).name("frugal").node_provisioning(Manual);
+    let builder = frugal.builder(lab).name("frugal").node_provisioning(Manual);
     let cluster = builder.create().await?;
-    only(&lab, &frugal, &cluster, &[]).await?;
+    only(lab, &frugal, &cluster, &[]).await?;
     lab.azure().role_definition_from(&printed).create().await?;
     let mark = cluster.mark();
     lab.set_node_provisioning(&cluster, Auto).await?;
@@ -41,7 +39,7 @@ async fn the_printed_role_alone_suffices(#[future(awt)] lab: Lab) -> Outcome {
     // The list is as long as it must be: without one action of it, the provisioner is refused.
     let others: Vec<_> = used.iter().copied().filter(|action| *action != SUBNET_JOIN).collect();
     lab.verify("the role holds the right to join the subnet", used.len() - 1, others.len())?;
-    redefine(&lab, PROVISIONER, &others).await?;
+    redefine(lab, PROVISIONER, &others).await?;
     let mark = cluster.mark();
     cluster.scale("web-frugal", 1).await?;
     cluster.expect(requests_refused(&frugal.identity).since(&mark).any()).within(minutes(1)).await

@@ -21,7 +21,6 @@ use catnap::expect::RequestSelection;
 use catnap::history::Event;
 use catnap::preflight::{IN_THE_NODE_RESOURCE_GROUP, ON_THE_SUBNET};
 use catnap::prelude::*;
-use rstest::rstest;
 use serde_json::json;
 use suites::versions::{made_where_subnets_are_looked_at, tells_of_unreadable_subnets};
 
@@ -195,13 +194,12 @@ fn starts(lab: &Lab) -> usize {
 
 /// RBAC-01, RBAC-02, RBAC-18: approach A. Network Contributor on the virtual network lets a cluster with a user-assigned
 /// identity use every subnet of it, also one that came later, without a further assignment.
-#[rstest]
-#[tokio::test]
-async fn network_contributor_on_the_vnet_serves_every_subnet(#[future(awt)] lab: Lab) -> Outcome {
-    let network = network(&lab).await?;
-    Approach::A.give(&lab, &network, &network.custom_subnet).await?;
+#[scenario]
+async fn network_contributor_on_the_vnet_serves_every_subnet(lab: &Lab) -> Outcome {
+    let network = network(lab).await?;
+    Approach::A.give(lab, &network, &network.custom_subnet).await?;
     // As the documents do: without the GUID, the network is read at the start.
-    let cluster = network.builder(&lab).create().await?;
+    let cluster = network.builder(lab).create().await?;
     let assigned = lab.azure().roles_of(&network.identity).await?.len();
 
     pool_with_workload(&cluster, "default", node_class("default")).await?;
@@ -220,14 +218,13 @@ async fn network_contributor_on_the_vnet_serves_every_subnet(#[future(awt)] lab:
 /// RBAC-07, RBAC-09, RBAC-15: approach B. The custom role out of the documents' JSON, and Network Contributor under the
 /// documents' condition, each on the one subnet, are enough for the whole life of nodes in it. Neither lets the
 /// provisioner read the network; it does not try to.
-#[rstest]
+#[scenario]
 #[case::by_the_custom_role(Approach::B)]
 #[case::by_network_contributor_under_a_condition(Approach::BuiltIn)]
-#[tokio::test]
-async fn rights_on_the_subnet_suffice(#[future(awt)] lab: Lab, #[case] approach: Approach) -> Outcome {
-    let network = network(&lab).await?;
-    approach.give(&lab, &network, &network.custom_subnet).await?;
-    let cluster = network.cluster(&lab).await?;
+async fn rights_on_the_subnet_suffice(lab: &Lab, #[case] approach: Approach) -> Outcome {
+    let network = network(lab).await?;
+    approach.give(lab, &network, &network.custom_subnet).await?;
+    let cluster = network.cluster(lab).await?;
 
     let class = node_class("custom").vnet_subnet_id(network.custom_subnet.id());
     pool_with_workload(&cluster, "custom", class).await?;
@@ -239,22 +236,19 @@ async fn rights_on_the_subnet_suffice(#[future(awt)] lab: Lab, #[case] approach:
 
     cluster.expect(rights_of(&network.identity).suffice()).now()?;
     let read = requests(SUBNET_READ).by(&network.identity);
-    cluster.expect(made_where_subnets_are_looked_at(&lab, read)).now()?;
+    cluster.expect(made_where_subnets_are_looked_at(lab, read)).now()?;
     cluster.expect(requests(VNET_READ).by(&network.identity).none()).now()
 }
 
 /// RBAC-10, RBAC-11, RBAC-20+: a role on another subnet does not help: the node class says which right is missing where,
 /// and an event says it too, as `catnap check` does beforehand; no machine, no network interface and no request for one.
 /// When the role comes, the pods run without anybody touching anything.
-#[rstest]
-#[tokio::test]
-async fn each_subnet_needs_its_own_assignment(#[future(awt)] lab: Lab) -> Outcome {
-    if !tells_of_unreadable_subnets(&lab) {
-        return Ok(());
-    }
-    let network = network(&lab).await?;
-    Approach::B.give(&lab, &network, &network.cluster_subnet).await?;
-    let cluster = network.cluster(&lab).await?;
+#[scenario]
+async fn each_subnet_needs_its_own_assignment(lab: &Lab) -> Outcome {
+    tells_of_unreadable_subnets(lab)?;
+    let network = network(lab).await?;
+    Approach::B.give(lab, &network, &network.cluster_subnet).await?;
+    let cluster = network.cluster(lab).await?;
     let found = lab.in_the_way(&cluster, &[&network.custom_subnet]).await?;
     let foretold = found.len() == 1 && ON_THE_SUBNET.iter().all(|action| found[0].contains(action));
     lab.verify(&format!("a look beforehand names both rights, and nothing else: {found:?}"), true, foretold)?;
@@ -274,7 +268,7 @@ async fn each_subnet_needs_its_own_assignment(#[future(awt)] lab: Lab) -> Outcom
     pool_with_workload(&cluster, "default", node_class("default")).await?;
     serves(&cluster, "default", &network.cluster_subnet).await?;
 
-    Approach::B.give(&lab, &network, &network.custom_subnet).await?;
+    Approach::B.give(lab, &network, &network.custom_subnet).await?;
     lab.verify("what is in the way now", Vec::new(), lab.in_the_way(&cluster, &[&network.custom_subnet]).await?)?;
     serves(&cluster, "custom", &network.custom_subnet).await
 }
@@ -294,19 +288,16 @@ enum Elsewhere {
 
 /// RBAC-20+, RBAC-27+: a role in a group that the subnet is not in, and one that somebody else has, are no role: the
 /// refusal names the cluster's own identity. With the role in the right place the pods run.
-#[rstest]
+#[scenario]
 #[case::in_another_group(Elsewhere::AnotherGroup)]
 #[case::in_the_node_resource_group(Elsewhere::NodeResourceGroup)]
 #[case::to_the_kubelets_identity(Elsewhere::KubeletIdentity)]
 #[case::to_another_identity(Elsewhere::AnotherIdentity)]
-#[tokio::test]
-async fn a_role_elsewhere_does_not_help(#[future(awt)] lab: Lab, #[case] elsewhere: Elsewhere) -> Outcome {
-    if !tells_of_unreadable_subnets(&lab) {
-        return Ok(());
-    }
-    let network = network(&lab).await?;
-    let cluster = network.cluster(&lab).await?;
-    let (azure, role, to) = (lab.azure(), subnet_access(&lab).await?, &network.identity);
+async fn a_role_elsewhere_does_not_help(lab: &Lab, #[case] elsewhere: Elsewhere) -> Outcome {
+    tells_of_unreadable_subnets(lab)?;
+    let network = network(lab).await?;
+    let cluster = network.cluster(lab).await?;
+    let (azure, role, to) = (lab.azure(), subnet_access(lab).await?, &network.identity);
     let assignment = azure.role(role.name());
     match elsewhere {
         Elsewhere::AnotherGroup => assignment.on(&azure.in_group("other-rg").ensure_group().await?).to(to),
@@ -330,29 +321,26 @@ async fn a_role_elsewhere_does_not_help(#[future(awt)] lab: Lab, #[case] elsewhe
     cluster.expect(cannot_read("custom", &network.custom_subnet, &network.identity)).within(minutes(1)).await?;
     nothing_is_made(&cluster, "custom", &mark).await?;
 
-    Approach::B.give(&lab, &network, &network.custom_subnet).await?;
+    Approach::B.give(lab, &network, &network.custom_subnet).await?;
     serves(&cluster, "custom", &network.custom_subnet).await
 }
 
 /// RBAC-29+: a role that is given above the subnet holds in it, and the role needs no other place then.
-#[rstest]
+#[scenario]
 #[case::on_the_vnet("vnet")]
 #[case::on_the_resource_group("group")]
 #[case::on_the_subscription("subscription")]
-#[tokio::test]
-async fn a_role_above_the_subnet_is_inherited(#[future(awt)] lab: Lab, #[case] place: &str) -> Outcome {
-    if !tells_of_unreadable_subnets(&lab) {
-        return Ok(());
-    }
-    let network = network(&lab).await?;
-    let (azure, role) = (lab.azure(), subnet_access(&lab).await?);
+async fn a_role_above_the_subnet_is_inherited(lab: &Lab, #[case] place: &str) -> Outcome {
+    tells_of_unreadable_subnets(lab)?;
+    let network = network(lab).await?;
+    let (azure, role) = (lab.azure(), subnet_access(lab).await?);
     let scope = match place {
         "vnet" => network.vnet.id().to_owned(),
         "group" => azure.ensure_group().await?.id().to_owned(),
         _ => format!("/subscriptions/{}", azure.subscription_id()),
     };
     let assignment = azure.role(role.name()).on(&scope).to(&network.identity).assign().await?;
-    let cluster = network.cluster(&lab).await?;
+    let cluster = network.cluster(lab).await?;
 
     let class = node_class("custom").vnet_subnet_id(network.custom_subnet.id());
     pool_with_workload(&cluster, "custom", class).await?;
@@ -365,17 +353,14 @@ async fn a_role_above_the_subnet_is_inherited(#[future(awt)] lab: Lab, #[case] p
 }
 
 /// RBAC-29+: a group's role is its members' role: from the moment they join until they leave.
-#[rstest]
-#[tokio::test]
-async fn a_role_of_a_group_is_its_members(#[future(awt)] lab: Lab) -> Outcome {
-    if !tells_of_unreadable_subnets(&lab) {
-        return Ok(());
-    }
-    let network = network(&lab).await?;
+#[scenario]
+async fn a_role_of_a_group_is_its_members(lab: &Lab) -> Outcome {
+    tells_of_unreadable_subnets(lab)?;
+    let network = network(lab).await?;
     let group = lab.tenant().security_group("aks-identities");
-    let role = subnet_access(&lab).await?;
+    let role = subnet_access(lab).await?;
     lab.azure().role(role.name()).on(&network.custom_subnet).to(&group).assign().await?;
-    let cluster = network.cluster(&lab).await?;
+    let cluster = network.cluster(lab).await?;
     let mark = cluster.mark();
 
     let class = node_class("custom").vnet_subnet_id(network.custom_subnet.id());

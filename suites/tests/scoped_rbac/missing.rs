@@ -2,7 +2,6 @@
 //! Azure's words, nothing stays, and all goes on when the right is there.
 
 use catnap::prelude::*;
-use rstest::rstest;
 use serde_json::json;
 use suites::versions::{gives_up_launches, tells_of_unreadable_subnets};
 
@@ -14,7 +13,7 @@ use super::{
 /// RBAC-11, RBAC-13, RBAC-26+, RBAC-36+: each right that a launch needs, taken out in turn. The node claim says which is
 /// missing (a right to read the subnet: the node class), in Azure's words. No machine is made, and a network interface
 /// that was made goes again. When the right is put into the role's definition, the same pod gets its node.
-#[rstest]
+#[scenario]
 #[case::to_read_the_subnet(SUBNET_READ, "AuthorizationFailed")]
 #[case::to_join_the_subnet(SUBNET_JOIN, "LinkedAuthorizationFailed")]
 #[case::to_join_the_security_group("Microsoft.Network/networkSecurityGroups/join/action", "LinkedAuthorizationFailed")]
@@ -30,19 +29,18 @@ use super::{
     "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action",
     "LinkedAuthorizationFailed"
 )]
-#[tokio::test]
 async fn without_a_right_nothing_is_made_until_it_comes(
-    #[future(awt)] lab: Lab,
+    lab: &Lab,
     #[case] missing: &str,
     #[case] code: &str,
 ) -> Outcome {
-    if missing == SUBNET_READ && !tells_of_unreadable_subnets(&lab) {
-        return Ok(());
+    if missing == SUBNET_READ {
+        tells_of_unreadable_subnets(lab)?;
     }
-    let network = network(&lab).await?;
-    let cluster = network.cluster(&lab).await?;
+    let network = network(lab).await?;
+    let cluster = network.cluster(lab).await?;
     let others: Vec<_> = needed().into_iter().filter(|action| *action != missing).collect();
-    only(&lab, &network, &cluster, &others).await?;
+    only(lab, &network, &cluster, &others).await?;
     let mark = cluster.mark();
 
     let class = node_class("custom").vnet_subnet_id(network.custom_subnet.id());
@@ -62,26 +60,24 @@ async fn without_a_right_nothing_is_made_until_it_comes(
     }
     cluster.expect(requests_refused(&network.identity).since(&mark).any()).now()?;
 
-    redefine(&lab, PROVISIONER, &needed()).await?;
+    redefine(lab, PROVISIONER, &needed()).await?;
     serves(&cluster, "custom", &network.custom_subnet).await?;
     cluster.expect(vms().count(1).and(nics().count(1))).within(minutes(1)).await?;
-    lab.verify("starts of the provisioner", 1, starts(&lab))
+    lab.verify("starts of the provisioner", 1, starts(lab))
 }
 
 /// RBAC-35+: a pool whose subnet cannot be joined and one that has all rights, with pods for both at the same time. The
 /// provisioner of 1.7.1 makes no plans for any pod while a node claim has not launched, and gives that up after five
 /// minutes; the pod of the other pool runs nevertheless, within two of these rounds.
-#[rstest]
-#[tokio::test]
-async fn a_pool_without_rights_does_not_starve_one_with_rights(#[future(awt)] lab: Lab) -> Outcome {
-    if !lab.has_patience_for(minutes(12)) || !gives_up_launches(&lab) {
-        return Ok(());
-    }
-    let network = network(&lab).await?;
-    Approach::B.give(&lab, &network, &network.custom_subnet).await?;
-    redefine(&lab, "Subnet Reader", &[SUBNET_READ]).await?;
+#[scenario]
+async fn a_pool_without_rights_does_not_starve_one_with_rights(lab: &Lab) -> Outcome {
+    lab.wait_of(minutes(12))?;
+    gives_up_launches(lab)?;
+    let network = network(lab).await?;
+    Approach::B.give(lab, &network, &network.custom_subnet).await?;
+    redefine(lab, "Subnet Reader", &[SUBNET_READ]).await?;
     lab.azure().role("Subnet Reader").on(&network.cluster_subnet).to(&network.identity).assign().await?;
-    let cluster = network.cluster(&lab).await?;
+    let cluster = network.cluster(lab).await?;
 
     pool_with_workload(&cluster, "refused", node_class("refused")).await?;
     let failed = node_claims().of_pool("refused").all_with_reason("Launched", "CreateInstanceFailed", SUBNET_JOIN);
@@ -97,18 +93,13 @@ async fn a_pool_without_rights_does_not_starve_one_with_rights(#[future(awt)] la
 /// RBAC-22+: a deny assignment wins over every role. On the network it takes the right to join, which shows as if no role
 /// gave it; in the node resource group it is named. The right to read is not denied, so the node class is Ready. When it
 /// is lifted the pod gets its node.
-#[rstest]
+#[scenario]
 #[case::on_the_network(true, "LinkedAuthorizationFailed")]
 #[case::in_the_node_resource_group(false, "DenyAssignmentAuthorizationFailed")]
-#[tokio::test]
-async fn a_deny_assignment_wins_over_roles(
-    #[future(awt)] lab: Lab,
-    #[case] network_denied: bool,
-    #[case] code: &str,
-) -> Outcome {
-    let network = network(&lab).await?;
-    Approach::A.give(&lab, &network, &network.custom_subnet).await?;
-    let cluster = network.cluster(&lab).await?;
+async fn a_deny_assignment_wins_over_roles(lab: &Lab, #[case] network_denied: bool, #[case] code: &str) -> Outcome {
+    let network = network(lab).await?;
+    Approach::A.give(lab, &network, &network.custom_subnet).await?;
+    let cluster = network.cluster(lab).await?;
     let nodes = lab.azure().in_group(cluster.node_resource_group()).ensure_group().await?;
     let scope = if network_denied { network.vnet.id() } else { nodes.id() };
     let denial = lab.tenant().deny_changes(scope, "the landlord's own");
@@ -128,14 +119,13 @@ async fn a_deny_assignment_wins_over_roles(
 
 /// RBAC-22+: where AKS locks the node resource group down (`restrictionLevel: ReadOnly`), its deny assignment spares the
 /// cluster's identity: nodes come and go, while the owner of the subscription may change nothing there.
-#[rstest]
-#[tokio::test]
-async fn a_locked_node_resource_group_is_no_hindrance(#[future(awt)] lab: Lab) -> Outcome {
-    let network = network(&lab).await?;
-    Approach::B.give(&lab, &network, &network.custom_subnet).await?;
-    network.tell_guid(&lab).await?;
+#[scenario]
+async fn a_locked_node_resource_group_is_no_hindrance(lab: &Lab) -> Outcome {
+    let network = network(lab).await?;
+    Approach::B.give(lab, &network, &network.custom_subnet).await?;
+    network.tell_guid(lab).await?;
     let locked = json!({ "restrictionLevel": "ReadOnly" });
-    let cluster = network.builder(&lab).property("nodeResourceGroupProfile", locked).create().await?;
+    let cluster = network.builder(lab).property("nodeResourceGroupProfile", locked).create().await?;
 
     let class = node_class("custom").vnet_subnet_id(network.custom_subnet.id());
     pool_with_workload(&cluster, "custom", class).await?;
