@@ -157,6 +157,22 @@ fn junit_files_go_where_they_are_wanted() {
     assert!(text.contains("[[ATTACHMENT|run/fake.passes/history.jsonl]]"), "{text}");
 }
 
+/// `1`, which a run itself tells its scenarios, was refused by the command that they came from.
+#[test]
+fn a_switch_in_the_environment_is_on_by_any_word_that_does_not_say_off() {
+    for (word, kept) in [("1", true), ("yes", true), ("0", false), ("no", false), ("", false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let suites = fixtures();
+        let arguments =
+            ["run", "--artefacts", "run", "--suites", suites.to_str().unwrap(), "fake::reads_its_environment"];
+        let mut command = catnap(folder.path(), &arguments);
+        let output = command.env("CATNAP_KEEP", word).env("CATNAP_FRESH_CLUSTERS", word).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{word}: {output:?}");
+        let told = std::fs::read_to_string(folder.path().join("run/fake.reads_its_environment/environment")).unwrap();
+        assert_eq!(told.lines().any(|line| line == "CATNAP_KEEP=1"), kept, "{word}: {told}");
+    }
+}
+
 #[test]
 fn every_scenario_is_listed_on_a_line_of_its_own() {
     let output = run(&["--list"]);

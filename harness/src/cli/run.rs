@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::FalseyValueParser;
 use jiff::{SignedDuration, Timestamp};
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
 use workspace::{Building, Workspace};
@@ -73,7 +74,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "N", env = "CATNAP_SEED", hide_env_values = true)]
     seed: Option<u64>,
     /// Keep the folders of labs whose scenario passed
-    #[arg(long, env = "CATNAP_KEEP", hide_env_values = true)]
+    #[arg(long, env = "CATNAP_KEEP", hide_env_values = true, value_parser = FalseyValueParser::new())]
     keep: bool,
     /// Folder for what the run records [default: a new one in target/catnap or artefacts]
     #[arg(long, value_name = "DIR", env = "CATNAP_ARTEFACTS", hide_env_values = true)]
@@ -92,7 +93,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "ORDER", default_value = "longest-first", value_parser = order)]
     order: Order,
     /// Make control planes for each scenario instead of emptying and using those that others have left
-    #[arg(long, env = "CATNAP_FRESH_CLUSTERS", hide_env_values = true)]
+    #[arg(long, env = "CATNAP_FRESH_CLUSTERS", hide_env_values = true, value_parser = FalseyValueParser::new())]
     fresh_clusters: bool,
     /// Run the suites as they were last built
     #[arg(long)]

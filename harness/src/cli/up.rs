@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::FalseyValueParser;
 use miette::{Result, miette};
 
 use super::Interrupts;
@@ -36,7 +37,7 @@ pub struct UpArgs {
     #[arg(long, value_name = "N", env = "CATNAP_SEED", hide_env_values = true)]
     pub seed: Option<u64>,
     /// Keep the lab's folder
-    #[arg(long, env = "CATNAP_KEEP", hide_env_values = true)]
+    #[arg(long, env = "CATNAP_KEEP", hide_env_values = true, value_parser = FalseyValueParser::new())]
     pub keep: bool,
     /// Folder for logs and history [default: a new one for temporary files]
     #[arg(long, value_name = "DIR", env = "CATNAP_ARTEFACTS", hide_env_values = true)]

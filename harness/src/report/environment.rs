@@ -96,7 +96,7 @@ impl ScenarioEnvironment {
             lookup(name).map(|value| value.into_string().map_err(not_text)).transpose()
         };
         let path = |name: &'static str| lookup(name).map(PathBuf::from);
-        // As clap reads the variables of switches, so that one word means the same to the command and to a scenario.
+        // As the command reads them with clap's `FalseyValueParser`, so that one word means the same to the command and to a scenario.
         let switch = |name: &'static str| {
             let on = |value: String| {
                 !matches!(value.to_ascii_lowercase().as_str(), "0" | "false" | "no" | "off" | "n" | "f")
@@ -203,7 +203,7 @@ mod tests {
         assert!(ScenarioEnvironment::default().variables().is_empty());
     }
 
-    /// The command and the lab had each a reader of their own, and `no` meant no to one of them and yes to the other.
+    /// To the lab `no` was yes, and the command refused all words but `true` and `false`.
     #[test]
     fn a_switch_is_off_by_every_word_that_the_command_takes_for_off() {
         for word in ["0", "false", "no", "off", "n", "f", "No", "FALSE"] {
