@@ -186,10 +186,10 @@ impl Module<'_> {
     }
 }
 
-/// `#[test]`, `#[tokio::test]`, `#[rstest]`.
+/// `#[scenario]`, `#[test]`, `#[tokio::test]`, `#[rstest]`.
 fn is_test(function: &ItemFn) -> bool {
     let last = |attribute: &Attribute| attribute.path().segments.last().map(|segment| segment.ident.to_string());
-    function.attrs.iter().filter_map(last).any(|name| name == "test" || name == "rstest")
+    function.attrs.iter().filter_map(last).any(|name| matches!(name.as_str(), "scenario" | "test" | "rstest"))
 }
 
 fn doc_of(attributes: &[Attribute]) -> String {
@@ -256,7 +256,7 @@ fn helper() {}
 /// there; one that names none gets the default. (VNET-01)
 ///
 /// Further words.
-#[rstest]
+#[scenario]
 #[case::one(
     1
 )]

@@ -63,7 +63,9 @@ impl Workspace {
     /// # Errors
     /// When cargo cannot be started or something does not compile; then with all that the compiler said.
     pub async fn build_catnap(&self, said: impl FnMut(&str)) -> Result<Built, CargoError> {
-        let built = self.cargo(&["build", "--bin", "catnap"], said).await?;
+        // With the suites, so that what both depend on has the same features and is not built for each.
+        let built =
+            self.cargo(&["build", "--package", "catnap", "--package", "suites", "--bin", "catnap"], said).await?;
         let catnap = built.into_iter().find(|built| built.kind == "bin" && built.name == "catnap");
         catnap.ok_or_else(|| CargoError::NotRun {
             cargo: self.cargo.clone(),
