@@ -36,13 +36,13 @@ pub fn scenario(arguments: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 /// The test that runs the scenario.
-fn test_of(mut function: ItemFn, begins: Option<LitStr>) -> Result<Tokens> {
-    let signature = &mut function.sig;
+fn test_of(function: ItemFn, begins: Option<LitStr>) -> Result<Tokens> {
+    let signature = &function.sig;
     if signature.asyncness.is_none() {
         return Err(Error::new(signature.span(), "a scenario is an `async fn`"));
     }
     let (lab, lab_type) = lab_of(signature.inputs.first().ok_or_else(|| no_lab(signature.span()))?)?;
-    let arguments: Vec<FnArg> = signature.inputs.iter().skip(1).cloned().collect();
+    let arguments: Vec<&FnArg> = signature.inputs.iter().skip(1).collect();
     // Cases are rstest's matter; a function without any is a test by itself.
     let cases = if arguments.is_empty() { Tokens::new() } else { quote!(#[::rstest::rstest]) };
     let begins = match begins {
@@ -77,4 +77,48 @@ fn lab_of(argument: &FnArg) -> Result<(Tokens, Tokens)> {
 
 fn no_lab(place: proc_macro2::Span) -> Error {
     Error::new(place, "a scenario takes its lab first: `lab: &Lab`")
+}
+
+#[cfg(test)]
+mod tests {
+    use syn::parse_quote;
+
+    use super::*;
+
+    fn written(function: ItemFn, begins: Option<LitStr>) -> String {
+        test_of(function, begins).unwrap_or_else(Error::into_compile_error).to_string()
+    }
+
+    #[test]
+    fn a_scenario_is_a_test_that_is_given_a_lab() {
+        let text = written(parse_quote! { async fn holds(lab: &Lab) -> Outcome { Ok(()) } }, None);
+        assert!(text.contains(":: tokio :: test") && text.contains("async fn holds () -> Outcome"), "{text}");
+        assert!(text.contains("run (:: core :: option :: Option :: None , async move | lab : & Lab |"), "{text}");
+        assert!(!text.contains("rstest"), "{text}");
+    }
+
+    #[test]
+    fn cases_and_the_beginning_are_passed_on() {
+        let function = parse_quote! {
+            #[case::small(1)]
+            async fn holds(lab: &Lab, #[case] size: u8) -> Outcome { Ok(()) }
+        };
+        let text = written(function, Some(parse_quote!("2026-03-02T08:00:00Z")));
+        assert!(text.starts_with("# [:: rstest :: rstest] # [case :: small (1)]"), "{text}");
+        assert!(text.contains("async fn holds (# [case] size : u8)"), "{text}");
+        assert!(text.contains("Some (\"2026-03-02T08:00:00Z\")"), "{text}");
+    }
+
+    #[test]
+    fn what_is_no_scenario_says_what_is_missing() {
+        for (function, says) in [
+            (parse_quote! { fn holds(lab: &Lab) {} }, "`async fn`"),
+            (parse_quote! { async fn holds() {} }, "`lab: &Lab`"),
+            (parse_quote! { async fn holds(lab: Lab) {} }, "`lab: &Lab`"),
+            (parse_quote! { async fn holds(size: &u8) {} }, "`lab: &Lab`"),
+        ] {
+            let text = written(function, None);
+            assert!(text.contains("compile_error") && text.contains(says), "{text}");
+        }
+    }
 }
