@@ -4,6 +4,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+
 use super::LabClock;
 use super::lab_clock::{Inner, after, duration};
 use crate::process::Activity;
@@ -38,8 +40,10 @@ pub(crate) trait Household: Send {
     fn real(&self) -> Vec<i32>;
     /// Threads of this process that work for the lab.
     fn threads(&self) -> Vec<i32>;
-    /// The longest move that nothing in the lab takes amiss.
-    fn longest_move(&self) -> Duration;
+    /// The longest time without a sign of life of what has to give one, that nothing in the lab takes amiss.
+    fn longest_silence(&self) -> Duration;
+    /// After how long at most a sign of life is due again.
+    fn signs_of_life_every(&self) -> Duration;
     /// Interrupts the waits of the processes whose timers go by the lab's time.
     fn wake(&self);
     /// Time went by from one moment to another in so many moves.
@@ -64,6 +68,8 @@ struct Mover {
     news: u64,
     /// When the last news came.
     last_news: Instant,
+    /// When the last move ended that was long enough for everything to give a sign of life after it.
+    all_alive: Option<Timestamp>,
     /// Moves that were not told of yet.
     untold: (Duration, u32),
 }
@@ -76,6 +82,7 @@ impl Mover {
             quiet: Duration::ZERO,
             news: 0,
             last_news: Instant::now(),
+            all_alive: None,
             untold: (Duration::ZERO, 0),
         }
     }
@@ -128,15 +135,26 @@ impl Mover {
                 return;
             }
             let left = waits.next_moment().map_or(Duration::MAX, |moment| duration(now, moment));
-            (self.quiet / PART).max(FIRST).min(self.household.longest_move()).min((left / PART).max(LAST)).min(left)
+            (self.quiet / PART).max(FIRST).min(self.longest(now)).min((left / PART).max(LAST)).min(left)
         };
         let Some(page) = clock.0.page.as_ref().filter(|_| !by.is_zero()) else { return };
         page.advance(by);
+        if by >= self.household.signs_of_life_every() {
+            self.all_alive = Some(clock.now());
+        }
         self.household.wake();
         clock.0.moves.send_modify(|number| *number += 1);
         self.untold = (self.untold.0 + by, self.untold.1 + 1);
         self.quiet += by;
         debug_assert!(after(now, by) <= clock.now(), "time goes on");
+    }
+
+    /// The longest move at this moment. What is due in a move is done after it, before the lab is at rest again: so a sign
+    /// of life is never older than the time after which it is due, nor than the end of the last move that was as long.
+    fn longest(&self, now: Timestamp) -> Duration {
+        let every = self.household.signs_of_life_every();
+        let oldest = self.all_alive.map_or(every, |moment| duration(moment, now).min(every));
+        self.household.longest_silence().saturating_sub(oldest)
     }
 
     /// Tells of the moves so far, where something else is about to be recorded.
@@ -145,5 +163,48 @@ impl Mover {
         if moves > 0 {
             self.household.went_by(moved, moves);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Leases;
+
+    impl Household for Leases {
+        fn moved(&self) -> Vec<i32> {
+            Vec::new()
+        }
+
+        fn real(&self) -> Vec<i32> {
+            Vec::new()
+        }
+
+        fn threads(&self) -> Vec<i32> {
+            Vec::new()
+        }
+
+        fn longest_silence(&self) -> Duration {
+            Duration::from_secs(600)
+        }
+
+        fn signs_of_life_every(&self) -> Duration {
+            Duration::from_secs(150)
+        }
+
+        fn wake(&self) {}
+
+        fn went_by(&self, _: Duration, _: u32) {}
+    }
+
+    #[test]
+    fn a_move_is_the_longer_the_younger_the_oldest_sign_of_life() {
+        let mut mover = Mover::new(Box::new(Leases));
+        let now = Timestamp::UNIX_EPOCH;
+        assert_eq!(mover.longest(now).as_secs(), 450, "the oldest is as old as it may be");
+        mover.all_alive = Some(now);
+        let longest = |seconds| mover.longest(after(now, Duration::from_secs(seconds))).as_secs();
+        assert_eq!([0, 100, 150, 10_000].map(longest), [600, 500, 450, 450]);
     }
 }

@@ -27,8 +27,12 @@ impl Household for Nobody {
         Vec::new()
     }
 
-    fn longest_move(&self) -> Duration {
-        Duration::from_secs(20)
+    fn longest_silence(&self) -> Duration {
+        Duration::from_secs(25)
+    }
+
+    fn signs_of_life_every(&self) -> Duration {
+        Duration::from_secs(5)
     }
 
     fn wake(&self) {}

@@ -40,8 +40,12 @@ impl Household for Family {
         self.threads.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn longest_move(&self) -> Duration {
-        Heartbeat::UNHURRIED.longest_move()
+    fn longest_silence(&self) -> Duration {
+        Heartbeat::UNHURRIED.longest_silence()
+    }
+
+    fn signs_of_life_every(&self) -> Duration {
+        Heartbeat::UNHURRIED.renewal()
     }
 
     fn wake(&self) {

@@ -26,16 +26,16 @@ impl Heartbeat {
     pub const UNHURRIED: Self =
         Self { lease: Duration::from_secs(612), report: Duration::from_secs(3600), grace: Duration::from_secs(630) };
 
-    /// The longest time that may go by at once: all that is due in it gets its turn after it, so between two renewals
-    /// there are no more than this and the time after which one is due.
+    /// The longest time that may go by without a renewal: no lease has run out then, and no node is taken for dead.
     #[must_use]
-    pub fn longest_move(self) -> Duration {
-        self.lease - self.renewal() - Duration::from_secs(1)
+    pub fn longest_silence(self) -> Duration {
+        self.lease - Duration::from_secs(1)
     }
 
     /// After how long at most a lease is renewed: a quarter of it, which whoever renews it (kubelets, KWOK) draws out by up to
     /// four per cent, so that not all do it at once.
-    fn renewal(self) -> Duration {
+    #[must_use]
+    pub fn renewal(self) -> Duration {
         self.lease * 26 / 100
     }
 }
@@ -45,10 +45,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_lease_runs_out_in_a_move_and_no_node_is_taken_for_dead() {
+    fn no_lease_runs_out_in_the_longest_silence_and_no_node_is_taken_for_dead() {
         for heartbeat in [Heartbeat::KUBELET, Heartbeat::UNHURRIED] {
-            let longest = heartbeat.longest_move() + heartbeat.renewal();
+            let longest = heartbeat.longest_silence();
             assert!(longest < heartbeat.lease && longest < heartbeat.grace, "{heartbeat:?}");
+            assert!(heartbeat.renewal() < longest, "{heartbeat:?}");
         }
     }
 }
