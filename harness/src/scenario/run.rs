@@ -22,7 +22,16 @@ where
     F: AsyncFnOnce(&Lab) -> Outcome,
 {
     let progress = ProgressWriter::from_env();
-    let mut lab = match lab(begins, progress.clone()).await {
+    let lab = lab(begins, progress.clone()).await;
+    run_in(lab, progress, scenario).await
+}
+
+/// The same in a lab that was to be started, with the writer that it tells its progress by.
+pub(super) async fn run_in<F>(lab: Result<Lab, StartError>, progress: ProgressWriter, scenario: F) -> Outcome
+where
+    F: AsyncFnOnce(&Lab) -> Outcome,
+{
+    let mut lab = match lab {
         Ok(lab) => lab,
         Err(error) => {
             let message = error.explain();

@@ -1,8 +1,12 @@
-//! What tells a known fault from others.
+//! What becomes of a scenario, and what tells a known fault from others.
 
+use std::path::PathBuf;
+
+use super::run::run_in;
 use super::{breaks, run};
 use crate::expect::{Expectation, Failure, State};
-use crate::lab::Lab;
+use crate::lab::{Lab, Settings};
+use crate::report::{Costs, Line, ProgressReader, ProgressWriter};
 
 fn broken(assertion: &str) -> Failure {
     Failure::new(format!("expected: {assertion}\n    seen: something else")).of_assertion(assertion)
@@ -69,4 +73,55 @@ async fn a_scenario_that_asserts_nothing_fails() {
 async fn what_the_last_step_returns_is_the_failure_of_a_scenario() {
     let failure = run(None, async |lab: &Lab| lab.verify("one", 1, 2)).await.unwrap_err();
     assert!(failure.text().starts_with("expected: one = 1\n    seen: 2"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_request_that_nothing_serves_fails_the_scenario() {
+    let outcome = run(None, async |lab: &Lab| {
+        let id = format!("/subscriptions/{}/providers/Microsoft.Unheard/of", lab.azure().subscription_id());
+        let answer = lab.azure().client().get(&id, "2025-01-01").await;
+        lab.verify("the request is refused", true, answer.is_err())
+    });
+    let failure = outcome.await.unwrap_err();
+    let says = "a request went to a route that fake-arm does not serve: GET /subscriptions/";
+    assert!(failure.text().contains(says), "{failure}");
+}
+
+#[tokio::test]
+async fn a_failed_scenario_leaves_a_history_that_can_be_read() {
+    let mut folder = PathBuf::new();
+    let outcome = run(None, async |lab: &Lab| {
+        lab.folder().clone_into(&mut folder);
+        lab.verify("one and one", 3, 1 + 1)
+    });
+    outcome.await.unwrap_err();
+
+    let history = std::fs::read_to_string(folder.join("history.jsonl")).unwrap();
+    // What Azure tells of its own start may come behind it.
+    let records = history.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let assertion = records.into_iter().find(|record| record["event"] == "assertion").unwrap();
+    assert_eq!(assertion["held"].as_bool(), Some(false));
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[tokio::test]
+async fn what_a_scenario_cost_is_told_before_its_verdict() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("progress.jsonl");
+    let progress = ProgressWriter::to_file(&path);
+    let lab = Lab::start(Settings::from_env().unwrap(), progress.clone()).await;
+    let outcome = run_in(lab, progress, async |lab: &Lab| {
+        // A process of the lab that has ended before the lab does.
+        lab.clock_drift().await.map_err(Failure::new)?;
+        lab.verify("one and one", 2, 1 + 1)
+    });
+    outcome.await.unwrap();
+
+    let lines = ProgressReader::new(path).read();
+    let costs = lines.iter().position(|line| matches!(line, Line::Costs(_))).expect("costs are told");
+    assert!(lines[costs..].iter().any(|line| matches!(line, Line::Verdict { .. })), "{lines:?}");
+    let Line::Costs(costs) = &lines[costs] else { unreachable!() };
+    let names: Vec<_> = costs.processes().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, [Costs::OWN_PROCESS, "date"]);
+    assert!(!costs.cluster_time().is_zero());
 }
