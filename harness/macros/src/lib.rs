@@ -12,7 +12,7 @@ use syn::{Error, FnArg, ItemFn, LitStr, Pat, Result, Type, parse_macro_input};
 /// The function takes the lab first, as `lab: &Lab`. Further arguments are of cases, as rstest has them: `#[case::name(…)]`
 /// above the function and `#[case]` before the argument, or `#[values(…)]`.
 ///
-/// ```ignore
+/// ```text
 /// /// NP-01: a pod that fits on no node gets one.
 /// #[scenario]
 /// async fn a_pending_pod_gets_a_node(lab: &Lab) -> Outcome { … }

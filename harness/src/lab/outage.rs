@@ -36,7 +36,7 @@ impl Lab {
     /// would let it be upgraded only and goes on showing the version that it knows: a control plane that was set back.
     ///
     /// # Errors
-    /// Where the programs of the version are not at hand ([`Lab::has_kubernetes`] asks), or do not start.
+    /// Where the programs of the version are not at hand ([`Lab::needs_kubernetes`] makes sure), or do not start.
     pub async fn run_control_plane(&self, cluster: &Cluster, version: &str) -> Outcome {
         self.history.record(Event::Step { text: format!("the control plane runs Kubernetes {version} from here on") });
         let (engine, id, version) = (self.engine.clone(), cluster.id().to_owned(), version.to_owned());

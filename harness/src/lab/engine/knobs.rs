@@ -37,7 +37,7 @@ impl ProvisionerKnobs {
 
     /// Another version of the provisioner from here on: the next cluster has it with its custom resources, and one that is
     /// there gets both with [`Lab::restart_provisioner`](crate::lab::Lab::restart_provisioner).
-    /// [`Lab::has_provisioner`](crate::lab::Lab::has_provisioner) says whether it is at hand.
+    /// [`Lab::needs_provisioner`](crate::lab::Lab::needs_provisioner) makes sure that it is at hand.
     pub fn version(&self, version: &str) -> &Self {
         self.lock().version = Some(version.to_owned());
         self
