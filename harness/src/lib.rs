@@ -10,6 +10,7 @@ pub mod coverage;
 pub mod expect;
 pub mod format;
 pub mod history;
+pub mod kubernetes;
 pub mod lab;
 pub mod manifest;
 pub mod mutants;
@@ -26,7 +27,9 @@ pub mod provisioner;
 pub mod report;
 pub mod runner;
 pub mod scenario;
+pub mod settings;
 pub mod source;
+pub mod target;
 #[cfg(test)]
 mod test_support;
 
@@ -41,12 +44,12 @@ pub mod prelude {
         node_claims, nodes, pods, requests, rights_of, seconds, token_requests, vms,
     };
     pub use crate::lab::NodeProvisioning::{Auto, Manual};
-    pub use crate::lab::{
-        Catalog, Cluster, ClusterError, Lab, ManagedClusterBuilder, Region, SecurityGroup, ShortageKind, Tenant, VmSize,
-    };
+    pub use crate::lab::{Catalog, Cluster, ClusterError, Lab, ManagedClusterBuilder, ShortageKind, VmSize};
     pub use crate::manifest::{
         Budget, Deployment, Manifests, Named, NodeClass, NodePool, deployment, disruption_budget, node_class, node_pool,
     };
+    pub use crate::node::Machines;
     pub use crate::scenario::breaks;
+    pub use crate::target::{ControlPlaneControl, NetworkModel, ProvisionerControl, Region, SecurityGroup, Tenant};
     pub use catnap_macros::scenario;
 }

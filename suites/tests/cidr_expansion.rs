@@ -220,7 +220,7 @@ async fn provisioned_nodes_live_through_the_expansion(lab: &Lab) -> Outcome {
 async fn nodes_in_a_zone_that_is_down_wait_for_it(lab: &Lab) -> Outcome {
     register(lab).await?;
     let cluster = lab.managed_cluster().pod_cidr("10.244.0.0/18").create().await?;
-    lab.machines().zone_is_down("2");
+    lab.require::<Machines>()?.zone_is_down("2");
 
     let grown = expand(lab, &cluster, "10.244.0.0/16").await?;
     lab.verify("the cluster's state", Some("Succeeded"), grown["properties"]["provisioningState"].as_str())?;
@@ -234,7 +234,7 @@ async fn nodes_in_a_zone_that_is_down_wait_for_it(lab: &Lab) -> Outcome {
     cluster.expect(one.clone().and(zonal().all_ready())).within(minutes(3)).await?;
     cluster.expect(one).throughout(minutes(20)).await?;
 
-    lab.machines().zone_is_back("2");
+    lab.require::<Machines>()?.zone_is_back("2");
     cluster.expect(zonal().count(2).and(zonal().all_ready())).within(minutes(2)).await
 }
 

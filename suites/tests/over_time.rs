@@ -34,7 +34,7 @@ async fn web(cluster: &Cluster) -> Outcome {
 async fn a_machine_that_never_becomes_a_node_is_replaced(lab: &Lab) -> Outcome {
     lab.wait_of(minutes(47))?;
     let cluster = cluster_with(lab, node_pool("p").sizes(&[D2])).await?;
-    lab.machines().never();
+    lab.require::<Machines>()?.never();
     let mark = cluster.mark();
     cluster.apply(deployment("web").cpu("1").on_pool("p")).await?;
     cluster.expect(vms().of_pool("p").count(1)).within(minutes(2)).await?;
@@ -51,7 +51,7 @@ async fn a_machine_that_never_becomes_a_node_is_replaced(lab: &Lab) -> Outcome {
     cluster.expect(requests(VM_WRITE).since(&mark).at_most(4)).now()?;
     cluster.expect(nodes().of_pool("p").none()).at_every_instant_since(&mark)?;
 
-    lab.machines().after(seconds(1));
+    lab.require::<Machines>()?.after(seconds(1));
     cluster.expect(pods("web").all_running()).within(minutes(20)).await?;
     cluster.expect(vms().of_pool("p").count(1)).within(minutes(2)).await
 }
@@ -204,10 +204,10 @@ async fn a_refused_size_comes_back(lab: &Lab, #[case] quota: u32, #[case] rememb
         cluster.expect(pods(name).all_running()).within(minutes(5)).await?;
         cluster.expect(nodes().of_pool("p").of_size(D2).count(of_the_cheaper_size)).now()
     };
-    lab.region().set_family_quota(D_FAMILY, Some(quota));
+    lab.require::<Region>()?.set_family_quota(D_FAMILY, Some(quota));
     one_more("first", 0).await?;
     cluster.expect(all_requests().answered(409).at_least(1)).now()?;
-    lab.region().set_family_quota(D_FAMILY, None);
+    lab.require::<Region>()?.set_family_quota(D_FAMILY, None);
     let mark = cluster.mark();
 
     lab.clock().advance(remembered_for - minutes(1)).await;
@@ -292,7 +292,7 @@ async fn a_new_node_image_arrives_after_three_days(lab: &Lab) -> Outcome {
     let cluster = cluster_with(lab, node_pool("p").sizes(&[D2])).await?;
     web(&cluster).await?;
     let claim = cluster.claims_of_pool("p");
-    lab.region().publish_node_images("202701.05.0");
+    lab.require::<Region>()?.publish_node_images("202701.05.0");
 
     cluster.expect(node_claims().of_pool("p").kept(&claim)).throughout(hours(71)).await?;
 

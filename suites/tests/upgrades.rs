@@ -37,8 +37,8 @@ async fn cluster_of_version(lab: &Lab, version: &str, pool: NodePool, count: u32
 
 /// AKS publishes an image, and the provisioner hears of it.
 async fn a_new_image(lab: &Lab, cluster: &Cluster) -> Outcome {
-    lab.region().publish_node_images(NEW_IMAGE);
-    lab.restart_provisioner(cluster).await
+    lab.require::<Region>()?.publish_node_images(NEW_IMAGE);
+    lab.require::<ProvisionerControl>()?.restart(cluster).await
 }
 
 /// For what node claims were ever said to have drifted.
@@ -143,7 +143,7 @@ async fn an_older_api_server_takes_no_node_back(lab: &Lab) -> Outcome {
     let cluster = cluster_of_version(lab, NEWER, node_pool("p"), 1).await?;
     let (before, mark) = (cluster.claims_of_pool("p"), cluster.mark());
 
-    lab.run_control_plane(&cluster, OLDER).await?;
+    lab.require::<ControlPlaneControl>()?.run_version(&cluster, OLDER).await?;
 
     lab.verify("the version that the API server tells", OLDER.to_owned(), api_server(&cluster).await?)?;
     cluster.expect(node_claims().of_pool("p").kept(&before)).throughout(hours(1)).await?;
@@ -290,7 +290,7 @@ async fn a_new_ssh_key_reaches_nodes_when_they_are_renewed(lab: &Lab) -> Outcome
 #[scenario(begins = "2026-03-02T07:00:00Z")]
 async fn a_maintenance_window_holds_new_images_back_until_it_opens(lab: &Lab) -> Outcome {
     lab.wait_of(hours(15))?;
-    lab.provisioner().env("SYSTEM_NAMESPACE", "kube-system");
+    lab.require::<ProvisionerControl>()?.env("SYSTEM_NAMESPACE", "kube-system");
     let cluster = cluster_with_nodes(lab, node_pool("p"), 1).await?;
     let old = cluster.claims_of_pool("p");
     // Opens on the same day at 20:00 for four hours.

@@ -25,19 +25,53 @@ pub struct Footprint {
     pub rights: BTreeSet<UsedRight>,
 }
 
+/// What has to be known of a request to say which rights it took, wherever it was written down.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestFacts<'a> {
+    /// Object id of the principal whose token came with it.
+    pub principal: Option<Uuid>,
+    /// HTTP method.
+    pub method: &'a str,
+    /// `Microsoft.Network/networkInterfaces/write`; empty where the route is unknown.
+    pub operation: &'a str,
+    /// Full id of the resource that it concerns; empty for token requests and the like.
+    pub resource_id: &'a str,
+    /// HTTP status of the answer.
+    pub status: u16,
+    /// Its JSON body.
+    pub body: Option<&'a Value>,
+    /// Nothing serves this route.
+    pub unknown_route: bool,
+}
+
+impl<'a> From<&'a LedgerEntry> for RequestFacts<'a> {
+    fn from(entry: &'a LedgerEntry) -> Self {
+        Self {
+            principal: entry.principal,
+            method: &entry.method,
+            operation: &entry.operation,
+            resource_id: &entry.resource_id,
+            status: entry.status,
+            body: entry.request_body.as_ref(),
+            unknown_route: entry.unknown_route,
+        }
+    }
+}
+
 impl Footprint {
     /// The rights that the requests of a principal took: the action of each request that was not refused for want of
     /// them, and the actions on what its body linked to. Token requests and looks at operations take none.
-    pub fn of<'a>(entries: impl IntoIterator<Item = &'a LedgerEntry>, principal: Uuid) -> Self {
+    pub fn of<'a>(requests: impl IntoIterator<Item: Into<RequestFacts<'a>>>, principal: Uuid) -> Self {
         let mut rights = BTreeSet::new();
-        for entry in entries {
+        for entry in requests {
+            let entry: RequestFacts<'a> = entry.into();
             let passed = !matches!(entry.status, 401 | 403 | 429) && !entry.unknown_route;
             if entry.principal != Some(principal) || !passed || entry.resource_id.is_empty() {
                 continue;
             }
-            rights.insert(UsedRight { action: entry.operation.clone(), scope: entry.resource_id.clone() });
-            if [Method::PUT, Method::PATCH].iter().any(|method| *method == entry.method.as_str()) {
-                rights.extend(linked(entry));
+            rights.insert(UsedRight { action: entry.operation.to_owned(), scope: entry.resource_id.to_owned() });
+            if [Method::PUT, Method::PATCH].iter().any(|method| *method == entry.method) {
+                rights.extend(linked(&entry));
             }
         }
         Self { rights }
@@ -69,8 +103,8 @@ impl Footprint {
     }
 }
 
-fn linked(entry: &LedgerEntry) -> Vec<UsedRight> {
-    let Some(body) = &entry.request_body else { return Vec::new() };
+fn linked(entry: &RequestFacts<'_>) -> Vec<UsedRight> {
+    let Some(body) = entry.body else { return Vec::new() };
     let resource_type = entry.operation.rsplit_once('/').and_then(|(name, _)| Registry::get().find(name));
     let links = resource_type.map_or(&[][..], |found| found.handler.links());
     let links = links.iter().chain(std::iter::once(identity_link()));

@@ -5,5 +5,5 @@ mod footprint;
 mod redaction;
 
 pub use book::Ledger;
-pub use footprint::{Footprint, UsedRight};
+pub use footprint::{Footprint, RequestFacts, UsedRight};
 pub(crate) use redaction::redacted;

@@ -7,20 +7,9 @@ use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde_json::Value;
 use url::Url;
 
+use super::credential::Credential;
 use super::error::{ArmError, ArmFault};
 use crate::clock::LabClock;
-
-/// Where a bearer token comes from; asked before each request, so that an expired one is replaced.
-pub trait Token: Send + Sync {
-    /// The token to send now.
-    fn token(&self) -> String;
-}
-
-impl<F: Fn() -> String + Send + Sync> Token for F {
-    fn token(&self) -> String {
-        self()
-    }
-}
 
 /// How often a request is repeated that Azure refuses because there are too many.
 const THROTTLED_TRIES: u32 = 10;
@@ -30,7 +19,7 @@ const THROTTLED_TRIES: u32 = 10;
 pub struct ArmClient {
     http: reqwest::Client,
     endpoint: Url,
-    token: Arc<dyn Token>,
+    credential: Arc<dyn Credential>,
     patience: Duration,
     clock: LabClock,
 }
@@ -50,14 +39,20 @@ impl ArmClient {
     pub fn new(
         endpoint: Url,
         ca_pem: Option<&str>,
-        token: Arc<dyn Token>,
+        credential: Arc<dyn Credential>,
         clock: LabClock,
     ) -> Result<Self, reqwest::Error> {
         let mut builder = reqwest::Client::builder().user_agent(concat!("catnap/", env!("CARGO_PKG_VERSION")));
         if let Some(pem) = ca_pem {
             builder = builder.tls_certs_only([reqwest::Certificate::from_pem(pem.as_bytes())?]);
         }
-        Ok(Self { http: builder.no_proxy().build()?, endpoint, token, patience: Duration::from_secs(30 * 60), clock })
+        Ok(Self {
+            http: builder.no_proxy().build()?,
+            endpoint,
+            credential,
+            patience: Duration::from_secs(30 * 60),
+            clock,
+        })
     }
 
     /// Base URL of the Resource Manager.
@@ -239,7 +234,12 @@ impl ArmClient {
         };
         let mut left = THROTTLED_TRIES;
         let (status, headers, text) = loop {
-            let mut request = self.http.request(method.clone(), url.clone()).bearer_auth(self.token.token());
+            let token = self.credential.token().await.map_err(|source| ArmError::NotSignedIn {
+                method: method.to_string(),
+                id: id.to_owned(),
+                source,
+            })?;
+            let mut request = self.http.request(method.clone(), url.clone()).bearer_auth(token);
             request = match body {
                 Some(Body::Json(json)) => request.json(json),
                 Some(Body::Text(text)) => request.header("content-type", "application/json").body(text.to_owned()),

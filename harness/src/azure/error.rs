@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::credential::SignInError;
+
 /// A request to Azure that did not succeed. The message names method, resource, status, code and Azure's own text.
 #[derive(Debug, thiserror::Error)]
 pub enum ArmError {
@@ -19,6 +21,16 @@ pub enum ArmError {
         status: String,
         /// Azure's error.
         fault: Box<ArmFault>,
+    },
+    /// There is no token to send.
+    #[error("{method} {}: {source}", tail(id))]
+    NotSignedIn {
+        /// HTTP method.
+        method: String,
+        /// Resource or path.
+        id: String,
+        /// Why not.
+        source: SignInError,
     },
     /// No answer came.
     #[error("{method} {id}: no answer from {endpoint}: {source}")]
@@ -50,7 +62,7 @@ impl ArmError {
     pub fn code(&self) -> Option<&str> {
         match self {
             Self::Refused(fault) | Self::OperationFailed { fault, .. } => Some(&fault.code),
-            Self::Unreachable { .. } | Self::Unexpected { .. } => None,
+            Self::NotSignedIn { .. } | Self::Unreachable { .. } | Self::Unexpected { .. } => None,
         }
     }
 
@@ -68,7 +80,7 @@ impl ArmError {
     pub fn message(&self) -> Option<&str> {
         match self {
             Self::Refused(fault) | Self::OperationFailed { fault, .. } => Some(&fault.message),
-            Self::Unreachable { .. } | Self::Unexpected { .. } => None,
+            Self::NotSignedIn { .. } | Self::Unreachable { .. } | Self::Unexpected { .. } => None,
         }
     }
 }

@@ -2,6 +2,7 @@
 //! builders for the resources that node auto-provisioning stands on.
 
 mod client;
+mod credential;
 mod error;
 mod feature;
 mod group;
@@ -11,7 +12,8 @@ mod role;
 pub(crate) mod testing;
 mod vnet;
 
-pub use client::{ArmClient, Begun, Token};
+pub use client::{ArmClient, Begun};
+pub use credential::{ClientSecret, ClientSecretCredential, Credential, SignInError};
 pub use error::{ArmError, ArmFault};
 pub use fake_arm::arm::lies_within;
 pub use group::ResourceGroup;
@@ -29,6 +31,8 @@ pub struct Azure {
     subscription: String,
     location: String,
     resource_group: String,
+    /// What the names of further resource groups of the scenario begin with.
+    group_prefix: String,
 }
 
 impl Azure {
@@ -41,7 +45,27 @@ impl Azure {
             subscription: subscription.to_owned(),
             location: location.to_owned(),
             resource_group: resource_group.to_owned(),
+            group_prefix: String::new(),
         }
+    }
+
+    /// The same, where [further resource groups](Self::further_group) have names that begin with `prefix`.
+    #[must_use]
+    pub fn with_group_prefix(self, prefix: &str) -> Self {
+        Self { group_prefix: prefix.to_owned(), ..self }
+    }
+
+    /// The same Azure with a resource group of the scenario's own beside its first one, which it calls `name`. Where others
+    /// work in the subscription, it is called otherwise there.
+    #[must_use]
+    pub fn further_group(&self, name: &str) -> Self {
+        self.in_group(&format!("{}{name}", self.group_prefix))
+    }
+
+    /// The same Azure as someone else sees it, through another client.
+    #[must_use]
+    pub fn seen_through(&self, client: ArmClient) -> Self {
+        Self { client, ..self.clone() }
     }
 
     /// The client, for requests that no builder covers.
@@ -68,7 +92,7 @@ impl Azure {
         &self.resource_group
     }
 
-    /// The same Azure with another resource group for what is built from here on.
+    /// The same Azure with another resource group, by its name in Azure, for what is built from here on.
     #[must_use]
     pub fn in_group(&self, name: &str) -> Self {
         Self { resource_group: name.to_owned(), ..self.clone() }

@@ -10,9 +10,11 @@ use super::bench_soak::{SoakArgs, bench_soak};
 use super::parts::{PartsArgs, prepare_components};
 use crate::expect::{Failure, minutes, nodes, pods};
 use crate::history::{Event, History};
-use crate::lab::{Lab, NodeProvisioning, Settings};
+use crate::lab::{Lab, NodeProvisioning};
 use crate::manifest::{Named, deployment, node_class, node_pool};
+use crate::node::Machines;
 use crate::report::ProgressWriter;
+use crate::settings::Settings;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -126,7 +128,7 @@ async fn one_lab(settings: Settings) -> std::result::Result<Sample, String> {
     let lab = Lab::start(settings, ProgressWriter::silent()).await.map_err(|error| error.explain())?;
     let broken = |failure: Failure| failure.text().to_owned();
     // What the lab takes is measured, not what the model has a node's network take.
-    lab.machines().ready_after(Some(Duration::ZERO));
+    lab.require::<Machines>().map_err(broken)?.ready_after(Some(Duration::ZERO));
     let began = Instant::now();
     let vnet = lab.azure().vnet("vnet").address_space("10.0.0.0/16").create().await.map_err(|e| e.to_string())?;
     let subnet = vnet.subnet("nodes", "10.0.1.0/24").create().await.map_err(|e| e.to_string())?;

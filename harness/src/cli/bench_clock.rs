@@ -12,10 +12,11 @@ use crate::clock::ClockKind;
 use crate::coverage::results_in;
 use crate::expect::{Failure, hours, minutes, nodes, pods};
 use crate::history::{read, stretches, what_ended};
-use crate::lab::{Cluster, Lab, NodeProvisioning, Settings};
+use crate::lab::{Cluster, Lab, NodeProvisioning};
 use crate::manifest::{Named, deployment, node_class, node_pool};
 use crate::process::{ClockError, own_cpu_time, probe_clock};
 use crate::report::{Costs, ProgressWriter};
+use crate::settings::Settings;
 
 /// How to measure the clock.
 #[derive(Debug, Args)]

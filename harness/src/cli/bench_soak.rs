@@ -9,10 +9,11 @@ use miette::{Result, miette};
 use super::parts::{PartsArgs, prepare_components};
 use crate::clock::ClockKind;
 use crate::expect::{Failure, disks, minutes, nics, node_claims, nodes, pods, vms};
-use crate::lab::{Cluster, Lab, NodeProvisioning, Settings};
+use crate::lab::{Cluster, Lab, NodeProvisioning};
 use crate::manifest::{deployment, node_class, node_pool};
 use crate::process::{ClockError, memory_of, probe_clock};
 use crate::report::ProgressWriter;
+use crate::settings::Settings;
 
 /// The first moment of the soak, a Monday.
 const BEGIN: &str = "2026-03-02T06:00:00Z";

@@ -6,6 +6,8 @@ use serde_json::json;
 
 use super::parts::PartsArgs;
 use crate::process::{probe_clock, probe_namespaces};
+use crate::target::azure::AzureElsewhere;
+use crate::target::{self, CapabilityKind, Target};
 use components::{ComponentError, Finding, State, Store, StoreOptions};
 
 /// Say what works on this machine, what does not, and what to do about it
@@ -41,12 +43,20 @@ pub(super) async fn doctor(arguments: &DoctorArgs) -> Result<u8, ComponentError>
     let works = embedded.state != State::Bad;
     let targets = [embedded, kind(), azure()];
     if arguments.json {
-        println!("{:#}", json!({ "findings": findings, "targets": targets }));
+        let capabilities: serde_json::Map<_, _> = target::all()
+            .iter()
+            .map(|target| {
+                let names: Vec<_> = target.capabilities().iter().map(|kind| kind.name()).collect();
+                (target.name().to_owned(), json!(names))
+            })
+            .collect();
+        println!("{:#}", json!({ "findings": findings, "targets": targets, "capabilities": capabilities }));
     } else {
         println!("Needed for a lab");
         findings.iter().for_each(print);
         println!("\nTargets");
         targets.iter().for_each(print);
+        println!("\n{}", capabilities().trim_end());
     }
     Ok(if works { 0 } else { 2 })
 }
@@ -94,7 +104,25 @@ fn kind() -> Finding {
 }
 
 fn azure() -> Finding {
-    Finding::note("azure", "this version of catnap does not drive it yet")
+    match AzureElsewhere::named() {
+        Ok(endpoint) => Finding::good("azure", format!("the environment names {endpoint}")),
+        Err(error) => Finding::note("azure", error.to_string()),
+    }
+}
+
+/// Which target can do what, a line for each capability.
+fn capabilities() -> String {
+    let targets = target::all();
+    let width = targets.iter().map(|target| target.name().len()).max().unwrap_or(0) + 2;
+    let cell = |text: &str| format!("{text:<width$}");
+    let names: String = targets.iter().map(|target| cell(target.name())).collect();
+    let mut text = format!("What a scenario can ask for  {}\n", names.trim_end());
+    for kind in CapabilityKind::ALL {
+        let has = |target: &&dyn Target| if target.capabilities().contains(kind) { "yes" } else { "no" };
+        let cells: String = targets.iter().map(|target| cell(has(target))).collect();
+        text += &format!("  {:<26} {cells}to {}\n", kind.name(), kind.purpose());
+    }
+    text
 }
 
 /// Whether the provisioner can be given a service account token of its own. This is tried, not guessed from settings.
@@ -121,6 +149,14 @@ fn clock() -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_table_of_capabilities_has_a_line_for_each() {
+        let table = capabilities();
+        assert_eq!(table.lines().count(), CapabilityKind::ALL.len() + 1);
+        assert!(table.starts_with("What a scenario can ask for  embedded  azure\n"), "{table}");
+        assert!(table.contains("clock                      yes       no        to begin at a date"), "{table}");
+    }
 
     #[test]
     fn the_embedded_target_names_what_is_in_its_way() {

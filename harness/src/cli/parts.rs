@@ -7,9 +7,9 @@ use clap::Args;
 use miette::{Result, miette};
 
 use crate::clock::ClockKind;
-use crate::lab::{ClusterSource, Settings};
 use crate::report::Facts;
 use crate::runner::is_executable;
+use crate::settings::{ClusterSource, Settings};
 use components::{ComponentError, FetchDisplay, Store, StoreOptions, Versions, number};
 
 /// Which real parts to use.

@@ -5,12 +5,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use fake_arm::events::{ArmEvent, LedgerEntry};
+
 use fake_arm::ledger::{Footprint, UsedRight};
 use miette::{IntoDiagnostic, Result, miette};
 use uuid::Uuid;
 
-use crate::history::{Event, read};
+use crate::history::{AzureEvent, AzureRequest, Event, read};
 use workspace::Workspace;
 
 /// What the provisioner's requests say of themselves (`User-Agent: karpenter-aks/…`).
@@ -110,10 +110,10 @@ fn recorded(args: &RightsArgs) -> Result<Vec<PathBuf>> {
 /// What a history says that the provisioner used, or `wanted` where someone is named.
 fn used_in(file: &Path, wanted: Option<Uuid>) -> Result<Footprint> {
     let records = read(file).into_diagnostic()?;
-    let requests: Vec<&LedgerEntry> = records
+    let requests: Vec<&AzureRequest> = records
         .iter()
         .filter_map(|record| match &record.event {
-            Event::Azure { what: ArmEvent::Request(entry) } => Some(&**entry),
+            Event::Azure { what: AzureEvent::Request(entry) } => Some(&**entry),
             _ => None,
         })
         .collect();
@@ -173,7 +173,7 @@ mod tests {
 
     fn request(principal: u128, user_agent: &str, operation: &str, status: u16) -> Event {
         Event::Azure {
-            what: ArmEvent::Request(std::sync::Arc::new(LedgerEntry {
+            what: AzureEvent::Request(std::sync::Arc::new(AzureRequest {
                 sequence: 1,
                 at: Timestamp::UNIX_EPOCH,
                 latency: Duration::ZERO,

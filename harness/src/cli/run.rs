@@ -23,6 +23,7 @@ use crate::runner::{
     Order, Outcome, Plan, RunFolder, RunnerError, Scenario, Suite, SuiteFolder, build, default_jobs, list,
     make_writable, select,
 };
+use crate::target::{self, Target};
 
 /// How long a scenario that has to end may take to clean up.
 const GRACE: Duration = Duration::from_secs(30);
@@ -43,6 +44,7 @@ Examples:
   catnap run --junit results                   JUnit files to results/TEST-<suite>.<scenario>.xml
   catnap run --jobs 4 --seed 42                four at a time, everything random drawn from 42
   catnap run --provisioner ./karpenter         a provisioner of your own
+  catnap run --target azure custom_vnet        in an Azure elsewhere, which `catnap up` can be
   catnap run --clock real --patience 20m       nothing is sped up, waits of up to 20 minutes are waited
   catnap run --kubernetes 1.33.13 --provisioner-version 1.6.3
   catnap run --kubernetes 1.33.13 --kubernetes 1.34.4 --provisioner-version 1.6.3 --provisioner-version 1.7.1
@@ -67,6 +69,9 @@ pub struct RunArgs {
     /// Folder for JUnit files, one for each scenario [default: junit in the artefacts]
     #[arg(long, value_name = "DIR", env = "CATNAP_JUNIT", hide_env_values = true)]
     junit: Option<PathBuf>,
+    /// Where scenarios run: embedded, azure; `catnap doctor` says what each is and can do [default: embedded]
+    #[arg(long, value_name = "TARGET", env = "CATNAP_TARGET", hide_env_values = true, value_parser = target)]
+    target: Option<&'static dyn Target>,
     /// Scenarios that run at a time [default: as processors and memory allow; more with a real clock]
     #[arg(long, short, value_name = "N", value_parser = jobs)]
     jobs: Option<usize>,
@@ -103,6 +108,10 @@ pub struct RunArgs {
     suites: Option<PathBuf>,
     #[command(flatten)]
     parts: MatrixArgs,
+}
+
+fn target(text: &str) -> Result<&'static dyn Target, String> {
+    target::named(Some(text)).map_err(|error| error.to_string())
 }
 
 fn jobs(text: &str) -> Result<usize, String> {
@@ -278,9 +287,10 @@ async fn prepare(args: RunArgs) -> Result<Option<(Vec<Labelled>, Palette)>> {
         make_writable(junit)?;
     }
     // So that a version that there is not ends the run before its first scenario.
+    let target = args.target.unwrap_or(target::all()[0]);
     let mut facts = Vec::new();
     for parts in &combinations {
-        facts.push(prepare_components(parts).await?);
+        facts.push(if target.is_built_here() { prepare_components(parts).await? } else { parts.facts() });
     }
 
     let seed = args.seed.unwrap_or_else(|| rand::random_range(0..1_000_000_000));
@@ -293,6 +303,7 @@ async fn prepare(args: RunArgs) -> Result<Option<(Vec<Labelled>, Palette)>> {
     };
     let mut shared = Vec::new();
     shared.extend(args.suites.iter().map(|path| format!("--suites {}", quoted(&path.to_string_lossy()))));
+    shared.extend(args.target.map(|target| format!("--target {}", target.name())));
     shared.extend(args.clock.map(|clock| format!("--clock {clock}")));
     shared.extend(args.patience.map(|patience| format!("--patience {}s", patience.as_secs())));
     shared.extend(args.fresh_clusters.then(|| "--fresh-clusters".to_owned()));
@@ -318,6 +329,7 @@ async fn prepare(args: RunArgs) -> Result<Option<(Vec<Labelled>, Palette)>> {
             jobs,
             seed,
             keep: args.keep,
+            target: args.target.map(|target| target.name().to_owned()),
             provisioner: parts.provisioner,
             provisioner_version: parts.provisioner_version,
             kubernetes_version: parts.kubernetes,
@@ -326,7 +338,8 @@ async fn prepare(args: RunArgs) -> Result<Option<(Vec<Labelled>, Palette)>> {
             labs: std::env::var_os("CATNAP_LABS").is_none().then_some(jobs),
             clock: args.clock,
             patience: args.patience,
-            fresh_clusters: args.fresh_clusters,
+            // Only clusters that are made here can be lent here.
+            fresh_clusters: args.fresh_clusters || !target.is_built_here(),
             lender: None,
             timeout: args.timeout,
             grace: GRACE,

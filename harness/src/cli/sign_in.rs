@@ -1,11 +1,11 @@
 //! A token for Azure Resource Manager, out of what people and pipelines have at hand.
 
 use miette::{Result, miette};
-use serde_json::Value;
 use tokio::process::Command;
 use url::Url;
 
 use super::check::PUBLIC;
+use crate::azure::{ClientSecret, ClientSecretCredential, Credential};
 
 const HELP: &str = "sign in with `az login`, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, or \
                     AZURE_ACCESS_TOKEN (`az account get-access-token`)";
@@ -20,7 +20,11 @@ pub(super) async fn token(endpoint: &Url, ca: Option<&str>) -> Result<String> {
     match (set("AZURE_TENANT_ID"), set("AZURE_CLIENT_ID"), set("AZURE_CLIENT_SECRET")) {
         (Some(tenant), Some(client), Some(secret)) => {
             let authority = authority(endpoint, set("AZURE_AUTHORITY_HOST"));
-            of_client(endpoint, ca, &authority, &tenant, &client, &secret).await
+            let told = |why: String| miette!(help = HELP, "{why}");
+            let credential =
+                ClientSecretCredential::new(ClientSecret { authority, tenant, client, secret }, endpoint, ca);
+            let credential = credential.map_err(|error| told(crate::causes::told(&error)))?;
+            credential.token().await.map_err(|error| told(error.to_string()))
         }
         _ => of_azure_cli(endpoint).await,
     }
@@ -41,43 +45,6 @@ fn authority(endpoint: &Url, named: Option<String>) -> String {
 /// What tokens for `endpoint` are asked for by.
 fn audience(endpoint: &Url) -> &str {
     endpoint.as_str().trim_end_matches('/')
-}
-
-/// By client secret (OAuth 2.0 client credentials grant, "Microsoft identity platform and the OAuth 2.0 client
-/// credentials flow").
-async fn of_client(
-    endpoint: &Url,
-    ca: Option<&str>,
-    authority: &str,
-    tenant: &str,
-    client: &str,
-    secret: &str,
-) -> Result<String> {
-    let told = |error: reqwest::Error| {
-        miette!(help = HELP, "failed to sign in at {authority}: {}", crate::causes::told(&error))
-    };
-    let mut builder = reqwest::Client::builder();
-    if let Some(pem) = ca {
-        builder = builder.tls_certs_only([reqwest::Certificate::from_pem(pem.as_bytes()).map_err(told)?]);
-    }
-    let form = url::form_urlencoded::Serializer::new(String::new())
-        .append_pair("grant_type", "client_credentials")
-        .append_pair("client_id", client)
-        .append_pair("client_secret", secret)
-        .append_pair("scope", &format!("{}/.default", audience(endpoint)))
-        .finish();
-    let request = builder
-        .build()
-        .map_err(told)?
-        .post(format!("{authority}/{tenant}/oauth2/v2.0/token"))
-        .header("content-type", "application/x-www-form-urlencoded")
-        .body(form);
-    let answer = request.send().await.map_err(told)?.text().await.map_err(told)?;
-    let body: Value = serde_json::from_str(&answer).unwrap_or_default();
-    body["access_token"].as_str().map(str::to_owned).ok_or_else(|| {
-        let why = body["error_description"].as_str().unwrap_or("the answer holds no token");
-        miette!(help = HELP, "failed to sign in at {authority} as {client}: {why}")
-    })
 }
 
 async fn of_azure_cli(endpoint: &Url) -> Result<String> {

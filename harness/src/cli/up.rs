@@ -12,6 +12,7 @@ use crate::expect::{Kind, is_true};
 use crate::lab::{Cluster, Lab, NodeProvisioning};
 use crate::manifest::{deployment, node_class, node_pool};
 use crate::report::ProgressWriter;
+use crate::target::Tenant;
 
 const EXAMPLES: &str = "\
 Prints the path of a kubeconfig, the ARM endpoint and how to point kubectl at the cluster, then shows
@@ -110,6 +111,7 @@ async fn greet(lab: &Lab, cluster: &Cluster) -> std::result::Result<(), String> 
     let kubeconfig = lab.folder().join("kubeconfig");
     lab.write_kubeconfig(cluster, &kubeconfig).await?;
     let kubectl = lab.kubectl().map_or_else(|| "kubectl".to_owned(), |path| path.display().to_string());
+    let owner = lab.require::<Tenant>().map_err(|failure| failure.to_string())?.owner("catnap-up");
     println!(
         "
 cluster      {id}
@@ -121,13 +123,24 @@ logs         {logs}
   {kubectl} get nodepools,nodeclaims,nodes
   {kubectl} scale deployment sample --replicas 10
 
+As an owner of its subscription, for Azure's SDKs, `catnap check` and `catnap run --target azure`:
+
+  export CATNAP_ARM_ENDPOINT={arm} CATNAP_ARM_CA={ca}
+  export AZURE_SUBSCRIPTION_ID={subscription} AZURE_TENANT_ID={tenant}
+  export AZURE_CLIENT_ID={client} AZURE_CLIENT_SECRET={secret} AZURE_AUTHORITY_HOST={authority}
+
 Ctrl-C takes everything down.
 ",
         id = cluster.id(),
         kubeconfig = kubeconfig.display(),
         arm = lab.azure().client().endpoint(),
-        ca = lab.azure_ca().display(),
+        ca = lab.azure_ca().map_or_else(|| "the system's".to_owned(), |path| path.display().to_string()),
         logs = lab.folder().join("logs").display(),
+        subscription = lab.azure().subscription_id(),
+        tenant = owner.tenant,
+        client = owner.client,
+        secret = owner.secret,
+        authority = owner.authority,
     );
     Ok(())
 }

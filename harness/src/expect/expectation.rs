@@ -26,6 +26,24 @@ impl From<Verdict> for Finding {
 
 type Check = dyn Fn(&State) -> Finding + Send + Sync;
 
+/// What of Azure an expectation goes by, besides what Kubernetes shows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Needs {
+    /// Resources, which some targets are only asked for now and then.
+    pub(super) resources: bool,
+    /// Requests of whomever, which some targets do not tell.
+    pub(super) requests: bool,
+}
+
+impl Needs {
+    pub(super) const REQUESTS: Self = Self { resources: false, requests: true };
+    pub(super) const RESOURCES: Self = Self { resources: true, requests: false };
+
+    fn and(self, other: Self) -> Self {
+        Self { resources: self.resources || other.resources, requests: self.requests || other.requests }
+    }
+}
+
 /// A statement about the world that holds in a state or not. It says itself what it expects, and what it sees where it
 /// does not hold.
 #[derive(Clone)]
@@ -33,6 +51,7 @@ type Check = dyn Fn(&State) -> Finding + Send + Sync;
 pub struct Expectation {
     description: String,
     check: Arc<Check>,
+    needs: Needs,
 }
 
 impl Expectation {
@@ -46,7 +65,17 @@ impl Expectation {
         description: impl Into<String>,
         check: impl Fn(&State) -> Finding + Send + Sync + 'static,
     ) -> Self {
-        Self { description: description.into(), check: Arc::new(check) }
+        Self { description: description.into(), check: Arc::new(check), needs: Needs::default() }
+    }
+
+    /// It goes by this.
+    pub(super) fn needing(self, needs: Needs) -> Self {
+        Self { needs: self.needs.and(needs), ..self }
+    }
+
+    /// What it goes by.
+    pub(super) fn needs(&self) -> Needs {
+        self.needs
     }
 
     /// What is expected.
@@ -69,32 +98,39 @@ impl Expectation {
     /// It also holds where there is nothing of which anything was expected. Without this
     /// `node_claims().of_pool("p").none_with_condition("Drifted")` wants a node claim that could have drifted.
     pub fn even_if_none(self) -> Self {
-        Self::of_selected(format!("{}, if there are any", self.description), move |state| match (self.check)(state) {
+        let (description, needs) = (format!("{}, if there are any", self.description), self.needs);
+        let or_none = Self::of_selected(description, move |state| match (self.check)(state) {
             Finding::Nothing(_) => Finding::Holds,
             finding => finding,
-        })
+        });
+        or_none.needing(needs)
     }
 
     /// The opposite: it does not hold. Of nothing neither it nor its opposite holds.
     #[allow(clippy::should_implement_trait)]
     pub fn not(self) -> Self {
-        Self::of_selected(format!("not: {}", self.description), move |state| match (self.check)(state) {
-            Finding::Holds => Finding::Sees(format!("it holds: {}", self.description)),
-            Finding::Sees(_) => Finding::Holds,
-            nothing => nothing,
-        })
+        let needs = self.needs;
+        let opposite =
+            Self::of_selected(format!("not: {}", self.description), move |state| match (self.check)(state) {
+                Finding::Holds => Finding::Sees(format!("it holds: {}", self.description)),
+                Finding::Sees(_) => Finding::Holds,
+                nothing => nothing,
+            });
+        opposite.needing(needs)
     }
 
     /// Both at once, in the same state.
     pub fn and(self, other: Self) -> Self {
         use Finding::{Holds, Nothing, Sees};
-        Self::of_selected(format!("{}, and {}", self.description, other.description), move |state| {
+        let needs = self.needs.and(other.needs);
+        let both = Self::of_selected(format!("{}, and {}", self.description, other.description), move |state| {
             match ((self.check)(state), (other.check)(state)) {
                 (Holds, finding) | (finding, Holds) => finding,
                 (Nothing(one), Nothing(two)) => Nothing(format!("{one}; {two}")),
                 (Sees(one) | Nothing(one), Sees(two) | Nothing(two)) => Sees(format!("{one}; {two}")),
             }
-        })
+        });
+        both.needing(needs)
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use fake_arm::events::LedgerEntry;
-
+use super::expectation::Needs;
 use super::selection::{Selection, Subject};
 use super::state::State;
 use super::waiting::Mark;
 use crate::azure::{PrincipalId, lies_within};
+use crate::history::AzureRequest;
 
 /// Requests of this operation, in the language of role definitions: `Microsoft.Network/networkInterfaces/write`.
 pub fn requests(operation: &str) -> RequestSelection {
@@ -35,15 +35,18 @@ pub struct Requests {
 pub type RequestSelection = Selection<Requests>;
 
 impl Subject for Requests {
-    type Item = LedgerEntry;
+    type Item = AzureRequest;
 
     const ONE: &'static str = "request";
 
-    fn all<'a>(&'a self, state: &'a State) -> impl Iterator<Item = &'a LedgerEntry> {
+    #[allow(private_interfaces)]
+    const NEEDS: Needs = Needs::REQUESTS;
+
+    fn all<'a>(&'a self, state: &'a State) -> impl Iterator<Item = &'a AzureRequest> {
         state.requests().filter(|(position, _)| *position > self.since).map(|(_, entry)| entry)
     }
 
-    fn label(entry: &LedgerEntry) -> String {
+    fn label(entry: &AzureRequest) -> String {
         format!("{} {} {}", entry.method, entry.path, entry.status)
     }
 }
@@ -84,7 +87,7 @@ impl RequestSelection {
     }
 }
 
-fn sent_by(entry: &LedgerEntry, principal: &PrincipalId) -> bool {
+fn sent_by(entry: &AzureRequest, principal: &PrincipalId) -> bool {
     entry.principal.is_some_and(|sender| sender.to_string().eq_ignore_ascii_case(principal.as_str()))
 }
 

@@ -2,12 +2,11 @@
 
 use std::fmt;
 
-use fake_arm::events::ResourceEvent;
-
-use super::expectation::Expectation;
+use super::expectation::{Expectation, Needs};
 use super::kind::Kind;
 use super::selection::{Selection, Subject};
 use super::state::{State, name};
+use crate::history::ResourceChange;
 
 /// Tag that the provisioner puts on what it makes for a node pool.
 const POOL_TAG: &str = "karpenter.sh_nodepool";
@@ -39,15 +38,18 @@ pub struct Resources {
 pub type ResourceSelection = Selection<Resources>;
 
 impl Subject for Resources {
-    type Item = ResourceEvent;
+    type Item = ResourceChange;
 
     const ONE: &'static str = "resource";
 
-    fn all<'a>(&'a self, state: &'a State) -> impl Iterator<Item = &'a ResourceEvent> {
+    #[allow(private_interfaces)]
+    const NEEDS: Needs = Needs::RESOURCES;
+
+    fn all<'a>(&'a self, state: &'a State) -> impl Iterator<Item = &'a ResourceChange> {
         state.resources(self.resource_type).filter(|resource| owner(resource).is_some())
     }
 
-    fn label(resource: &ResourceEvent) -> String {
+    fn label(resource: &ResourceChange) -> String {
         last(&resource.id).to_owned()
     }
 }
@@ -103,7 +105,7 @@ impl ResourceSelection {
 }
 
 /// Name of the node claim that a resource was made for, where the provisioner made it.
-fn owner(resource: &ResourceEvent) -> Option<&str> {
+fn owner(resource: &ResourceChange) -> Option<&str> {
     let (prefix, owner) = last(&resource.id).split_at_checked(4)?;
     prefix.eq_ignore_ascii_case("aks-").then_some(owner)
 }

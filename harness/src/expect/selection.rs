@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::expectation::{Expectation, Finding, Quantity, Verdict, listed};
+use super::expectation::{Expectation, Finding, Needs, Quantity, Verdict, listed};
 use super::state::State;
 
 /// What can be selected from: the nodes, the requests, the network interfaces. It is written as the plural of its things.
@@ -13,6 +13,10 @@ pub trait Subject: fmt::Display + Clone + Send + Sync + 'static {
 
     /// What one of them is called: `node claim`.
     const ONE: &'static str;
+
+    /// What whoever expects something of them goes by, besides what Kubernetes shows.
+    #[allow(private_interfaces)] // Only this module's selections name it.
+    const NEEDS: Needs = Needs { resources: false, requests: false };
 
     /// All of them in a state.
     fn all<'a>(&'a self, state: &'a State) -> impl Iterator<Item = &'a Self::Item>;
@@ -147,20 +151,22 @@ impl<T: Subject> Selection<T> {
         description: String,
         check: impl Fn(&State, &[&T::Item]) -> Verdict + Send + Sync + 'static,
     ) -> Expectation {
-        Expectation::of_selected(description, move |state| {
+        let expected = Expectation::of_selected(description, move |state| {
             let those: Vec<_> = self.of(state).collect();
             if those.is_empty() {
                 return Finding::Nothing(format!("there is no such {}", T::ONE));
             }
             check(state, &those).into()
-        })
+        });
+        expected.needing(T::NEEDS)
     }
 
     fn quantity(self, quantity: Quantity) -> Expectation {
-        Expectation::new(format!("{self}: {quantity}"), move |state| {
+        let expected = Expectation::new(format!("{self}: {quantity}"), move |state| {
             let labels: Vec<_> = self.of(state).map(T::label).collect();
             if quantity.holds(labels.len()) { Ok(()) } else { Err(format!("{}: {}", self.subject, listed(&labels))) }
-        })
+        });
+        expected.needing(T::NEEDS)
     }
 
     /// Those that are selected in a state.

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use fake_arm::events::{ArmEvent, LedgerEntry, ResourceEvent};
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::kind::Kind;
-use crate::history::{Change, Event, Record};
+use crate::history::{AzureEvent, AzureRequest, Change, Event, Record, ResourceChange};
 
 /// Objects of the cluster, resources of Azure and requests, as they were seen up to one record of the history.
 #[derive(Debug, Clone)]
@@ -47,7 +46,7 @@ impl State {
                 };
                 true
             }
-            Event::Azure { what: ArmEvent::Resource(resource) } => {
+            Event::Azure { what: AzureEvent::Resource(resource) } => {
                 let key = resource.id.to_ascii_lowercase();
                 match resource.body {
                     Some(_) => self.resources.insert(key, record.clone()),
@@ -55,7 +54,7 @@ impl State {
                 };
                 true
             }
-            Event::Azure { what: ArmEvent::Request(_) } => {
+            Event::Azure { what: AzureEvent::Request(_) } => {
                 self.requests.push(record.clone());
                 true
             }
@@ -99,9 +98,9 @@ impl State {
     }
 
     /// Present Azure resources of a type (case does not matter).
-    pub fn resources<'a>(&'a self, resource_type: &'a str) -> impl Iterator<Item = &'a ResourceEvent> + use<'a> {
+    pub fn resources<'a>(&'a self, resource_type: &'a str) -> impl Iterator<Item = &'a ResourceChange> + use<'a> {
         self.resources.values().filter_map(move |record| match &record.event {
-            Event::Azure { what: ArmEvent::Resource(resource) }
+            Event::Azure { what: AzureEvent::Resource(resource) }
                 if resource.resource_type.eq_ignore_ascii_case(resource_type) =>
             {
                 Some(resource)
@@ -111,9 +110,9 @@ impl State {
     }
 
     /// Requests that were answered so far, with their position in the history.
-    pub fn requests(&self) -> impl Iterator<Item = (usize, &LedgerEntry)> {
+    pub fn requests(&self) -> impl Iterator<Item = (usize, &AzureRequest)> {
         self.requests.iter().filter_map(|record| match &record.event {
-            Event::Azure { what: ArmEvent::Request(entry) } => {
+            Event::Azure { what: AzureEvent::Request(entry) } => {
                 Some((usize::try_from(record.sequence).unwrap_or(usize::MAX), &**entry))
             }
             _ => None,
@@ -183,7 +182,7 @@ pub(crate) mod tests {
                 "userAgent": "", "status": 200, "errorCode": null, "errorMessage": null, "requestBody": null,
                 "requestId": "00000000-0000-0000-0000-000000000000", "unknownRoute": false,
             }));
-            let what = ArmEvent::Request(Arc::new(entry.expect("an entry of the ledger")));
+            let what = AzureEvent::Request(Arc::new(entry.expect("a request")));
             let event = Event::Azure { what };
             state.apply(&Arc::new(Record { sequence: index as u64 + 1, at, wall: at, event }));
         }

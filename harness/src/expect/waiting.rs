@@ -10,7 +10,7 @@ use super::duration::readable;
 use super::expectation::{Expectation, Verdict};
 use super::failure::{Failure, Outcome};
 use super::state::State;
-use crate::history::{Event, History, timeline};
+use crate::history::{AzureSight, Event, History, timeline};
 
 /// How long `now` lets observations arrive that are under way: watches of different kinds are not ordered among each
 /// other, so a pod may be seen Running a moment before its node is seen at all.
@@ -171,6 +171,20 @@ impl Witness {
         }
     }
 
+    /// Makes sure that what an expectation goes by is seen here, `at_instants` at the instant at which it happens.
+    fn can_judge(&self, expectation: &Expectation, at_instants: bool) -> Outcome {
+        let (needs, sight) = (expectation.needs(), self.0.history.azure_sight());
+        let unseen = match sight {
+            AzureSight::Told => return Ok(()),
+            AzureSight::Asked if needs.requests => "requests to Azure, which this target does not tell",
+            AzureSight::Asked if needs.resources && at_instants => {
+                "resources of Azure at every instant, and this target only asks for them now and then"
+            }
+            AzureSight::Asked => return Ok(()),
+        };
+        Err(Failure::skipped(format!("it goes by {unseen}: {}", expectation.description())))
+    }
+
     fn conclude(&self, expected: &str, verdict: Verdict) -> Outcome {
         self.conclude_with(expected, verdict, |headline| self.failure(headline))
     }
@@ -201,6 +215,7 @@ impl Pending<'_> {
     /// # Errors
     /// When it does not hold.
     pub fn now(self) -> Outcome {
+        self.witness.can_judge(&self.expectation, false)?;
         let description = format!("{} (now)", self.expectation.description());
         let give_up = std::time::Instant::now() + SETTLING;
         loop {
@@ -220,6 +235,7 @@ impl Pending<'_> {
     /// # Errors
     /// When it does not.
     pub async fn within(self, patience: Duration) -> Outcome {
+        self.witness.can_judge(&self.expectation, false)?;
         let description = format!("{} within {}", self.expectation.description(), readable(patience));
         let history = &self.witness.0.history;
         let deadline = after(history.now(), patience);
@@ -259,6 +275,7 @@ impl Pending<'_> {
     /// # Errors
     /// At the first instant at which it does not hold.
     pub async fn throughout(self, duration: Duration) -> Outcome {
+        self.witness.can_judge(&self.expectation, true)?;
         let description = format!("{} throughout {}", self.expectation.description(), readable(duration));
         let history = &self.witness.0.history;
         let deadline = after(history.now(), duration);
@@ -299,6 +316,7 @@ impl Pending<'_> {
     /// # Errors
     /// When it did not hold at some instant; the message says when.
     pub fn at_every_instant_since(self, mark: &Mark) -> Outcome {
+        self.witness.can_judge(&self.expectation, true)?;
         let description = format!("{} at every instant", self.expectation.description());
         let mut state = State::default();
         let mut verdict = Ok(());

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fake_arm::events::ArmEvent;
+use super::AzureEvent;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -48,10 +48,10 @@ pub enum Event {
         /// The object without `managedFields`.
         object: Arc<serde_json::Value>,
     },
-    /// fake-arm answered a request or changed a virtual machine.
+    /// Something happened in Azure.
     Azure {
-        /// What fake-arm told.
-        what: ArmEvent,
+        /// What it was.
+        what: AzureEvent,
     },
     /// A machine on its way to being a node.
     Boot {
@@ -101,7 +101,7 @@ impl Event {
                 _ => true,
             },
             Self::Azure { what } => match what {
-                ArmEvent::Request(entry) => entry.method != "GET" && entry.method != "POST",
+                AzureEvent::Request(entry) => entry.method != "GET" && entry.method != "POST",
                 _ => true,
             },
             Self::Assertion { .. } | Self::Provisioner { .. } | Self::Clock { .. } => false,

@@ -1,12 +1,14 @@
 //! One ordered, append-only record of everything seen in a lab. Assertions, the live display, reports and failure
 //! messages are readers of it.
 
+mod azure;
 mod event;
 mod file;
 mod moves;
 mod timeline;
 mod unseen;
 
+pub use azure::{AzureEvent, AzureRequest, AzureSight, Machine, MachineChange, MachineStop, ResourceChange};
 pub use event::{BootStage, Change, Event, Record};
 pub use file::{ReadError, read};
 pub use moves::{Stretch, stretches, what_ended};
@@ -16,7 +18,7 @@ pub(crate) use unseen::Unseen;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -35,6 +37,7 @@ struct Inner {
     records: Mutex<Log>,
     length: watch::Sender<usize>,
     unseen: unseen::Kinds,
+    azure_sight: OnceLock<AzureSight>,
 }
 
 #[derive(Debug)]
@@ -60,6 +63,7 @@ impl History {
             records: Mutex::new(Log { records: Vec::new(), file }),
             length: watch::Sender::new(0),
             unseen: unseen::Kinds::default(),
+            azure_sight: OnceLock::new(),
         })))
     }
 
@@ -147,6 +151,17 @@ impl History {
     /// The kinds that still are not seen.
     pub(crate) fn wait_until_seen(&self, patience: Duration, go_on: impl Fn() -> bool) -> Result<(), String> {
         self.0.unseen.wait(patience, go_on)
+    }
+
+    /// What becomes of Azure is only seen by asking from here on. Said once, by the lab's target.
+    pub(crate) fn azure_is_asked(&self) {
+        let _ = self.0.azure_sight.set(AzureSight::Asked);
+    }
+
+    /// How what becomes of Azure is seen.
+    #[must_use]
+    pub fn azure_sight(&self) -> AzureSight {
+        self.0.azure_sight.get().copied().unwrap_or_default()
     }
 
     /// The time of the lab.

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fake_arm::events::ArmEvent;
 use jiff::Timestamp;
 
-use super::{Change, Event, Record};
+use super::{AzureEvent, Change, Event, Record};
 
 /// Moves between two things that happened. The first of them are short, so each stretch begins anew with those.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,12 +64,12 @@ fn kind(event: &Event) -> String {
             (_, Change::Applied) => format!("a change of a {kind}"),
             (_, Change::Deleted) => format!("the end of a {kind}"),
         },
-        Event::Azure { what: ArmEvent::Request(entry) } => {
+        Event::Azure { what: AzureEvent::Request(entry) } => {
             let segments: Vec<&str> = entry.path.split('/').filter(|segment| !segment.is_empty()).collect();
             let resource_type = segments.len().checked_sub(2).map_or("", |at| segments[at]);
             format!("{} {resource_type}", entry.method)
         }
-        Event::Azure { what: ArmEvent::Resource(resource) } => format!("Azure: {}", resource.resource_type),
+        Event::Azure { what: AzureEvent::Resource(resource) } => format!("Azure: {}", resource.resource_type),
         Event::Azure { .. } => "Azure".to_owned(),
         Event::Assertion { .. } | Event::Provisioner { .. } | Event::Clock { .. } => "something else".to_owned(),
     }

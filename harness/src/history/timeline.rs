@@ -5,11 +5,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fake_arm::events::{ArmEvent, LedgerEntry, VmEvent};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::azure::{AzureEvent, AzureRequest, MachineChange};
 use super::event::{Change, Event, Record};
 use crate::expect::{is_true, readable};
 
@@ -125,21 +125,21 @@ fn tell(event: &Event, told: &mut HashMap<String, String>) -> Option<(Teller, St
         Event::Step { text } => Some((Teller::Step, text.clone())),
         Event::Assertion { expected, held: true, .. } => Some((Teller::Holds, expected.clone())),
         Event::Assertion { expected, seen, .. } => Some((Teller::Fails, format!("{expected}; seen: {seen}"))),
-        Event::Azure { what: ArmEvent::Request(entry) } => request(entry).map(|text| (Teller::Azure, text)),
-        Event::Azure { what: ArmEvent::Vm(VmEvent::Started(machine)) } => {
+        Event::Azure { what: AzureEvent::Request(entry) } => request(entry).map(|text| (Teller::Azure, text)),
+        Event::Azure { what: AzureEvent::Machine(MachineChange::Started(machine)) } => {
             let address = machine.private_ip.map(|address| format!(", {address}")).unwrap_or_default();
             Some((Teller::Machine, format!("{} starts: {}{address}", machine.name, machine.size)))
         }
-        Event::Azure { what: ArmEvent::Vm(VmEvent::Evicting { id, not_before }) } => {
+        Event::Azure { what: AzureEvent::Machine(MachineChange::Evicting { id, not_before }) } => {
             Some((Teller::Machine, format!("{} will be evicted at {not_before}", last(id))))
         }
-        Event::Azure { what: ArmEvent::Vm(VmEvent::Stopped { id, reason }) } => {
+        Event::Azure { what: AzureEvent::Machine(MachineChange::Stopped { id, reason }) } => {
             Some((Teller::Machine, format!("{} stops: {reason:?}", last(id))))
         }
-        Event::Azure { what: ArmEvent::Vm(VmEvent::Deleted { id }) } => {
+        Event::Azure { what: AzureEvent::Machine(MachineChange::Deleted { id }) } => {
             Some((Teller::Machine, format!("{} is gone", last(id))))
         }
-        Event::Azure { what: ArmEvent::Resource(_) } => None,
+        Event::Azure { what: AzureEvent::Resource(_) } => None,
         Event::Boot { machine, stage, message } => {
             Some((Teller::Boot, format!("{machine} {}{}", format!("{stage:?}").to_lowercase(), colon(message))))
         }
@@ -162,7 +162,7 @@ fn is_worth(level: &str) -> bool {
     matches!(level, "warn" | "error" | "panic" | "fatal" | "dpanic")
 }
 
-fn request(entry: &LedgerEntry) -> Option<String> {
+fn request(entry: &AzureRequest) -> Option<String> {
     let failed = entry.status >= 400;
     // Asking whether a machine exists before making it is no failure.
     let asks_first = entry.status == 404 && entry.method == "GET";

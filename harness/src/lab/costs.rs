@@ -13,7 +13,7 @@ impl Lab {
     /// counts where it is the scenario's alone, under a runner: with `cargo test` it is that of many.
     pub(crate) fn costs(&self) -> Costs {
         let own = if self.progress.is_read() { own_cpu_time() } else { None };
-        costs(&self.history, self.engine.cpu_time(), own)
+        costs(&self.history, self.site.cpu_time(), own)
     }
 }
 

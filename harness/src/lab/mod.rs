@@ -1,43 +1,22 @@
-//! The world of one scenario: target, Azure, cluster, provisioner, history and seed, stood up before it and taken down
-//! after it, whichever way it ends.
+//! The world of one scenario: Azure, cluster, history and seed on a target, stood up before it and taken down after it,
+//! whichever way it ends.
 
-mod cluster;
-mod cluster_error;
 mod costs;
-mod engine;
-mod household;
-mod lender;
 mod managed_cluster;
-mod outage;
-mod region;
-mod settings;
-mod slot;
 mod start;
-mod tenant;
 #[cfg(test)]
 mod tests;
-mod watch;
-mod wiring;
 
-pub use cluster::Cluster;
-pub use cluster_error::ClusterError;
-pub use engine::{AzureAccess, EmbeddedEngine, Programs, ProvisionerKnobs};
+pub use crate::kubernetes::{Cluster, ClusterError};
 pub use fake_arm::catalog::{Catalog, VmSize};
 pub use fake_arm::providers::compute::ShortageKind;
-pub use lender::ClusterSource;
 pub use managed_cluster::{CreateError, ManagedClusterBuilder, NodeProvisioning};
-pub use region::Region;
-pub use settings::Settings;
-pub use start::StartError;
-pub use tenant::{Denial, SecurityGroup, Tenant, Unknown};
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use fake_arm::FakeArm;
-use fake_arm::events::{ArmEvent, VmEvent};
 use fake_arm::providers::container_service::ClusterNetwork;
 use kube::config::Kubeconfig;
 use serde_json::Value;
@@ -45,15 +24,16 @@ use serde_json::Value;
 use crate::azure::{ArmClient, ArmError, Azure, PrincipalId, Subnet, api_version};
 use crate::clock::LabClock;
 use crate::expect::{Failure, Outcome, Witness, differences, readable};
-use crate::history::{Event, History};
+use crate::history::{AzureEvent, Event, History, MachineChange};
+use crate::kubernetes::Watches;
 use crate::manifest::{ManifestError, Manifests};
-use crate::node::{BootSwitch, CustomData};
+use crate::node::{CustomData, Machines};
 use crate::preflight::{self, Plan};
 use crate::provisioner::ProvisionerVersion;
 use crate::report::ProgressWriter;
 use crate::scenario::{Signature, headline};
-use slot::Slot;
-use watch::Watches;
+use crate::settings::Settings;
+use crate::target::{Capability, MovableClock, NetworkModel, ProvisionerControl, Site, Target, Tenant};
 
 /// The world of one scenario. Dropping it takes everything down.
 #[derive(Debug)]
@@ -63,18 +43,14 @@ pub struct Lab {
     history: History,
     witness: Witness,
     azure: Azure,
-    knobs: ProvisionerKnobs,
-    region: Region,
-    tenant: Tenant,
-    engine: Arc<EmbeddedEngine>,
+    target: &'static dyn Target,
     watches: Mutex<Vec<Watches>>,
     progress: ProgressWriter,
     shown_fault: Mutex<Option<(String, String)>>,
     keep_folder: bool,
-    // Fields are dropped in this order: what runs on the runtime before the runtime, the place on the machine last.
-    fake: Option<Arc<FakeArm>>,
+    // Fields are dropped in this order: what runs on the runtime before the runtime, the place on the target last.
     runtime: Option<tokio::runtime::Runtime>,
-    _slot: Slot,
+    site: Box<dyn Site>,
 }
 
 impl Lab {
@@ -89,41 +65,46 @@ impl Lab {
         ManagedClusterBuilder::new(self)
     }
 
-    /// What the provisioner of clusters created from here on is started with besides what their managed cluster says.
-    /// Only where the lab starts the provisioner itself.
-    #[must_use]
-    pub fn provisioner(&self) -> &ProvisionerKnobs {
-        &self.knobs
-    }
-
-    /// How machines boot from here on. Only where Azure is fake-arm.
-    #[must_use]
-    pub fn machines(&self) -> &BootSwitch {
-        self.engine.machines()
-    }
-
-    /// What the Azure region has to give, and how long things take there. Only where Azure is fake-arm.
-    #[must_use]
-    pub fn region(&self) -> &Region {
-        &self.region
-    }
-
-    /// The directory of the Azure tenant, and what Azure decides about rights. Only where Azure is fake-arm.
-    #[must_use]
-    pub fn tenant(&self) -> &Tenant {
-        &self.tenant
-    }
-
-    /// Who reaches whom in the network of a cluster as it is now, and which address ranges get in each other's way. Only
-    /// where Azure is fake-arm.
+    /// What only some targets can do: how machines boot ([`Machines`]), what the region has to give
+    /// ([`Region`](crate::target::Region)), and so on. The name of the type says what is wanted:
+    ///
+    /// ```no_run
+    /// # use catnap::expect::minutes;
+    /// # fn scenario(lab: &catnap::lab::Lab) -> catnap::expect::Outcome {
+    /// use catnap::prelude::*;
+    ///
+    /// lab.require::<Machines>()?.after(minutes(4));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// When the lab is over, or there is no such cluster.
+    /// The reason for which the scenario is skipped, where the lab does not have it.
+    pub fn require<C: Capability>(&self) -> Result<&C, Failure> {
+        self.site.capabilities().get().ok_or_else(|| {
+            let (target, wanted) = (self.target.name(), C::KIND);
+            Failure::skipped(format!("the target {target} has no {wanted}: it cannot {}", wanted.purpose()))
+        })
+    }
+
+    /// The same without being skipped.
+    pub(crate) fn capability<C: Capability>(&self) -> Option<&C> {
+        self.site.capabilities().get()
+    }
+
+    /// The target that this lab is on.
+    #[must_use]
+    pub fn target(&self) -> &'static dyn Target {
+        self.target
+    }
+
+    /// Who reaches whom in the network of a cluster as it is now, and which address ranges get in each other's way. Requires
+    /// the [`NetworkModel`].
+    ///
+    /// # Errors
+    /// The reason for which the scenario is skipped, where there is no model; when there is no such cluster.
     pub fn network(&self, cluster: &Cluster) -> Result<ClusterNetwork, Failure> {
-        let fake = self.fake.clone().ok_or_else(|| Failure::new("the lab is over"))?;
-        let id = fake_arm::arm::ResourceId::parse(cluster.id())?;
-        let network = fake.with(|world| ClusterNetwork::of(world, &id));
-        network.ok_or_else(|| Failure::new(format!("there is no network of {}", cluster.id())))
+        self.require::<NetworkModel>()?.of(cluster)
     }
 
     /// What `catnap check` finds in the way of nodes of a cluster in these subnets: the bad findings, each with the rule
@@ -138,20 +119,16 @@ impl Lab {
         Ok(report.bad().map(|finding| finding.text.clone()).collect())
     }
 
-    /// Azure as another principal sees it, with that one's rights. Only where Azure is fake-arm, which signs tokens for
-    /// everyone.
+    /// Azure as another principal sees it, with that one's rights. Requires the [`Tenant`], which gives tokens for everyone.
     ///
     /// # Errors
-    /// When the lab is over, the principal's id is no GUID, or the lab's certificate cannot be read.
+    /// The reason for which the scenario is skipped, where there is no tenant to order; when the lab's certificate cannot be
+    /// read.
     pub fn azure_as(&self, principal: impl Into<PrincipalId>) -> Result<Azure, Failure> {
-        let principal = principal.into();
-        let fake = self.fake.clone().ok_or_else(|| Failure::new("the lab is over"))?;
-        let id = principal.as_str().parse::<uuid::Uuid>()?;
-        let (endpoint, ca) = (fake.endpoint().clone(), fake.ca_pem().to_owned());
-        let token = Arc::new(move || fake.token_for(id));
-        let client = ArmClient::new(endpoint, Some(&ca), token, self.clock().clone())?;
-        let group = self.azure.resource_group_name();
-        Ok(Azure::new(client, self.history.clone(), self.azure.subscription_id(), self.azure.location(), group))
+        let credential = self.require::<Tenant>()?.credential_of(principal);
+        let access = self.site.azure();
+        let client = ArmClient::new(access.endpoint.clone(), access.ca.as_deref(), credential, self.clock().clone())?;
+        Ok(self.azure.seen_through(client))
     }
 
     /// Turns node auto-provisioning of a cluster on or off, as `az aks update --node-provisioning-mode` does.
@@ -232,7 +209,7 @@ impl Lab {
     /// # Errors
     /// When no process can be started, or tells no time.
     pub async fn clock_drift(&self) -> Result<Duration, String> {
-        self.engine.clock_drift().await
+        self.site.clock_drift().await
     }
 
     /// Makes sure that the scenario can wait this long here. Where time can be moved it always can; elsewhere it depends on
@@ -260,10 +237,10 @@ impl Lab {
     /// Makes sure that the lab began when its scenario has to begin.
     pub(crate) fn can_begin(&self) -> Outcome {
         match self.settings.begin {
-            Some(begin) if !self.clock().is_movable() => {
-                Err(Failure::skipped(format!("it has to begin at {begin}, and this lab's clock is real")))
-            }
-            _ => Ok(()),
+            Some(begin) => self.require::<MovableClock>().map(drop).map_err(|failure| {
+                failure.with_note(&format!("It has to begin at {begin}, and this lab's clock is real."))
+            }),
+            None => Ok(()),
         }
     }
 
@@ -272,7 +249,7 @@ impl Lab {
     /// # Errors
     /// The reason for which the scenario is skipped, where they cannot.
     pub async fn needs_kubernetes(&self, version: &str) -> Outcome {
-        self.engine.has_kubernetes(version).await.map_err(Failure::skipped)
+        self.site.has_kubernetes(version).await.map_err(Failure::skipped)
     }
 
     /// Makes sure that clusters can have this version of the provisioner here.
@@ -280,7 +257,7 @@ impl Lab {
     /// # Errors
     /// The reason for which the scenario is skipped, where they cannot.
     pub async fn needs_provisioner(&self, version: &str) -> Outcome {
-        self.engine.has_provisioner(version).await.map_err(Failure::skipped)
+        self.site.has_provisioner(version).await.map_err(Failure::skipped)
     }
 
     /// Makes sure that the provisioner of this lab is of this version or a newer one; `what` is there from that version on
@@ -335,7 +312,7 @@ impl Lab {
             )));
         };
         // A lab that is broken, or has no provisioner, breaks everything.
-        if self.witness.fatal().is_some() || self.knobs.no_provisioner().is_some() {
+        if self.witness.fatal().is_some() || self.no_provisioner().is_some() {
             return Err(failure);
         }
         if let Err(why) = signature.is_of(&failure, &self.witness.state()) {
@@ -345,6 +322,11 @@ impl Lab {
         self.history.record(Event::Step { text: format!("known fault {fault}: {message}") });
         *self.shown_fault.lock().unwrap_or_else(PoisonError::into_inner) = Some((fault.to_owned(), message));
         Ok(())
+    }
+
+    /// Why what was given as the provisioner is none that can be run here, if so: then nothing can be said of it.
+    pub(crate) fn no_provisioner(&self) -> Option<String> {
+        self.capability::<ProvisionerControl>()?.no_provisioner()
     }
 
     /// The known fault that has shown, and how.
@@ -377,43 +359,46 @@ impl Lab {
     /// Memory of all processes of the lab in bytes, by name.
     #[must_use]
     pub fn memory(&self) -> Vec<(String, u64)> {
-        self.engine.memory()
+        self.site.memory()
     }
 
     /// CPU time, user and system, that the lab's processes have used so far, by name.
     #[must_use]
     pub fn cpu_time(&self) -> BTreeMap<String, Duration> {
-        self.engine.cpu_time()
+        self.site.cpu_time()
     }
 
     /// How long the API server of the first cluster took to be usable; none before there is one.
     #[must_use]
     pub fn api_server_start(&self) -> Option<Duration> {
-        self.engine.api_server_start()
+        self.site.api_server_start()
     }
 
-    /// What a machine was given to boot with, as its first boot reads it; none for a machine that never started, and
-    /// for those of agent pools, whose script AKS keeps to itself. Only where Azure is fake-arm: Azure tells no one.
-    #[must_use]
-    pub fn custom_data_of(&self, machine: &str) -> Option<CustomData> {
-        self.history.since(0).iter().find_map(|record| match &record.event {
-            Event::Azure { what: ArmEvent::Vm(VmEvent::Started(started)) } if started.name == machine => {
+    /// What a machine was given to boot with, as its first boot reads it; `None` for a machine that never started, and
+    /// for those of agent pools, whose script AKS keeps to itself. Requires the [`Machines`]: Azure tells no one.
+    ///
+    /// # Errors
+    /// The reason for which the scenario is skipped, where nobody is told.
+    pub fn custom_data_of(&self, machine: &str) -> Result<Option<CustomData>, Failure> {
+        self.require::<Machines>()?;
+        Ok(self.history.since(0).iter().find_map(|record| match &record.event {
+            Event::Azure { what: AzureEvent::Machine(MachineChange::Started(started)) } if started.name == machine => {
                 CustomData::decode(started.custom_data.as_deref()).ok()
             }
             _ => None,
-        })
+        }))
     }
 
-    /// File with the certificate authority of the ARM endpoint.
+    /// File with the certificates of the ARM endpoint; `None` where they are the system's.
     #[must_use]
-    pub fn azure_ca(&self) -> &Path {
-        self.engine.azure_ca()
+    pub fn azure_ca(&self) -> Option<&Path> {
+        self.site.azure().ca_file.as_deref()
     }
 
-    /// The kubectl of the cluster's version, where there is one.
+    /// The kubectl of the cluster's version, where the target has one.
     #[must_use]
     pub fn kubectl(&self) -> Option<&Path> {
-        self.engine.kubectl()
+        self.site.kubectl()
     }
 
     /// A file of the project's `manifests` folder.
@@ -483,15 +468,14 @@ impl Lab {
     /// Takes everything down, in the order in which it depends on each other.
     fn take_down(&mut self) {
         self.watches.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        self.engine.stop_now();
-        self.fake = None;
+        self.site.stop();
         if let Some(runtime) = self.runtime.take() {
             // Dropping a runtime is not allowed where another one is running, which is where scenarios end.
             let ending = std::thread::Builder::new().spawn(move || runtime.shutdown_timeout(ENDING));
             // What the lab's own threads have not written by now they never will.
             let _ = ending.map(std::thread::JoinHandle::join);
         }
-        self.engine.give_back();
+        self.site.leave();
     }
 }
 

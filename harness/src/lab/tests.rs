@@ -3,9 +3,10 @@
 use crate::expect::Kind;
 use serde_json::json;
 
-use super::{Lab, Settings};
+use super::Lab;
 use crate::manifest::deployment;
 use crate::report::ProgressWriter;
+use crate::settings::Settings;
 
 async fn lab() -> Lab {
     let settings = Settings::from_env().expect("the environment makes sense");

@@ -79,9 +79,10 @@ impl BootSettings {
     }
 }
 
-/// How machines boot from here on; can be changed while machines come and go. Clones share it.
+/// How machines boot from here on; can be changed while machines come and go. Where machines are modelled, a scenario
+/// [requires](crate::lab::Lab::require) it. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct BootSwitch(Arc<Mutex<Switched>>);
+pub struct Machines(Arc<Mutex<Switched>>);
 
 #[derive(Debug)]
 struct Switched {
@@ -107,7 +108,7 @@ impl Default for Switched {
     }
 }
 
-impl BootSwitch {
+impl Machines {
     /// Machines that start from here on take this long until their kubelet runs.
     pub fn after(&self, boot: Duration) {
         self.lock().boot.kubelet_after = Some(boot);
@@ -139,7 +140,7 @@ impl BootSwitch {
     }
 }
 
-impl BootPlan for BootSwitch {
+impl BootPlan for Machines {
     fn boot(&self, _machine: &VirtualMachine) -> Boot {
         self.lock().boot
     }

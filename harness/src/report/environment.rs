@@ -17,6 +17,8 @@ pub const ARTEFACTS: &str = "CATNAP_ARTEFACTS";
 pub const SEED: &str = "CATNAP_SEED";
 /// Whether to keep the lab's folders after the scenario.
 pub const KEEP: &str = "CATNAP_KEEP";
+/// The target that labs are on.
+pub const TARGET: &str = "CATNAP_TARGET";
 /// How many labs may run on this machine at once; without it the labs decide by the processors.
 pub const LABS: &str = "CATNAP_LABS";
 /// A provisioner to run instead of one that catnap builds.
@@ -51,6 +53,8 @@ pub struct ScenarioEnvironment {
     pub seed: Option<u64>,
     /// Keep the lab's folders.
     pub keep: bool,
+    /// The target that labs are on.
+    pub target: Option<String>,
     /// How many labs may run on this machine at once.
     pub labs: Option<usize>,
     /// A provisioner's executable.
@@ -125,6 +129,7 @@ impl ScenarioEnvironment {
             artefacts: path(ARTEFACTS),
             seed: seed.transpose()?,
             keep: switch(KEEP)?,
+            target: text(TARGET)?,
             labs: labs.transpose()?,
             provisioner: path(PROVISIONER),
             provisioner_version: text(PROVISIONER_VERSION)?,
@@ -147,6 +152,7 @@ impl ScenarioEnvironment {
         tell(ARTEFACTS, self.artefacts.clone().map(Into::into));
         tell(SEED, self.seed.map(|seed| seed.to_string().into()));
         tell(KEEP, self.keep.then(|| "1".into()));
+        tell(TARGET, self.target.clone().map(Into::into));
         tell(LABS, self.labs.map(|labs| labs.to_string().into()));
         tell(PROVISIONER, self.provisioner.clone().map(Into::into));
         tell(PROVISIONER_VERSION, self.provisioner_version.clone().map(Into::into));
@@ -178,6 +184,7 @@ mod tests {
             artefacts: Some("/a/b".into()),
             seed: Some(u64::MAX),
             keep: true,
+            target: Some("embedded".into()),
             labs: Some(3),
             provisioner: Some("/bin/karpenter".into()),
             provisioner_version: Some("1.6.3".into()),

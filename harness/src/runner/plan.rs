@@ -39,6 +39,8 @@ pub struct Plan {
     pub seed: u64,
     /// Whether labs keep their folders.
     pub keep: bool,
+    /// The target that labs are on, where the user said so.
+    pub target: Option<String>,
     /// A provisioner's executable.
     pub provisioner: Option<PathBuf>,
     /// The provisioner's version.

@@ -158,6 +158,7 @@ fn start(plan: &Plan, scenario: &Scenario, folder: &Path, output: &Path) -> Resu
         artefacts: Some(folder.to_path_buf()),
         seed: Some(plan.seed),
         keep: plan.keep,
+        target: plan.target.clone(),
         labs: plan.labs,
         provisioner: plan.provisioner.clone(),
         provisioner_version: plan.provisioner_version.clone(),

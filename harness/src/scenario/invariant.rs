@@ -1,23 +1,26 @@
 //! What must hold at the end of every scenario, whatever it was about.
 
-use fake_arm::events::ArmEvent;
-
 use crate::expect::{Witness, disks, nics, vms};
-use crate::history::{Event, History};
-use crate::lab::ProvisionerKnobs;
+use crate::history::{AzureEvent, Event, History};
+use crate::target::ProvisionerControl;
 
 /// Checks the whole history of a lab whose scenario has ended well.
 ///
 /// # Errors
 /// What is broken, in one sentence or a few lines.
-pub(super) fn check(history: &History, witness: &Witness, knobs: &ProvisionerKnobs) -> Result<(), String> {
+pub(super) fn check(
+    history: &History,
+    witness: &Witness,
+    provisioner: Option<&ProvisionerControl>,
+) -> Result<(), String> {
+    let is_expected = |panic: &str| provisioner.is_some_and(|provisioner| provisioner.expects_panic(panic));
     if let Some(reason) = witness.fatal() {
         return Err(reason.to_owned());
     }
     let records = history.since(0);
     for record in &records {
         match &record.event {
-            Event::Azure { what: ArmEvent::Request(entry) } if entry.unknown_route => {
+            Event::Azure { what: AzureEvent::Request(entry) } if entry.unknown_route => {
                 let query = if entry.query.is_empty() { String::new() } else { format!("?{}", entry.query) };
                 return Err(format!(
                     "a request went to a route that fake-arm does not serve: {} {}{query} ({}); a provider for it is \
@@ -25,7 +28,7 @@ pub(super) fn check(history: &History, witness: &Witness, knobs: &ProvisionerKno
                     entry.method, entry.path, entry.user_agent,
                 ));
             }
-            Event::Provisioner { level, message, .. } if level == "panic" && !knobs.expects_panic(message) => {
+            Event::Provisioner { level, message, .. } if level == "panic" && !is_expected(message) => {
                 return Err(format!("the provisioner panicked: {message}"));
             }
             _ => {}

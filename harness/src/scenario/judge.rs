@@ -32,12 +32,12 @@ pub(super) fn judge(lab: &Lab, ended: &Ended) -> Verdict {
     };
     if let Some(text) = text {
         // Nothing is known about a provisioner that never started.
-        return match lab.provisioner().no_provisioner() {
+        return match lab.no_provisioner() {
             Some(message) => Verdict::CouldNotRun { message },
             None => failed(&text),
         };
     }
-    if let Err(broken) = invariant::check(lab.history(), witness, lab.provisioner()) {
+    if let Err(broken) = invariant::check(lab.history(), witness, lab.capability()) {
         return failed(&witness.explain(&broken));
     }
     if let Some((fault, message)) = lab.shown_fault() {

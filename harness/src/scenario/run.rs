@@ -7,8 +7,10 @@ use jiff::Timestamp;
 
 use super::judge::{Ended, judge};
 use crate::expect::{Failure, Outcome};
-use crate::lab::{Lab, Settings, StartError};
+use crate::lab::Lab;
 use crate::report::{ProgressWriter, Verdict};
+use crate::settings::Settings;
+use crate::target::StartError;
 
 /// Stands up the lab that the environment asks for, runs a scenario in it, judges what it returned, tells the verdict
 /// and takes everything down. With `begins` (RFC 3339) the lab begins at that moment, or the scenario is skipped where

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use super::run::run_in;
 use super::{breaks, run};
 use crate::expect::{Expectation, Failure, State};
-use crate::lab::{Lab, Settings};
+use crate::lab::Lab;
 use crate::report::{Costs, Line, ProgressReader, ProgressWriter};
+use crate::settings::Settings;
 
 fn broken(assertion: &str) -> Failure {
     Failure::new(format!("expected: {assertion}\n    seen: something else")).of_assertion(assertion)

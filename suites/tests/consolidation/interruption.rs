@@ -16,16 +16,16 @@ async fn a_killed_provisioner_leaves_no_half_of_a_replacement(lab: &Lab) -> Outc
     small(&cluster, "web").await?;
     cluster.expect(node_claims().of_pool("p").at_least_in_service(1)).within(minutes(1)).await?;
     let node = cluster.nodes_of_pool("p").remove(0);
-    lab.machines().after(minutes(1));
+    lab.require::<Machines>()?.after(minutes(1));
     let mark = cluster.mark();
 
     remove_filler(&cluster).await?;
     let ordered = nodes().named(&node).all_tainted(DISRUPTED).and(vms().count(2));
     cluster.expect(ordered).within(minutes(2)).await?;
-    lab.kill_provisioner(&cluster).await?;
+    lab.require::<ProvisionerControl>()?.kill(&cluster).await?;
     cluster.expect(pods("web").all_running().and(nodes().named(&node).count(1))).now()?;
     lab.clock().advance(minutes(2)).await;
-    lab.restart_provisioner(&cluster).await?;
+    lab.require::<ProvisionerControl>()?.restart(&cluster).await?;
 
     let replaced = nodes().of_pool("p").count(1).and(nodes().of_pool("p").all_of_size(&[D2]));
     cluster.expect(replaced).within(minutes(10)).await?;

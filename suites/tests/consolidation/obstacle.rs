@@ -60,7 +60,7 @@ async fn a_pod_that_comes_in_between_keeps_its_node(lab: &Lab) -> Outcome {
 #[case::failed_after_it_was_accepted(ShortageKind::AllocationFailed)]
 async fn a_replacement_without_room_leaves_the_old_node(lab: &Lab, #[case] kind: ShortageKind) -> Outcome {
     let (cluster, before, names) = oversized(lab, node_pool("p")).await?;
-    lab.region().has_no_room_for(D2, kind);
+    lab.require::<Region>()?.has_no_room_for(D2, kind);
     let mark = cluster.mark();
 
     remove_filler(&cluster).await?;
@@ -80,7 +80,7 @@ async fn a_replacement_without_room_leaves_the_old_node(lab: &Lab, #[case] kind:
 async fn a_replacement_that_never_registers_leaves_the_old_node(lab: &Lab) -> Outcome {
     lab.wait_of(minutes(20))?;
     let (cluster, before, names) = oversized(lab, node_pool("p")).await?;
-    lab.machines().never();
+    lab.require::<Machines>()?.never();
     let mark = cluster.mark();
 
     remove_filler(&cluster).await?;
@@ -91,7 +91,7 @@ async fn a_replacement_that_never_registers_leaves_the_old_node(lab: &Lab) -> Ou
     cluster.expect(as_it_was.and(vms().count(1))).within(minutes(17)).await?;
     cluster.expect(pods("web").kept(&names)).at_every_instant_since(&mark)?;
 
-    lab.machines().after(seconds(1));
+    lab.require::<Machines>()?.after(seconds(1));
     let replaced = nodes().of_pool("p").count(1).and(nodes().of_pool("p").all_of_size(&[D2]));
     cluster.expect(replaced).within(minutes(25)).await?;
     cluster.expect(pods("web").all_running()).within(minutes(1)).await
@@ -107,7 +107,7 @@ async fn a_machine_that_cannot_be_deleted_is_tried_again(lab: &Lab) -> Outcome {
     cluster.expect(node_claims().of_pool("p").at_least_in_service(1)).within(minutes(1)).await?;
     let group =
         format!("/subscriptions/{}/resourceGroups/{}", lab.azure().subscription_id(), cluster.node_resource_group());
-    let denial = lab.tenant().deny_changes(&group, "no changes");
+    let denial = lab.require::<Tenant>()?.deny_changes(&group, "no changes");
     let mark = cluster.mark();
 
     remove_filler(&cluster).await?;

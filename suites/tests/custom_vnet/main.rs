@@ -129,9 +129,9 @@ async fn the_default_subnet_is_the_provisioners_own(
     let vnet = lab.azure().vnet("my-aks-vnet").address_space("10.0.0.0/16").create().await?;
     let cluster_subnet = vnet.subnet("cluster-subnet", "10.0.1.0/24").create().await?;
     let custom_subnet = vnet.subnet("custom-subnet", "10.0.2.0/24").create().await?;
-    lab.provisioner().env("VNET_SUBNET_ID", &vnet.subnet_id(variable));
+    lab.require::<ProvisionerControl>()?.env("VNET_SUBNET_ID", &vnet.subnet_id(variable));
     if let Some(flag) = flag {
-        lab.provisioner().flag("--vnet-subnet-id", &vnet.subnet_id(flag));
+        lab.require::<ProvisionerControl>()?.flag("--vnet-subnet-id", &vnet.subnet_id(flag));
     }
     let cluster = cluster_in(lab, &vnet, &cluster_subnet).await?.service_cidr(SERVICE_CIDR).create().await?;
 
@@ -262,20 +262,20 @@ async fn a_cluster_can_live_in_a_network_with_an_api_server_subnet(lab: &Lab) ->
 /// VNET-17+: a subnet of another virtual network, resource group or subscription is refused by the provisioner, which
 /// does not even ask Azure for it.
 #[scenario]
-#[case::another_vnet("/resourceGroups/my-aks-rg/", "/virtualNetworks/other-vnet/")]
-#[case::another_group("/resourceGroups/other-rg/", "/virtualNetworks/my-aks-vnet/")]
-#[case::another_subscription("/resourceGroups/my-aks-rg/", "/virtualNetworks/my-aks-vnet/")]
+#[case::another_vnet(None, "/virtualNetworks/other-vnet/")]
+#[case::another_group(Some("other-rg"), "/virtualNetworks/my-aks-vnet/")]
+#[case::another_subscription(None, "/virtualNetworks/my-aks-vnet/")]
 async fn a_subnet_outside_of_the_clusters_vnet_is_refused(
     lab: &Lab,
-    #[case] group: &str,
+    #[case] group: Option<&str>,
     #[case] network: &str,
 ) -> Outcome {
     looks_at_subnets(lab)?;
     let CustomVnet { custom_subnet, cluster, .. } = custom_vnet(lab).await?;
-    let mut id = custom_subnet
-        .id()
-        .replace("/resourceGroups/my-aks-rg/", group)
-        .replace("/virtualNetworks/my-aks-vnet/", network);
+    let in_group = |azure: &Azure| format!("/resourceGroups/{}/", azure.resource_group_name());
+    let own = in_group(lab.azure());
+    let group = group.map_or_else(|| own.clone(), |name| in_group(&lab.azure().further_group(name)));
+    let mut id = custom_subnet.id().replace(&own, &group).replace("/virtualNetworks/my-aks-vnet/", network);
     if id == custom_subnet.id() {
         id = id.replace(lab.azure().subscription_id(), "11111111-2222-3333-4444-555555555555");
     }
@@ -319,22 +319,18 @@ async fn a_custom_subnet_in_a_network_that_aks_manages_is_refused(lab: &Lab) -> 
 /// VNET-19+: in Azure the case of letters in an id does not matter. In the comparison of 1.7.1 with the cluster's network it
 /// does, for resource group and VNet. The subnet's own name is only passed on to Azure, so there it does not.
 #[scenario]
-#[case::of_the_group("my-aks-rg", "MY-AKS-RG", true)]
-#[case::of_the_vnet("my-aks-vnet", "MY-AKS-VNET", true)]
-#[case::of_the_subnet("custom-subnet", "CUSTOM-SUBNET", false)]
-#[case::of_a_keyword("resourceGroups", "resourcegroups", false)]
-async fn letter_case_in_a_subnet_id(
-    lab: &Lab,
-    #[case] part: &str,
-    #[case] other_case: &str,
-    #[case] is_faulty: bool,
-) -> Outcome {
+#[case::of_the_group(None, true)]
+#[case::of_the_vnet(Some("my-aks-vnet"), true)]
+#[case::of_the_subnet(Some("custom-subnet"), false)]
+#[case::of_a_keyword(Some("resourceGroups"), false)]
+async fn letter_case_in_a_subnet_id(lab: &Lab, #[case] part: Option<&str>, #[case] is_faulty: bool) -> Outcome {
+    let part = part.unwrap_or_else(|| lab.azure().resource_group_name());
     let CustomVnet { custom_subnet, cluster, .. } = custom_vnet(lab).await?;
     // The control: the same id in the case in which the cluster knows it.
     pool_with_workload(&cluster, "q", node_class("q").vnet_subnet_id(custom_subnet.id())).await?;
     cluster.expect(pods("web-q").all_running()).within(minutes(5)).await?;
 
-    let id = custom_subnet.id().replace(part, other_case);
+    let id = custom_subnet.id().replace(part, &part.to_uppercase());
     pool_with_workload(&cluster, "p", node_class("p").vnet_subnet_id(&id)).await?;
     let serves = async {
         cluster.expect(pods("web-p").all_running()).within(minutes(5)).await?;

@@ -29,7 +29,7 @@ async fn a_subnet_that_may_not_be_read_makes_no_nodes(lab: &Lab) -> Outcome {
     let identity = lab.azure().identity("my-aks-identity").create().await?;
     // The right is on the one subnet alone; the network's GUID, which it may not read either, is told.
     let guid = vnet.get().await?["properties"]["resourceGuid"].as_str().unwrap_or_default().to_owned();
-    lab.provisioner().env("VNET_GUID", &guid);
+    lab.require::<ProvisionerControl>()?.env("VNET_GUID", &guid);
     let builder = lab.managed_cluster().node_provisioning(Auto).identity(&identity).subnet(&cluster_subnet);
     let cluster = builder.service_cidr(SERVICE_CIDR).create().await?;
     let mark = cluster.mark();
@@ -90,7 +90,7 @@ async fn nodes_outlive_the_loss_of_their_subnet(lab: &Lab) -> Outcome {
     let before = running_in(&cluster, &custom_subnet).await?;
     let mark = cluster.mark();
 
-    lab.region().loses(custom_subnet.id());
+    lab.require::<Region>()?.loses(custom_subnet.id());
 
     let missing = node_class("p").condition("SubnetsReady").is_false("SubnetNotFound", &[custom_subnet.id()]);
     cluster.expect(missing).within(minutes(4)).await?;
@@ -112,11 +112,11 @@ async fn throttled_reads_of_the_subnet_hurt_no_node(lab: &Lab) -> Outcome {
     let before = running_in(&cluster, &custom_subnet).await?;
     let mark = cluster.mark();
 
-    lab.region().throttles_reads();
+    lab.require::<Region>()?.throttles_reads();
     let asked = requests(SUBNET_READ).about(custom_subnet.id()).since(&mark);
     cluster.expect(asked.clone().answered(429).any()).within(minutes(15)).await?;
     cluster.expect(node_claims().of_pool("p").kept(&before)).throughout(minutes(2)).await?;
-    lab.region().throttles_as_documented();
+    lab.require::<Region>()?.throttles_as_documented();
 
     cluster.expect(node_class("p").ready()).within(minutes(5)).await?;
     // Each look at the subnet is one request and three repetitions, and a failing one is retried with growing pauses.
@@ -155,16 +155,16 @@ async fn an_end_before_the_machine_leaks_no_interface(lab: &Lab) -> Outcome {
     cluster.apply(node_pool("p")).await?;
     cluster.expect(node_pool("p").ready()).within(minutes(1)).await?;
     let mark = cluster.mark();
-    lab.region().operation_takes(NIC_WRITE, minutes(1));
+    lab.require::<Region>()?.operation_takes(NIC_WRITE, minutes(1));
 
     cluster.apply(deployment("web").cpu("1").on_pool("p")).await?;
     cluster.expect(requests(NIC_WRITE).since(&mark).any()).within(minutes(2)).await?;
-    lab.kill_provisioner(&cluster).await?;
+    lab.require::<ProvisionerControl>()?.kill(&cluster).await?;
     cluster.expect(requests(VM_WRITE).since(&mark).none().and(vms().none())).now()?;
     lab.clock().advance(minutes(2)).await;
     cluster.expect(nics().count(1)).now()?;
-    lab.region().operation_takes(NIC_WRITE, seconds(1));
-    lab.restart_provisioner(&cluster).await?;
+    lab.require::<Region>()?.operation_takes(NIC_WRITE, seconds(1));
+    lab.require::<ProvisionerControl>()?.restart(&cluster).await?;
 
     cluster.expect(pods("web").all_running()).within(minutes(10)).await?;
     cluster.expect(nodes().of_pool("p").count(1).and(vms().count(1)).and(nics().count(1))).within(minutes(6)).await?;

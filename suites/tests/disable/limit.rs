@@ -103,7 +103,7 @@ async fn a_forgotten_node_pool_stands_against_it(lab: &Lab) -> Outcome {
 #[scenario]
 async fn a_node_that_is_under_way_at_step_one(lab: &Lab) -> Outcome {
     let cluster = cluster_with(lab, pool()).await?;
-    lab.region().operation_takes(VM_WRITE, minutes(2));
+    lab.require::<Region>()?.operation_takes(VM_WRITE, minutes(2));
     let mark = cluster.mark();
     cluster.apply(deployment("web").cpu(A_NODE_FULL)).await?;
     cluster.expect(vms().count(1)).within(minutes(1)).await?;
@@ -115,7 +115,7 @@ async fn a_node_that_is_under_way_at_step_one(lab: &Lab) -> Outcome {
     cluster.expect(vms().count(1).and(nics().count(1)).and(disks().count(1))).now()?;
     cluster.expect(vms().at_most(1)).at_every_instant_since(&mark)?;
     refused(lab, &cluster, &[&cluster.nodes_of_pool("p")[0]]).await?;
-    lab.region().operation_takes(VM_WRITE, std::time::Duration::ZERO);
+    lab.require::<Region>()?.operation_takes(VM_WRITE, std::time::Duration::ZERO);
 
     agent_pool(lab, &cluster, "nodepool1", 2).await?;
     cluster.apply(disabled()).await?;

@@ -173,7 +173,7 @@ async fn what_is_left_without_a_provisioner_stays_until_there_is_one(lab: &Lab) 
     let cluster = cluster_with(lab, pool()).await?;
     web(&cluster, 1).await?;
     let (node, pod) = (cluster.nodes_of_pool("p").remove(0), cluster.pods_of("web"));
-    lab.kill_provisioner(&cluster).await?;
+    lab.require::<ProvisionerControl>()?.kill(&cluster).await?;
 
     cluster.apply(closed()).await?;
     cluster.delete(Kind::NodeClaim, &only_claim(&cluster)?).await?;
@@ -183,7 +183,7 @@ async fn what_is_left_without_a_provisioner_stays_until_there_is_one(lab: &Lab) 
     cluster.expect(left.and(pods("web").kept(&pod)).and(pods("web").running(1))).throughout(minutes(15)).await?;
     refused(lab, &cluster, &[&node]).await?;
 
-    lab.restart_provisioner(&cluster).await?;
+    lab.require::<ProvisionerControl>()?.restart(&cluster).await?;
     cluster.expect(nothing_left()).within(minutes(5)).await?;
     turned_off(lab, &cluster).await
 }

@@ -105,9 +105,9 @@ async fn a_killed_provisioner_goes_on(lab: &Lab) -> Outcome {
     cluster.apply(budget(disabled())).await?;
     cluster.expect(node_claims().at_most(2)).within(minutes(5)).await?;
 
-    lab.kill_provisioner(&cluster).await?;
+    lab.require::<ProvisionerControl>()?.kill(&cluster).await?;
     lab.clock().advance(minutes(5)).await;
-    lab.restart_provisioner(&cluster).await?;
+    lab.require::<ProvisionerControl>()?.restart(&cluster).await?;
 
     cluster.expect(nothing_left()).within(minutes(10)).await?;
     cluster.expect(pods("web").all_running()).within(minutes(2)).await?;

@@ -50,7 +50,7 @@ async fn the_replacement_is_in_service_before_the_old_node_goes(lab: &Lab) -> Ou
     let cluster = cluster_with(lab, steady("p")).await?;
     let before = full_nodes(&cluster, "p", 1).await?;
     let (node, pod) = (cluster.nodes_of_pool("p").remove(0), cluster.pods_of("web-p"));
-    lab.machines().after(minutes(2));
+    lab.require::<Machines>()?.after(minutes(2));
     let mark = cluster.mark();
 
     cluster.apply(changed_class()).await?;

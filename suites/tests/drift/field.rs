@@ -172,8 +172,8 @@ async fn a_size_that_is_withdrawn_is_replaced(lab: &Lab) -> Outcome {
     cluster.expect(nodes().of_pool("p").all_of_size(&[F2])).now()?;
     let mark = cluster.mark();
 
-    lab.region().withdraw_size(F2);
-    lab.restart_provisioner(&cluster).await?;
+    lab.require::<Region>()?.withdraw_size(F2);
+    lab.require::<ProvisionerControl>()?.restart(&cluster).await?;
 
     let waits = age_at_which_sizes_are_looked_for(lab).saturating_sub(minutes(10));
     cluster.expect(node_claims().of_pool("p").none_with_condition("Drifted")).throughout(waits).await?;

@@ -50,8 +50,8 @@ async fn a_killed_provisioner_finishes_what_it_began(lab: &Lab, #[case] moment: 
     let before = full_nodes(&cluster, "p", 1).await?;
     let (node, mark) = (cluster.nodes_of_pool("p").remove(0), cluster.mark());
     match moment {
-        Moment::WhileTheReplacementBoots => lab.machines().after(minutes(1)),
-        Moment::WhileTheOldMachineIsDeleted => lab.region().operation_takes(VM_DELETE, minutes(1)),
+        Moment::WhileTheReplacementBoots => lab.require::<Machines>()?.after(minutes(1)),
+        Moment::WhileTheOldMachineIsDeleted => lab.require::<Region>()?.operation_takes(VM_DELETE, minutes(1)),
     }
 
     cluster.apply(node_class("p").max_pods(100)).await?;
@@ -65,9 +65,9 @@ async fn a_killed_provisioner_finishes_what_it_began(lab: &Lab, #[case] moment: 
             cluster.expect(requests(VM_DELETE).since(&mark).any()).within(minutes(2)).await?;
         }
     }
-    lab.kill_provisioner(&cluster).await?;
+    lab.require::<ProvisionerControl>()?.kill(&cluster).await?;
     lab.clock().advance(minutes(2)).await;
-    lab.restart_provisioner(&cluster).await?;
+    lab.require::<ProvisionerControl>()?.restart(&cluster).await?;
 
     replaced(lab, &cluster, "p", &before, &mark).await?;
     cluster.expect(nodes().none_tainted(DISRUPTED)).now()?;
@@ -85,7 +85,7 @@ async fn a_restart_of_the_provisioner_drifts_nothing(lab: &Lab) -> Outcome {
     let before = full_nodes(&cluster, "p", 2).await?;
     let mark = cluster.mark();
 
-    lab.restart_provisioner(&cluster).await?;
+    lab.require::<ProvisionerControl>()?.restart(&cluster).await?;
 
     nothing_drifts(lab, &cluster, &before, &mark).await
 }
@@ -99,13 +99,13 @@ async fn an_upgrade_of_the_provisioner_drifts_nothing(lab: &Lab, #[case] older: 
     lab.wait_of(minutes(30))?;
     lab.needs_provisioner(older).await?;
     lab.needs_provisioner(NEWEST).await?;
-    lab.provisioner().version(older);
+    lab.require::<ProvisionerControl>()?.version(older);
     let cluster = cluster_with(lab, steady("p")).await?;
     let before = full_nodes(&cluster, "p", 2).await?;
     let mark = cluster.mark();
 
-    lab.provisioner().version(NEWEST);
-    lab.restart_provisioner(&cluster).await?;
+    lab.require::<ProvisionerControl>()?.version(NEWEST);
+    lab.require::<ProvisionerControl>()?.restart(&cluster).await?;
 
     nothing_drifts(lab, &cluster, &before, &mark).await
 }

@@ -60,8 +60,8 @@ async fn another_default_subnet_moves_the_nodes_without_one(lab: &Lab) -> Outcom
     let (before, named) = (full_nodes(&cluster, "p", 1).await?, full_nodes(&cluster, "q", 1).await?);
     let mark = cluster.mark();
 
-    lab.provisioner().env("VNET_SUBNET_ID", custom_subnet.id());
-    lab.restart_provisioner(&cluster).await?;
+    lab.require::<ProvisionerControl>()?.env("VNET_SUBNET_ID", custom_subnet.id());
+    lab.require::<ProvisionerControl>()?.restart(&cluster).await?;
 
     cluster.expect(node_claims().of_pool("p").all_drifted("SubnetDrift")).within(minutes(6)).await?;
     cluster.apply(steady("p")).await?;

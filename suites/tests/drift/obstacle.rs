@@ -67,7 +67,7 @@ async fn nodes_do_not_move_to_a_subnet(lab: &Lab, #[case] obstacle: Obstacle, #[
         }
     }
     let guid = vnet.get().await?["properties"]["resourceGuid"].as_str().unwrap_or_default().to_owned();
-    lab.provisioner().env("VNET_GUID", &guid);
+    lab.require::<ProvisionerControl>()?.env("VNET_GUID", &guid);
     let builder = lab.managed_cluster().node_provisioning(Auto).identity(&identity).subnet(&cluster_subnet);
     let cluster = builder.service_cidr(SERVICE_CIDR).create().await?;
     cluster.apply(node_class("p").vnet_subnet_id(custom_subnet.id())).await?;
@@ -107,7 +107,7 @@ async fn a_replacement_that_never_registers_leaves_the_old_node(lab: &Lab) -> Ou
     let cluster = cluster_with(lab, steady("p")).await?;
     let before = full_nodes(&cluster, "p", 1).await?;
     let (pod, mark) = (cluster.pods_of("web-p"), cluster.mark());
-    lab.machines().never();
+    lab.require::<Machines>()?.never();
 
     cluster.apply(node_class("p").max_pods(100)).await?;
 
@@ -117,7 +117,7 @@ async fn a_replacement_that_never_registers_leaves_the_old_node(lab: &Lab) -> Ou
     cluster.expect(pods("web-p").kept(&pod).and(pods("web-p").running(1))).at_every_instant_since(&mark)?;
     cluster.expect(node_claims().of_pool("p").at_most(2)).at_every_instant_since(&mark)?;
 
-    lab.machines().after(seconds(1));
+    lab.require::<Machines>()?.after(seconds(1));
     cluster.expect(node_claims().of_pool("p").none_of(&before)).within(minutes(40)).await?;
     cluster.expect(pods("web-p").all_running()).within(minutes(2)).await?;
     cluster.expect(node_claims().of_pool("p").at_least_in_service(1)).at_every_instant_since(&mark)
@@ -131,7 +131,7 @@ async fn a_replacement_that_never_becomes_ready_leaves_the_old_node(lab: &Lab) -
     let cluster = cluster_with(lab, steady("p")).await?;
     let before = full_nodes(&cluster, "p", 1).await?;
     let (node, pod, mark) = (cluster.nodes_of_pool("p").remove(0), cluster.pods_of("web-p"), cluster.mark());
-    lab.machines().ready_after(None);
+    lab.require::<Machines>()?.ready_after(None);
 
     cluster.apply(node_class("p").max_pods(100)).await?;
 
@@ -142,7 +142,7 @@ async fn a_replacement_that_never_becomes_ready_leaves_the_old_node(lab: &Lab) -
     cluster.expect(node_claims().of_pool("p").at_most(2)).throughout(minutes(10)).await?;
 
     // Somebody takes the broken node away, and machines are well again.
-    lab.machines().ready_after(Some(std::time::Duration::ZERO));
+    lab.require::<Machines>()?.ready_after(Some(std::time::Duration::ZERO));
     let broken = cluster.nodes_of_pool("p").into_iter().find(|name| *name != node).unwrap_or_default();
     cluster.delete(Kind::Node, &broken).await?;
     replaced(lab, &cluster, "p", &before, &mark).await

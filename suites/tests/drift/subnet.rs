@@ -179,7 +179,7 @@ async fn an_invalid_reference_can_be_corrected(lab: &Lab, #[case] wrong: Wrong, 
     }
     // Without the right to read the network, the provisioner must be told its GUID to start at all (RBAC-34+).
     let guid = vnet.get().await?["properties"]["resourceGuid"].as_str().unwrap_or_default().to_owned();
-    lab.provisioner().env("VNET_GUID", &guid);
+    lab.require::<ProvisionerControl>()?.env("VNET_GUID", &guid);
     let builder = lab.managed_cluster().node_provisioning(Auto).identity(&identity).subnet(&cluster_subnet);
     let cluster = builder.service_cidr(SERVICE_CIDR).create().await?;
     let id = match wrong {

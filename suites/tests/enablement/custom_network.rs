@@ -31,7 +31,7 @@ pub(super) async fn network(lab: &Lab) -> Result<Network, Failure> {
 async fn the_first_command_goes_without_a_subnet_for_the_api_server(lab: &Lab) -> Outcome {
     let Network { vnet, nodes: subnet, .. } = network(lab).await?;
     let guid = vnet.get().await?["properties"]["resourceGuid"].as_str().unwrap_or_default().to_owned();
-    lab.provisioner().env("VNET_GUID", &guid);
+    lab.require::<ProvisionerControl>()?.env("VNET_GUID", &guid);
     let builder = lab.managed_cluster().node_provisioning(Auto).subnet(&subnet).change(|properties| {
         properties["networkProfile"] =
             json!({ "networkPlugin": "azure", "networkPluginMode": "overlay", "networkDataplane": "cilium" });

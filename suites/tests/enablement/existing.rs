@@ -121,7 +121,7 @@ async fn an_enabling_that_breaks_off_can_be_repeated(lab: &Lab) -> Outcome {
     cluster.apply(deployment("old").cpu("500m")).await?;
     cluster.expect(pods("old").all_running()).within(minutes(3)).await?;
     let (mark, pod) = (cluster.mark(), cluster.pods_of("old"));
-    lab.provisioner().may_panic("getting VNET GUID");
+    lab.require::<ProvisionerControl>()?.may_panic("getting VNET GUID");
 
     let failed = lab.set_node_provisioning(&cluster, Auto).await.err();
 

@@ -22,7 +22,7 @@ fn template(version: &str) -> String {
 /// nodes beside them and takes them away again.
 #[scenario]
 async fn the_printed_template_makes_a_cluster_of_fixed_and_provisioned_nodes(lab: &Lab) -> Outcome {
-    let azure = lab.azure().in_group("nap-rg");
+    let azure = lab.azure().further_group("nap-rg");
     let group = format!("/subscriptions/{}/resourceGroups/nap-rg", azure.subscription_id());
     azure.client().put(&group, RESOURCES, &json!({ "location": "uksouth" })).await?;
     // As Azure CLI sends it: the file's text behind a name without quotes.

@@ -50,7 +50,7 @@ async fn a_provisioner_that_is_told_of_a_disk_encryption_set_uses_it(lab: &Lab) 
     // In the node resource group, where the provisioner may read it.
     let group = format!("MC_{}_my-aks-cluster_{}", lab.azure().resource_group_name(), lab.azure().location());
     let keys = lab.azure().in_group(&group).id("Microsoft.Compute/diskEncryptionSets/keys");
-    lab.provisioner().env("NODE_OSDISK_DISKENCRYPTIONSET_ID", &keys);
+    lab.require::<ProvisionerControl>()?.env("NODE_OSDISK_DISKENCRYPTIONSET_ID", &keys);
     let cluster = lab.managed_cluster().node_provisioning(Auto).create().await?;
     lab.verify("the node resource group", group.as_str(), cluster.node_resource_group())?;
 

@@ -69,7 +69,7 @@ async fn nodes_come_up_with_each_network(lab: &Lab, #[case] mode: &str, #[case] 
     let subnets: std::collections::BTreeSet<_> =
         configurations.iter().map(|configuration| configuration["properties"]["subnet"]["id"].to_string()).collect();
     lab.verify("the number of subnets that they are of", 1, subnets.len())?;
-    let plugin = lab.custom_data_of(&node).map(|data| data.network_plugin);
+    let plugin = lab.custom_data_of(&node)?.map(|data| data.network_plugin);
     let expected = if overlay || cilium { "none" } else { "azure" };
     lab.verify("the plugin that the machine is to install", Some(expected.to_owned()), plugin)
 }
@@ -286,7 +286,7 @@ async fn cluster_without_plugin(lab: &Lab) -> Result<Cluster, Failure> {
 #[scenario]
 async fn a_node_is_initialized_when_the_plugin_of_ones_own_runs(lab: &Lab) -> Outcome {
     let cluster = cluster_without_plugin(lab).await?;
-    lab.machines().ready_after(Some(minutes(4)));
+    lab.require::<Machines>()?.ready_after(Some(minutes(4)));
 
     pool_with_workload(&cluster).await?;
 
@@ -336,7 +336,7 @@ async fn nodes_live_as_ever_with_a_plugin_of_ones_own(lab: &Lab) -> Outcome {
 async fn a_plugin_that_never_runs_leaves_the_node_as_it_is(lab: &Lab) -> Outcome {
     lab.wait_of(minutes(34))?;
     let cluster = cluster_without_plugin(lab).await?;
-    lab.machines().ready_after(None);
+    lab.require::<Machines>()?.ready_after(None);
 
     pool_with_workload(&cluster).await?;
 

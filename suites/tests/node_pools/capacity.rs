@@ -34,9 +34,9 @@ async fn another_offering_serves_where_azure_has_no_room(
         cluster.expect(pods(name).all_running()).within(minutes(10)).await?;
         cluster.expect(nodes().of_pool("p").of_size(CHEAPER).count(of_the_cheaper_size)).now()
     };
-    lab.region().has_no_room_for(CHEAPER, kind);
+    lab.require::<Region>()?.has_no_room_for(CHEAPER, kind);
     one_more("first", 0).await?;
-    lab.region().has_room_again();
+    lab.require::<Region>()?.has_room_again();
 
     lab.clock().advance(remembered_for.saturating_sub(minutes(11))).await;
     one_more("second", 0).await?;
@@ -51,7 +51,7 @@ async fn another_offering_serves_where_azure_has_no_room(
 async fn a_load_beyond_a_familys_quota_goes_to_another_family(lab: &Lab) -> Outcome {
     let pool = node_pool("p").sizes(&[CHEAPER, DEARER]).consolidate_after("Never");
     let cluster = cluster_with(lab, &[("p", pool)]).await?;
-    lab.region().set_family_quota(CHEAPER_FAMILY, Some(4));
+    lab.require::<Region>()?.set_family_quota(CHEAPER_FAMILY, Some(4));
     let mark = cluster.mark();
 
     // Each pod fills a machine of two vCPUs: two are within the quota.
@@ -75,7 +75,7 @@ async fn beyond_the_regions_quota_nothing_is_made_until_it_is_raised(lab: &Lab) 
     let pool = node_pool("p").sizes(&[CHEAPER, DEARER]).consolidate_after("Never");
     let cluster = cluster_with(lab, &[("p", pool)]).await?;
     // The system pool has two vCPUs, the first node another two.
-    lab.region().set_regional_quota(Some(5));
+    lab.require::<Region>()?.set_regional_quota(Some(5));
     cluster.apply(deployment("first").cpu("1500m").on_pool("p")).await?;
     cluster.expect(pods("first").all_running()).within(minutes(5)).await?;
 
@@ -86,7 +86,7 @@ async fn beyond_the_regions_quota_nothing_is_made_until_it_is_raised(lab: &Lab) 
     let stuck = pods("second").pending(1).and(vms().of_pool("p").count(1)).and(node_claims().of_pool("p").at_most(2));
     cluster.expect(stuck).throughout(minutes(2)).await?;
 
-    lab.region().set_regional_quota(None);
+    lab.require::<Region>()?.set_regional_quota(None);
     cluster.expect(pods("second").all_running()).within(minutes(5)).await
 }
 
@@ -95,7 +95,7 @@ async fn beyond_the_regions_quota_nothing_is_made_until_it_is_raised(lab: &Lab) 
 async fn without_spot_quota_on_demand_machines_serve(lab: &Lab) -> Outcome {
     let pool = node_pool("p").sizes(&[CHEAPER]).requirement(CAPACITY_TYPE, "In", &["spot", "on-demand"]);
     let cluster = cluster_with(lab, &[("p", pool.consolidate_after("Never"))]).await?;
-    lab.region().set_spot_quota(Some(2));
+    lab.require::<Region>()?.set_spot_quota(Some(2));
     let of_kind = |kind: &str| vms().of_pool("p").all_with("/properties/priority", kind);
 
     cluster.apply(deployment("first").cpu("1500m").on_pool("p")).await?;

@@ -21,10 +21,14 @@ async fn the_cheapest_size_that_holds_the_pod_is_taken(lab: &Lab, #[case] cpus: 
 
     // A node keeps part of a CPU for itself and never a whole one more.
     let holds = |size: &VmSize| size.vcpus > cpus && offer::fact(size, ARCH).as_deref() == Some("amd64");
-    let cheapest = offer::cheapest(lab.region(), holds);
+    let cheapest = offer::cheapest(lab.require::<Region>()?, holds);
     let machine = Machine::of_pool(lab, &cluster, "p")?;
     lab.verify(&format!("a {} holds the pod", machine.size.name), true, holds(machine.size))?;
-    lab.verify(&format!("the price of a {}", machine.size.name), cheapest, offer::price(lab.region(), machine.size))
+    lab.verify(
+        &format!("the price of a {}", machine.size.name),
+        cheapest,
+        offer::price(lab.require::<Region>()?, machine.size),
+    )
 }
 
 /// NP-42: a mixed load costs no more than a machine of its own for each pod would, and is spread over fewer machines than
@@ -45,10 +49,11 @@ async fn a_mixed_load_costs_no_more_than_a_machine_for_each_pod(lab: &Lab) -> Ou
     }
 
     let machines = Machine::all_of_pool(lab, &cluster, "p")?;
-    let paid: f64 = machines.iter().map(|machine| offer::price(lab.region(), machine.size)).sum();
+    let region = lab.require::<Region>()?;
+    let paid: f64 = machines.iter().map(|machine| offer::price(region, machine.size)).sum();
     // Three GiB are more than a node of this size keeps for itself.
     let alone = |cpus: f64, gib: f64| {
-        offer::cheapest(lab.region(), |size| {
+        offer::cheapest(region, |size| {
             let holds = f64::from(size.vcpus) > cpus && size.memory_gib * 0.9 - 3.0 > gib;
             holds && offer::fact(size, ARCH).as_deref() == Some("amd64")
         })
@@ -71,7 +76,7 @@ async fn a_pool_of_one_size_has_no_other(lab: &Lab) -> Outcome {
     cluster.apply(deployment("first").cpu("3").on_pool("p")).await?;
     cluster.expect(pods("first").all_running()).within(minutes(5)).await?;
 
-    lab.region().has_no_room_for(size, ShortageKind::SkuNotAvailable);
+    lab.require::<Region>()?.has_no_room_for(size, ShortageKind::SkuNotAvailable);
     cluster.apply(deployment("second").cpu("3").on_pool("p")).await?;
     // Its size, remembered as not available, is no choice any more: no node claim is made, and that is told.
     let pod_is_told = events("FailedScheduling").about(Kind::Pod).named("second").saying(NOT_SCHEDULED).seen();
@@ -79,7 +84,7 @@ async fn a_pool_of_one_size_has_no_other(lab: &Lab) -> Outcome {
     cluster.expect(pods("second").pending(1)).throughout(LONG_ENOUGH).await?;
 
     // For 23 hours the size is not tried.
-    lab.region().has_room_again();
+    lab.require::<Region>()?.has_room_again();
     cluster.expect(pods("second").all_running()).within(hours(24)).await?;
     cluster.expect(nodes().of_pool("p").all_of_size(&[size])).now()?;
     cluster.expect(vms().of_pool("p").at_most(2)).at_every_instant_since(&mark)
@@ -147,7 +152,8 @@ async fn azure_linux_runs_on_either_architecture(lab: &Lab) -> Outcome {
 /// the same: a size that the subscription may not have is shown as restricted, and is never tried.
 #[scenario]
 async fn the_sku_list_is_what_machines_are_chosen_from(lab: &Lab) -> Outcome {
-    let (region, two) = (lab.region(), requires(SKU_NAME, "In", &["Standard_D2as_v5", "Standard_D2ads_v5"]));
+    let (region, two) =
+        (lab.require::<Region>()?, requires(SKU_NAME, "In", &["Standard_D2as_v5", "Standard_D2ads_v5"]));
     region.withdraw_size("Standard_D2as_v5");
     let list = format!("/subscriptions/{}/providers/Microsoft.Compute/skus", lab.azure().subscription_id());
     let filter = format!("$filter=location eq '{}'", region.name());

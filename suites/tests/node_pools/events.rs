@@ -122,7 +122,7 @@ async fn a_pod_that_is_left_waiting_is_told_why(lab: &Lab, #[case] hindrance: Hi
     let cluster = cluster_with(lab, &[("p", pool)]).await?;
     if hindrance == Hindrance::Launch {
         // What the system pool has, and nothing more.
-        lab.region().set_regional_quota(Some(2));
+        lab.require::<Region>()?.set_regional_quota(Some(2));
     }
 
     cluster.apply(deployment("web").cpu(cpu).on_pool("p")).await?;

@@ -77,7 +77,7 @@ impl Machine {
                 .ok_or_else(|| Failure::new(format!("{id} is no node")))?;
             let size = vm["properties"]["hardwareProfile"]["vmSize"].as_str().unwrap_or_default();
             let size =
-                lab.region().catalog().size(lab.region().name(), size).ok_or_else(|| {
+                lab.require::<Region>()?.catalog().size(lab.require::<Region>()?.name(), size).ok_or_else(|| {
                     Failure::new(format!("{id} is of the size {size:?}, which the region does not sell"))
                 })?;
             machines.push(Self { vm: vm.clone(), nic: nic.clone(), node: node.clone(), size });

@@ -29,8 +29,9 @@ async fn an_operator_means_what_it_means_in_kubernetes(
     let meets = requirement.is_met_by(fact.as_deref());
     lab.verify(&format!("{} with {fact:?} meets {requirement:?}", machine.size.name), true, meets)?;
     // Without the requirement a cheaper size of these families would have been taken, which does not meet it.
-    let cheapest = offer::cheapest(lab.region(), |size| family.is_met_by(offer::fact(size, SKU_FAMILY).as_deref()));
-    lab.verify("a cheaper size is passed over", true, offer::price(lab.region(), machine.size) > cheapest)
+    let cheapest =
+        offer::cheapest(lab.require::<Region>()?, |size| family.is_met_by(offer::fact(size, SKU_FAMILY).as_deref()));
+    lab.verify("a cheaper size is passed over", true, offer::price(lab.require::<Region>()?, machine.size) > cheapest)
 }
 
 /// NP-11: `Lt` bounds the size of machines: a pod that is too large for all of these stays pending, and an event says so.
@@ -68,8 +69,13 @@ async fn requirements_are_combined_with_a_pods_affinity(lab: &Lab) -> Outcome {
     let machine = Machine::of_pool(lab, &cluster, "p")?;
     lab.verify("the family of the node", Some("F".to_owned()), machine.fact(SKU_FAMILY))?;
     let both = requires(SKU_FAMILY, "In", &["D", "F"]);
-    let cheapest = offer::cheapest(lab.region(), |size| both.is_met_by(offer::fact(size, SKU_FAMILY).as_deref()));
-    lab.verify("a cheaper size of the pool is passed over", true, offer::price(lab.region(), machine.size) > cheapest)?;
+    let cheapest =
+        offer::cheapest(lab.require::<Region>()?, |size| both.is_met_by(offer::fact(size, SKU_FAMILY).as_deref()));
+    lab.verify(
+        "a cheaper size of the pool is passed over",
+        true,
+        offer::price(lab.require::<Region>()?, machine.size) > cheapest,
+    )?;
     cluster
         .expect(events("FailedScheduling").about(Kind::Pod).named("none").saying(NOT_SCHEDULED).seen())
         .within(minutes(1))

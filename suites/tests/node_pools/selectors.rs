@@ -130,7 +130,7 @@ fn is_what_its_node_says(lab: &Lab, machine: &Machine) -> Outcome {
     )?;
 
     let (definition, _) = machine.image();
-    let image = lab.region().catalog().galleries().iter().find_map(|gallery| gallery.image(&definition));
+    let image = lab.require::<Region>()?.catalog().galleries().iter().find_map(|gallery| gallery.image(&definition));
     let image = image.ok_or_else(|| Failure::new(format!("no gallery has the image {definition:?}")))?;
     lab.verify(&format!("the architecture of {definition}"), &machine.size.architecture, &image.architecture)?;
     let boots = machine.size.generations.split(',').any(|generation| generation == image.generation);
@@ -150,7 +150,11 @@ fn is_what_its_node_says(lab: &Lab, machine: &Machine) -> Outcome {
 async fn an_ephemeral_disk_that_fits_by_its_number_alone_is_not_asked_for(lab: &Lab) -> Outcome {
     // A cache of 128 GiB is one of 137 GB: a disk of 135 GiB does not fit.
     let size = "Standard_F8s_v2";
-    let room = lab.region().catalog().size(lab.region().name(), size).map(|size| size.cached_disk_bytes >> 30);
+    let room = lab
+        .require::<Region>()?
+        .catalog()
+        .size(lab.require::<Region>()?.name(), size)
+        .map(|size| size.cached_disk_bytes >> 30);
     lab.verify(&format!("GiB of cache of a {size}"), Some(128), room)?;
     let pool = |name: &str| any_size(name).requirement(SKU_NAME, "In", &[size]);
     let cluster = cluster_with(lab, &[("fits", pool("fits")), ("larger", pool("larger"))]).await?;
@@ -182,7 +186,7 @@ async fn an_ephemeral_disk_that_fits_by_its_number_alone_is_not_asked_for(lab: &
 #[scenario]
 async fn an_os_disk_too_large_for_the_cache_is_not_put_there(lab: &Lab) -> Outcome {
     let size = "Standard_B16ms";
-    let disks = lab.region().catalog().size(lab.region().name(), size);
+    let disks = lab.require::<Region>()?.catalog().size(lab.require::<Region>()?.name(), size);
     let fits = disks.map(|size| (size.cached_disk_bytes >> 30 < 128, size.temp_disk_mib >> 10 >= 128));
     lab.verify(
         &format!("a {size} has room for 128 GiB not in its cache, on its temporary disk"),
@@ -216,7 +220,7 @@ async fn an_os_disk_too_large_for_the_cache_is_not_put_there(lab: &Lab) -> Outco
 #[case::windows(requires(OS, "In", &["windows"]))]
 #[case::more_than_there_is(requires(SKU_CPU, "Gt", &["10000"]))]
 async fn a_requirement_that_no_size_meets_is_explained(lab: &Lab, #[case] requirement: Requirement) -> Outcome {
-    let met = offer::offered(lab.region()).into_iter().filter(|size| {
+    let met = offer::offered(lab.require::<Region>()?).into_iter().filter(|size| {
         let fact = offer::fact(size, requirement.key);
         requirement.is_met_by(fact.as_deref())
     });

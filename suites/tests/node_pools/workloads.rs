@@ -75,7 +75,7 @@ async fn a_node_claim_tells_the_life_of_its_node(lab: &Lab) -> Outcome {
     let pool = node_pool("p").sizes(&[D2]).consolidate_after("Never");
     let cluster = cluster_with(lab, &[("p", pool)]).await?;
     // A machine takes its time to boot, so that what is in order is seen in order.
-    lab.machines().after(seconds(20));
+    lab.require::<Machines>()?.after(seconds(20));
 
     cluster.apply(deployment("web").replicas(3).cpu("1500m").on_pool("p")).await?;
     cluster.expect(pods("web").all_running()).within(minutes(5)).await?;

@@ -114,7 +114,7 @@ async fn what_azure_refuses_in_roles(lab: &Lab) -> Outcome {
         &client.get(role.id(), API).await?["properties"]["permissions"][0]["actions"],
     )?;
 
-    let elsewhere = azure.in_group("other-rg").ensure_group().await?;
+    let elsewhere = azure.further_group("other-rg").ensure_group().await?;
     let bound = azure.role_definition("Bound").actions([SUBNET_READ]).assignable_on(&elsewhere).create().await?;
     let id = format!("{}/providers/Microsoft.Authorization/roleAssignments/{}", subnet.id(), GUID);
     let body =

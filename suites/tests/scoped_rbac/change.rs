@@ -35,7 +35,7 @@ async fn a_role_that_comes_late_is_noticed_when_azure_knows_it(lab: &Lab, #[case
     let asked = requests(SUBNET_READ).by(&network.identity).since(&paced);
     cluster.expect(asked.clone().any().and(asked.at_most(10))).now()?;
 
-    lab.tenant().role_assignments_take(minutes(5));
+    lab.require::<Tenant>()?.role_assignments_take(minutes(5));
     let role = subnet_access(lab).await?;
     lab.azure().role(role.name()).on(subnet).to(&network.identity).assign().await?;
     cluster.expect(cannot_read("p", subnet, &network.identity)).throughout(seconds(290)).await?;
@@ -153,7 +153,7 @@ async fn no_interface_stays_alone_when_a_right_goes_in_between(lab: &Lab) -> Out
     let network = network(lab).await?;
     let cluster = network.cluster(lab).await?;
     only(lab, &network, &cluster, &needed()).await?;
-    lab.region().operation_takes(NIC_WRITE, seconds(30));
+    lab.require::<Region>()?.operation_takes(NIC_WRITE, seconds(30));
     let mark = cluster.mark();
     let class = node_class("custom").vnet_subnet_id(network.custom_subnet.id());
     pool_with_workload(&cluster, "custom", class).await?;

@@ -10,7 +10,7 @@ use super::{Approach, SUBNET_JOIN, SUBNET_READ, network, pool_with_workload, ser
 #[scenario]
 async fn network_contributor_needs_no_room_for_roles(lab: &Lab) -> Outcome {
     let network = network(lab).await?;
-    lab.tenant().has_room_for_roles(1);
+    lab.require::<Tenant>()?.has_room_for_roles(1);
     let role = |name: &str| lab.azure().role_definition(name).actions([SUBNET_READ, SUBNET_JOIN]);
     // The control: the last one that there is room for.
     role("The last one").create().await?;
@@ -30,7 +30,7 @@ async fn network_contributor_needs_no_room_for_roles(lab: &Lab) -> Outcome {
 #[scenario]
 async fn a_right_for_a_principal_just_created_may_have_to_be_assigned_again(lab: &Lab) -> Outcome {
     let network = network(lab).await?;
-    let unknown = lab.tenant().does_not_know(&network.identity);
+    let unknown = lab.require::<Tenant>()?.does_not_know(&network.identity);
     let assign = || lab.azure().role("Network Contributor").on(&network.vnet).to(&network.identity).assign();
 
     let refused = assign().await.err();
@@ -59,7 +59,7 @@ async fn rejected_tokens_lose_no_node(lab: &Lab) -> Outcome {
     let names = cluster.pods_of("web-custom");
     let mark = cluster.mark();
 
-    let unknown = lab.tenant().does_not_know(&network.identity);
+    let unknown = lab.require::<Tenant>()?.does_not_know(&network.identity);
     cluster.apply(deployment("more").cpu("1500m").on_pool("custom")).await?;
     cluster.expect(all_requests().since(&mark).answered(401).any()).within(minutes(4)).await?;
     cluster.expect(pods("more").pending(1)).within(minutes(1)).await?;

@@ -71,7 +71,7 @@ impl Network {
 
     async fn tell_guid(&self, lab: &Lab) -> Outcome {
         let guid = self.vnet.get().await?["properties"]["resourceGuid"].as_str().unwrap_or_default().to_owned();
-        lab.provisioner().env("VNET_GUID", &guid);
+        lab.require::<ProvisionerControl>()?.env("VNET_GUID", &guid);
         Ok(())
     }
 }
@@ -300,7 +300,7 @@ async fn a_role_elsewhere_does_not_help(lab: &Lab, #[case] elsewhere: Elsewhere)
     let (azure, role, to) = (lab.azure(), subnet_access(lab).await?, &network.identity);
     let assignment = azure.role(role.name());
     match elsewhere {
-        Elsewhere::AnotherGroup => assignment.on(&azure.in_group("other-rg").ensure_group().await?).to(to),
+        Elsewhere::AnotherGroup => assignment.on(&azure.further_group("other-rg").ensure_group().await?).to(to),
         Elsewhere::NodeResourceGroup => {
             assignment.on(&azure.in_group(cluster.node_resource_group()).ensure_group().await?).to(to)
         }
@@ -357,7 +357,7 @@ async fn a_role_above_the_subnet_is_inherited(lab: &Lab, #[case] place: &str) ->
 async fn a_role_of_a_group_is_its_members(lab: &Lab) -> Outcome {
     tells_of_unreadable_subnets(lab)?;
     let network = network(lab).await?;
-    let group = lab.tenant().security_group("aks-identities");
+    let group = lab.require::<Tenant>()?.security_group("aks-identities");
     let role = subnet_access(lab).await?;
     lab.azure().role(role.name()).on(&network.custom_subnet).to(&group).assign().await?;
     let cluster = network.cluster(lab).await?;

@@ -102,7 +102,7 @@ async fn a_deny_assignment_wins_over_roles(lab: &Lab, #[case] network_denied: bo
     let cluster = network.cluster(lab).await?;
     let nodes = lab.azure().in_group(cluster.node_resource_group()).ensure_group().await?;
     let scope = if network_denied { network.vnet.id() } else { nodes.id() };
-    let denial = lab.tenant().deny_changes(scope, "the landlord's own");
+    let denial = lab.require::<Tenant>()?.deny_changes(scope, "the landlord's own");
     let mark = cluster.mark();
 
     let class = node_class("custom").vnet_subnet_id(network.custom_subnet.id());

@@ -16,7 +16,7 @@ async fn in_overlay_mode_the_provisioner_does_not_start(lab: &Lab, #[case] by_ri
     Approach::B.give(lab, &network, &network.cluster_subnet).await?;
     let cluster = network.builder(lab).node_provisioning(Manual).create().await?;
 
-    lab.provisioner().may_panic("getting VNET GUID");
+    lab.require::<ProvisionerControl>()?.may_panic("getting VNET GUID");
     let failed = lab.set_node_provisioning(&cluster, Auto).await.err();
     let message = failed.map(|error| error.to_string()).unwrap_or_default();
     lab.verify(&format!("the missing right is told in {message:?}"), true, message.contains(VNET_READ))?;

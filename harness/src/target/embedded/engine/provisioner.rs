@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use fake_arm::engine::{EngineError, ManagedCluster};
 
 use super::{EmbeddedEngine, failed};
 use crate::cluster::embedded::{ControlPlane, Identity};
-use crate::lab::cluster::Cluster;
+use crate::kubernetes::Cluster;
 use crate::manifest::Manifests;
 use crate::provisioner::{Provisioner, ProvisionerSettings, ProvisionerVersion, ProvisionerWorld};
+use crate::target::ProvisionerHost;
 
 impl EmbeddedEngine {
     /// The version of the provisioner that clusters get now.
@@ -71,17 +73,35 @@ impl EmbeddedEngine {
         cluster.apply(pools).await.map_err(|error| failed("default node pools", &error))
     }
 
-    /// Kills the provisioner of a cluster, as a machine that loses power would. Whether one was running.
-    pub(in crate::lab) async fn kill_provisioner(&self, cluster: &str) -> bool {
+    fn provisioner_of(&self, cluster: &str) -> Option<Provisioner> {
+        self.lock().get(&cluster.to_lowercase()).and_then(|running| running.provisioner.clone())
+    }
+
+    fn watch_provisioner(&self, provisioner: &Provisioner) {
+        let (witness, provisioner) = (self.witness.clone(), provisioner.clone());
+        tokio::spawn(async move {
+            let Some(child) = provisioner.child().await else { return };
+            drop(provisioner);
+            let exit = child.exited().await;
+            if !child.was_stopped() {
+                witness
+                    .give_up(format!("the provisioner ended by itself: {exit}; its log is {}", child.log().display()));
+            }
+        });
+    }
+}
+
+#[async_trait]
+impl ProvisionerHost for EmbeddedEngine {
+    async fn kill_provisioner(&self, cluster: &str) -> bool {
         match self.provisioner_of(cluster) {
             Some(provisioner) => provisioner.kill().await.is_some(),
             None => false,
         }
     }
 
-    /// Starts the provisioner of a cluster again, with what the knobs say now; one that runs is stopped first. Where they
-    /// say another version, that one's custom resources take the place of those that are there.
-    pub(in crate::lab) async fn restart_provisioner(&self, cluster: &str) -> Result<(), String> {
+    /// Where the knobs say another version, that one's custom resources take the place of those that are there.
+    async fn restart_provisioner(&self, cluster: &str) -> Result<(), String> {
         let known =
             self.lock().get(&cluster.to_lowercase()).map(|it| (it.control_plane.clone(), it.provisioner.clone()));
         let (control_plane, Some(provisioner)) = known.ok_or_else(|| format!("there is no cluster {cluster}"))? else {
@@ -103,23 +123,6 @@ impl EmbeddedEngine {
         provisioner.restart_as(settings).await.map_err(|error| crate::causes::told(&error))?;
         self.watch_provisioner(&provisioner);
         Ok(())
-    }
-
-    fn provisioner_of(&self, cluster: &str) -> Option<Provisioner> {
-        self.lock().get(&cluster.to_lowercase()).and_then(|running| running.provisioner.clone())
-    }
-
-    fn watch_provisioner(&self, provisioner: &Provisioner) {
-        let (witness, provisioner) = (self.witness.clone(), provisioner.clone());
-        tokio::spawn(async move {
-            let Some(child) = provisioner.child().await else { return };
-            drop(provisioner);
-            let exit = child.exited().await;
-            if !child.was_stopped() {
-                witness
-                    .give_up(format!("the provisioner ended by itself: {exit}; its log is {}", child.log().display()));
-            }
-        });
     }
 }
 

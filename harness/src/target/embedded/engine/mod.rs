@@ -1,19 +1,17 @@
 //! The embedded target's clusters: what fake-arm asks for when a managed cluster is created, changed or deleted.
 
-mod knobs;
 mod nap_state;
 mod provisioner;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use fake_arm::FakeArm;
 use fake_arm::engine::{ClusterAccess, ClusterEngine, EngineError, ManagedCluster, NapState};
-use fake_arm::events::ArmEvent;
+use fake_arm::events::VmEvent;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use url::Url;
@@ -21,23 +19,22 @@ use uuid::Uuid;
 
 use self::nap_state::nap_state;
 use self::provisioner::told;
-use super::wiring::{Network, Wired};
+use super::super::fake::{Network, Wired};
 use crate::cluster::embedded::{
     ApiServerBorrower, BootstrapToken, ControlPlane, ControlPlaneSpec, Heartbeat, Identity,
 };
 use crate::expect::Witness;
-use crate::history::{Event, History};
-use crate::node::{BootSettings, BootSwitch, NodeCluster, NodeRunner};
+use crate::history::History;
+use crate::node::{BootSettings, Machines, NodeCluster, NodeRunner};
 use crate::process::{ChildSpec, Processes};
 use crate::provisioner::Provisioner;
+use crate::target::{ControlPlaneHost, ProvisionerKnobs};
 use components::{Binaries, Program, Source, Store, Versions};
-
-pub use knobs::ProvisionerKnobs;
 
 /// Clusters made of child processes on this machine.
 #[derive(Debug)]
-pub struct EmbeddedEngine {
-    azure: AzureAccess,
+pub(super) struct EmbeddedEngine {
+    azure: ProvisionerAccess,
     processes: Processes,
     binaries: Binaries,
     /// Where those of other versions are.
@@ -46,7 +43,7 @@ pub struct EmbeddedEngine {
     witness: Witness,
     knobs: ProvisionerKnobs,
     nodes: NodeRunner,
-    boot: BootSwitch,
+    boot: Machines,
     network: Network,
     clusters: Mutex<BTreeMap<String, Running>>,
     lender: Option<ApiServerBorrower>,
@@ -55,7 +52,7 @@ pub struct EmbeddedEngine {
 
 /// The real parts that clusters are made of.
 #[derive(Debug)]
-pub struct Programs {
+pub(super) struct Programs {
     /// Those of the lab's versions.
     pub binaries: Binaries,
     /// Where those of other versions are.
@@ -63,7 +60,7 @@ pub struct Programs {
 }
 
 /// How the provisioner reaches Azure, and where its identity comes from.
-pub struct AzureAccess {
+pub(super) struct ProvisionerAccess {
     /// Azure Resource Manager.
     pub endpoint: Url,
     /// Token endpoint of managed identities.
@@ -74,9 +71,9 @@ pub struct AzureAccess {
     pub identity_header: Box<dyn Fn(Uuid) -> String + Send + Sync>,
 }
 
-impl std::fmt::Debug for AzureAccess {
+impl std::fmt::Debug for ProvisionerAccess {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AzureAccess").field("endpoint", &self.endpoint.as_str()).finish_non_exhaustive()
+        f.debug_struct("ProvisionerAccess").field("endpoint", &self.endpoint.as_str()).finish_non_exhaustive()
     }
 }
 
@@ -92,8 +89,8 @@ impl EmbeddedEngine {
     /// cluster has one of its own.
     #[must_use]
     #[allow(clippy::too_many_arguments)] // Each is a part of the world that it stands in, and is named once.
-    pub fn new(
-        azure: AzureAccess,
+    pub(super) fn new(
+        azure: ProvisionerAccess,
         processes: Processes,
         programs: Programs,
         history: History,
@@ -103,7 +100,7 @@ impl EmbeddedEngine {
         seed: u64,
     ) -> Self {
         let Programs { binaries, store } = programs;
-        let boot = BootSwitch::default();
+        let boot = Machines::default();
         let network = Network::default();
         let wired = Wired { switch: boot.clone(), network: network.clone() };
         let settings = BootSettings { plan: Arc::new(wired), ..BootSettings::default() };
@@ -126,25 +123,16 @@ impl EmbeddedEngine {
         }
     }
 
-    /// Records what fake-arm tells, and lets its machines boot. Must be called in the runtime that shall do it.
-    pub fn follow(&self, fake: &Arc<FakeArm>) {
+    /// Machines ask this Azure what their network lets through.
+    pub(super) fn join(&self, fake: &Arc<FakeArm>) {
         // Azure knows this engine, so it is not held by it.
         let _ = self.network.set(Arc::downgrade(fake));
-        let ledger = fake.ledger();
-        let (told_before, mut events) = ledger.subscribe_from();
-        let recorded = Arc::new(AtomicU64::new(told_before));
-        let (history, nodes) = (self.history.clone(), self.nodes.clone());
-        let known = recorded.clone();
-        history.behind_while(move || known.load(Ordering::Acquire) < ledger.told());
-        tokio::spawn(async move {
-            while let Some(event) = events.recv().await {
-                history.record(Event::Azure { what: event.clone() });
-                recorded.fetch_add(1, Ordering::AcqRel);
-                if let ArmEvent::Vm(event) = event {
-                    nodes.handle(event);
-                }
-            }
-        });
+    }
+
+    /// Takes in what becomes of machines. Whoever is called lets them boot.
+    pub(super) fn machines_change(&self) -> impl Fn(VmEvent) + Send + use<> {
+        let nodes = self.nodes.clone();
+        move |event| nodes.handle(event)
     }
 
     /// The most by which a process that starts now tells another time than the lab: it must tell one between the moment
@@ -162,13 +150,13 @@ impl EmbeddedEngine {
     }
 
     /// How machines boot.
-    pub(super) fn machines(&self) -> &BootSwitch {
+    pub(super) fn machines(&self) -> &Machines {
         &self.boot
     }
 
     /// Memory of all processes in bytes, by name.
     #[must_use]
-    pub fn memory(&self) -> Vec<(String, u64)> {
+    pub(super) fn memory(&self) -> Vec<(String, u64)> {
         let running = self.processes.running();
         let own = running.iter().map(|child| (child.name().to_owned(), child.memory()));
         let neighbours = self.processes.neighbours();
@@ -178,30 +166,24 @@ impl EmbeddedEngine {
 
     /// CPU time, user and system, of all processes so far, also of those that ended, by name.
     #[must_use]
-    pub fn cpu_time(&self) -> BTreeMap<String, Duration> {
+    pub(super) fn cpu_time(&self) -> BTreeMap<String, Duration> {
         self.processes.cpu_time()
     }
 
     /// How long the API server of the first cluster took to be usable; none before there is one.
     #[must_use]
-    pub fn api_server_start(&self) -> Option<Duration> {
+    pub(super) fn api_server_start(&self) -> Option<Duration> {
         self.lock().values().next().map(|running| running.control_plane.start_up().usable)
-    }
-
-    /// File with the certificate authority of the ARM endpoint.
-    #[must_use]
-    pub fn azure_ca(&self) -> &Path {
-        &self.azure.ca
     }
 
     /// The kubectl of the cluster's version, where there is one.
     #[must_use]
-    pub fn kubectl(&self) -> Option<&Path> {
+    pub(super) fn kubectl(&self) -> Option<&Path> {
         self.binaries.kubectl.as_deref()
     }
 
     /// Ends all processes now, without asking them.
-    pub fn stop_now(&self) {
+    pub(super) fn stop_now(&self) {
         self.processes.end_now();
     }
 
@@ -314,14 +296,6 @@ impl EmbeddedEngine {
         Ok(self.put_in_place(upgraded, cluster))
     }
 
-    /// Gives a cluster the programs of another version of Kubernetes, which Azure does not know of.
-    pub(super) async fn run_version(&self, cluster: &str, version: &str) -> Result<(), String> {
-        let known = self.lock().get(&cluster.to_lowercase()).map(|it| (it.control_plane.clone(), it.facts.clone()));
-        let (control_plane, facts) = known.ok_or_else(|| format!("there is no cluster {cluster}"))?;
-        let facts = ManagedCluster { kubernetes_version: version.to_owned(), ..facts };
-        self.upgrade(&control_plane, &facts).await.map(drop).map_err(|error| error.message)
-    }
-
     /// Gives a cluster another range of pods.
     async fn regrow(
         &self,
@@ -349,6 +323,16 @@ impl EmbeddedEngine {
         tokio::spawn(async move {
             witness.give_up(control_plane.died().await);
         });
+    }
+}
+
+#[async_trait]
+impl ControlPlaneHost for EmbeddedEngine {
+    async fn run_version(&self, cluster: &str, version: &str) -> Result<(), String> {
+        let known = self.lock().get(&cluster.to_lowercase()).map(|it| (it.control_plane.clone(), it.facts.clone()));
+        let (control_plane, facts) = known.ok_or_else(|| format!("there is no cluster {cluster}"))?;
+        let facts = ManagedCluster { kubernetes_version: version.to_owned(), ..facts };
+        self.upgrade(&control_plane, &facts).await.map(drop).map_err(|error| error.message)
     }
 }
 

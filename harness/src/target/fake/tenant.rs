@@ -11,8 +11,9 @@ use fake_arm::providers::authorization::{self, ROLE_DEFINITION};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::azure::{PrincipalId, Scope};
+use crate::azure::{ClientSecret, Credential, PrincipalId, Scope};
 use crate::history::{Event, History};
+use crate::target::{Capability, CapabilityKind};
 
 /// The tenant of a lab whose Azure is fake-arm.
 #[derive(Clone)]
@@ -27,9 +28,23 @@ impl std::fmt::Debug for Tenant {
     }
 }
 
+impl Capability for Tenant {
+    const KIND: CapabilityKind = CapabilityKind::Tenant;
+}
+
 impl Tenant {
-    pub(super) fn new(fake: Arc<FakeArm>, history: History) -> Self {
+    pub(in crate::target) fn new(fake: Arc<FakeArm>, history: History) -> Self {
         Self { fake, history }
+    }
+
+    /// The credential of any principal: the tenant's directory signs tokens for everyone.
+    ///
+    /// # Panics
+    /// Where the principal's id is no GUID.
+    #[must_use]
+    pub fn credential_of(&self, principal: impl Into<PrincipalId>) -> Arc<dyn Credential> {
+        let (fake, id) = (self.fake.clone(), guid(&principal.into()));
+        Arc::new(move || fake.token_for(id))
     }
 
     /// Lets role assignments take this long to be known from here on, in coming and in going. Azure's documents say up to
@@ -37,6 +52,25 @@ impl Tenant {
     pub fn role_assignments_take(&self, delay: Duration) {
         self.step(format!("role assignments take {} to be known from here on", crate::expect::readable(delay)));
         self.fake.tune(|settings| settings.role_propagation = delay);
+    }
+
+    /// A new client of the directory (a service principal) that owns the subscription, and how it signs in.
+    #[must_use]
+    pub fn owner(&self, name: &str) -> ClientSecret {
+        self.step(format!("create the service principal {name}, an owner"));
+        let object_id = Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("client {name}").as_bytes());
+        let client_id = Uuid::new_v5(&object_id, b"client");
+        let secret = Uuid::new_v4().simple().to_string();
+        let kind = PrincipalKind::ServicePrincipal;
+        self.fake.add_owner(Principal { object_id, client_id, kind, display_name: name.to_owned() });
+        let held = fake_arm::directory::ClientSecret::new(secret.clone());
+        self.fake.with(|world| world.credentials_mut().add_secret(object_id, held));
+        ClientSecret {
+            authority: self.fake.endpoint().to_string(),
+            tenant: self.fake.tenant_id().to_string(),
+            client: client_id.to_string(),
+            secret,
+        }
     }
 
     /// A new security group, without members.

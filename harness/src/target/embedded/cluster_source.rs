@@ -5,19 +5,8 @@ use crate::cluster::embedded::{ApiServerBorrower, Lender, connect};
 use crate::cluster::pool::TimeWish;
 use crate::process::probe_clock;
 
-use super::start::io;
-use super::{Settings, StartError};
-
-/// Where a lab's control planes come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ClusterSource {
-    /// Each is made for the lab and goes with it.
-    Fresh,
-    /// From those that earlier labs of this process have left.
-    ThisProcess,
-    /// From those that earlier scenarios of a run have left: the name under which the run lends them.
-    Run(String),
-}
+use crate::settings::{ClusterSource, Settings};
+use crate::target::StartError;
 
 /// The time of a lab that is about to start, and who lends it API servers.
 pub(super) async fn enter(settings: &Settings) -> Result<(LabClock, Option<ApiServerBorrower>), StartError> {
@@ -26,7 +15,10 @@ pub(super) async fn enter(settings: &Settings) -> Result<(LabClock, Option<ApiSe
     let stream = match &settings.clusters {
         ClusterSource::Fresh => {
             let clock = if movable { LabClock::movable(settings.begin) } else { Ok(LabClock::real()) };
-            return Ok((clock.map_err(|source| io("share memory with the lab's processes", source))?, None));
+            return Ok((
+                clock.map_err(|source| StartError::io("share memory with the lab's processes", source))?,
+                None,
+            ));
         }
         ClusterSource::ThisProcess => Lender::of_this_process(settings.slots).map_err(StartError::Lender)?.line(),
         ClusterSource::Run(name) => connect(name),

@@ -22,14 +22,14 @@ const RETRY: Duration = Duration::from_millis(50);
 
 /// Watches of one cluster. They end when this is dropped.
 #[derive(Debug)]
-pub(super) struct Watches {
+pub(crate) struct Watches {
     _tasks: JoinSet<()>,
     sight: Sight,
 }
 
 /// How far the watches of a cluster see: the version of the last change of each kind that is recorded. Clones share it.
 #[derive(Debug, Clone)]
-pub(super) struct Sight(Arc<HashMap<Kind, watch::Receiver<u64>>>);
+pub(crate) struct Sight(Arc<HashMap<Kind, watch::Receiver<u64>>>);
 
 impl Sight {
     /// Waits until a state of an object that the API server answered is recorded, or a later one. Who has written something
@@ -47,7 +47,7 @@ impl Sight {
 impl Watches {
     /// Starts watching; must be called in the runtime that shall do it.
     #[must_use]
-    pub(super) fn start(client: &kube::Client, history: &History) -> Self {
+    pub(crate) fn start(client: &kube::Client, history: &History) -> Self {
         let mut tasks = JoinSet::new();
         let mut sight = HashMap::new();
         for &kind in Kind::WATCHED {
@@ -61,7 +61,7 @@ impl Watches {
     }
 
     /// How far they see.
-    pub(super) fn sight(&self) -> Sight {
+    pub(crate) fn sight(&self) -> Sight {
         self.sight.clone()
     }
 }

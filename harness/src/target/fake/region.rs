@@ -9,6 +9,7 @@ use fake_arm::providers::compute::{Capacity, PublishedVersions, Quotas, Shortage
 use fake_arm::{FakeArm, Settings};
 
 use crate::history::{Event, History};
+use crate::target::{Capability, CapabilityKind};
 
 /// The region of a lab whose Azure is fake-arm.
 #[derive(Clone)]
@@ -24,8 +25,12 @@ impl std::fmt::Debug for Region {
     }
 }
 
+impl Capability for Region {
+    const KIND: CapabilityKind = CapabilityKind::Region;
+}
+
 impl Region {
-    pub(super) fn new(fake: Arc<FakeArm>, history: History, location: &str) -> Self {
+    pub(in crate::target) fn new(fake: Arc<FakeArm>, history: History, location: &str) -> Self {
         Self { fake, history, location: location.to_owned() }
     }
 

@@ -9,15 +9,15 @@ use fake_arm::events::VirtualMachine;
 use fake_arm::net::Place;
 use fake_arm::providers::container_service::ClusterNetwork;
 
-use crate::node::{Boot, BootPlan, BootSwitch};
+use crate::node::{Boot, BootPlan, Machines};
 
 /// Where machines are told what their network lets through. Empty until there is an Azure.
-pub(super) type Network = Arc<OnceLock<Weak<FakeArm>>>;
+pub(in crate::target) type Network = Arc<OnceLock<Weak<FakeArm>>>;
 
 /// Machines boot as the switch says, once the network lets them reach their API server.
-pub(super) struct Wired {
-    pub(super) switch: BootSwitch,
-    pub(super) network: Network,
+pub(in crate::target) struct Wired {
+    pub(in crate::target) switch: Machines,
+    pub(in crate::target) network: Network,
 }
 
 impl std::fmt::Debug for Wired {

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::ClusterSource;
 use crate::clock::ClockKind;
 use crate::report::{ScenarioEnvironment, ScenarioId, repeat_command};
 use crate::runner::default_jobs;
@@ -14,9 +13,22 @@ use components::Versions;
 /// For how long a scenario may wait in real time on this target, unless the user says otherwise.
 const PATIENCE: Duration = Duration::from_secs(5 * 60);
 
+/// Where the control planes come from of a lab that makes them itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClusterSource {
+    /// Each is made for the lab and goes with it.
+    Fresh,
+    /// From those that earlier labs of this process have left.
+    ThisProcess,
+    /// From those that earlier scenarios of a run have left: the name under which the run lends them.
+    Run(String),
+}
+
 /// Settings of one lab, read from `CATNAP_*` variables.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// The target that it is on; `None` for the first one. `CATNAP_TARGET`.
+    pub target: Option<String>,
     /// `<suite>::<scenario>`.
     pub scenario: String,
     /// Where everything random comes from. `CATNAP_SEED`, else drawn.
@@ -60,6 +72,7 @@ impl Settings {
             None => ClusterSource::ThisProcess,
         };
         Self {
+            target: told.target,
             scenario: told.scenario.unwrap_or_else(ScenarioId::of_this_test).to_string(),
             seed: told.seed.unwrap_or_else(|| rand::random_range(0..1_000_000_000)),
             artefacts: told.artefacts,

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use fake_arm::events::{ArmEvent, VmEvent};
 use futures::TryStreamExt;
 use kube::api::{
     Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams, ValidationDirective, WatchEvent,
@@ -16,7 +15,7 @@ use super::cluster_error::ClusterError;
 use super::watch::Sight;
 use crate::azure::PrincipalId;
 use crate::expect::{Expectation, Kind, Mark, Pending, State, Witness};
-use crate::history::{Event, History};
+use crate::history::{AzureEvent, Event, History, MachineChange};
 use crate::manifest::Apply;
 use crate::node::CustomData;
 
@@ -44,17 +43,17 @@ impl std::fmt::Debug for Cluster {
 }
 
 impl Cluster {
-    pub(super) fn new(client: kube::Client, witness: Witness, history: History, resource: Value) -> Self {
+    pub(crate) fn new(client: kube::Client, witness: Witness, history: History, resource: Value) -> Self {
         Self { client, witness, history, resource, sight: None }
     }
 
     /// The same, where what is written is there for whoever judges next.
-    pub(super) fn seen_by(self, sight: Option<Sight>) -> Self {
+    pub(crate) fn seen_by(self, sight: Option<Sight>) -> Self {
         Self { sight, ..self }
     }
 
     /// How far its watches see.
-    pub(super) fn sight(&self) -> Option<Sight> {
+    pub(crate) fn sight(&self) -> Option<Sight> {
         self.sight.clone()
     }
 
@@ -140,7 +139,9 @@ impl Cluster {
     #[must_use]
     pub fn kubelet_flags(&self, node: &str) -> Option<String> {
         self.history.since(0).iter().rev().find_map(|record| match &record.event {
-            Event::Azure { what: ArmEvent::Vm(VmEvent::Started(machine)) } if machine.computer_name == node => {
+            Event::Azure { what: AzureEvent::Machine(MachineChange::Started(machine)) }
+                if machine.computer_name == node =>
+            {
                 Some(CustomData::decode(machine.custom_data.as_deref()).ok()?.kubelet_flags)
             }
             _ => None,

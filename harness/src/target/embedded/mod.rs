@@ -1,0 +1,9 @@
+//! The embedded target: fake-arm in this process, control planes as child processes on loopback, time that can be moved.
+
+mod cluster_source;
+mod engine;
+mod household;
+mod site;
+mod slot;
+
+pub use site::Embedded;

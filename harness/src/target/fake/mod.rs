@@ -1,0 +1,16 @@
+//! fake-arm in this process, for the targets whose Azure it is: what it tells, what a scenario can order of it, and what
+//! its network means for machines.
+
+mod host;
+mod network;
+mod observation;
+mod region;
+mod tenant;
+mod wiring;
+
+pub(super) use host::Host;
+pub use network::NetworkModel;
+pub(super) use observation::observed;
+pub use region::Region;
+pub use tenant::{Denial, SecurityGroup, Tenant, Unknown};
+pub(super) use wiring::{Network, Wired};
