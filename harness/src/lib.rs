@@ -3,13 +3,16 @@
 
 pub mod azure;
 mod causes;
+pub mod child_clock;
 pub mod cli;
 pub mod clock;
 pub mod cluster;
 pub mod coverage;
+mod duration;
 pub mod expect;
 pub mod format;
 pub mod history;
+mod jobs;
 pub mod kubernetes;
 pub mod lab;
 pub mod manifest;
@@ -21,6 +24,7 @@ pub mod net {
     pub use fake_arm::providers::container_service::ClusterNetwork;
 }
 pub mod node;
+mod object;
 pub mod preflight;
 pub mod process;
 pub mod provisioner;
@@ -39,6 +43,7 @@ pub mod prelude {
     pub use crate::azure::{
         ArmError, Azure, Identity, PrincipalId, RoleAssignment, RoleDefinition, Scope, Subnet, Vnet, lies_within,
     };
+    pub use crate::expect::breaks;
     pub use crate::expect::{
         Expectation, Failure, Kind, Mark, Outcome, all_requests, days, disks, events, hours, minutes, nics,
         node_claims, nodes, pods, requests, rights_of, seconds, token_requests, vms,
@@ -49,7 +54,6 @@ pub mod prelude {
         Budget, Deployment, Manifests, Named, NodeClass, NodePool, deployment, disruption_budget, node_class, node_pool,
     };
     pub use crate::node::Machines;
-    pub use crate::scenario::breaks;
     pub use crate::target::{ControlPlaneControl, NetworkModel, ProvisionerControl, Region, SecurityGroup, Tenant};
     pub use catnap_macros::scenario;
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::clock::ClockKind;
+use crate::jobs::default_jobs;
 use crate::report::{ScenarioEnvironment, ScenarioId, repeat_command};
-use crate::runner::default_jobs;
 use components::Versions;
 
 /// For how long a scenario may wait in real time on this target, unless the user says otherwise.

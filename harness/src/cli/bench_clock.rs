@@ -8,13 +8,14 @@ use clap::Args;
 use miette::{Result, miette};
 
 use super::parts::{PartsArgs, prepare_components};
+use crate::child_clock::ClockError;
 use crate::clock::ClockKind;
 use crate::coverage::results_in;
 use crate::expect::{Failure, hours, minutes, nodes, pods};
 use crate::history::{read, stretches, what_ended};
 use crate::lab::{Cluster, Lab, NodeProvisioning};
 use crate::manifest::{Named, deployment, node_class, node_pool};
-use crate::process::{ClockError, own_cpu_time, probe_clock};
+use crate::process::{own_cpu_time, probe_clock};
 use crate::report::{Costs, ProgressWriter};
 use crate::settings::Settings;
 
@@ -125,7 +126,7 @@ fn explain(lab: &Lab, from: usize, used: &BTreeMap<String, Duration>, took: Dura
     }
     for stretch in &stretches {
         let end = stretch.end.strftime("%d %H:%M:%S");
-        let moved = crate::expect::readable(Duration::from_secs(stretch.moved.as_secs()));
+        let moved = crate::duration::readable(Duration::from_secs(stretch.moved.as_secs()));
         let ended_by = stretch.ended_by.as_deref().unwrap_or("nobody waited any more");
         println!("{:<10} up to {end}: {moved} in {} moves, then {ended_by}", "", stretch.moves);
     }

@@ -7,11 +7,12 @@ use jiff::{SignedDuration, Timestamp};
 use miette::{Result, miette};
 
 use super::parts::{PartsArgs, prepare_components};
+use crate::child_clock::ClockError;
 use crate::clock::ClockKind;
 use crate::expect::{Failure, disks, minutes, nics, node_claims, nodes, pods, vms};
 use crate::lab::{Cluster, Lab, NodeProvisioning};
 use crate::manifest::{deployment, node_class, node_pool};
-use crate::process::{ClockError, memory_of, probe_clock};
+use crate::process::{memory_of, probe_clock};
 use crate::report::ProgressWriter;
 use crate::settings::Settings;
 

@@ -16,12 +16,12 @@ use super::parts::{MatrixArgs, prepare_components};
 use crate::clock::ClockKind;
 use crate::cluster::embedded::{Lender, Listening};
 use crate::coverage::Results;
+use crate::jobs::default_jobs;
 use crate::report::{
     JunitFiles, Keeper, Live, Palette, Plain, Reporter, Reporters, Summary, Tally, quoted, runner_command,
 };
 use crate::runner::{
-    Order, Outcome, Plan, RunFolder, RunnerError, Scenario, Suite, SuiteFolder, build, default_jobs, list,
-    make_writable, select,
+    Order, Outcome, Plan, RunFolder, RunnerError, Scenario, Suite, SuiteFolder, build, list, make_writable, select,
 };
 use crate::target::{self, Target};
 

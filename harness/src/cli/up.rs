@@ -8,9 +8,10 @@ use miette::{Result, miette};
 
 use super::Interrupts;
 use super::parts::{PartsArgs, prepare_components};
-use crate::expect::{Kind, is_true};
+use crate::expect::Kind;
 use crate::lab::{Cluster, Lab, NodeProvisioning};
 use crate::manifest::{deployment, node_class, node_pool};
+use crate::object::is_true;
 use crate::report::ProgressWriter;
 use crate::target::Tenant;
 

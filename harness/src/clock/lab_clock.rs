@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use super::mover::{self, Household};
 use super::waits::Waits;
-use crate::process::{TimePage, own_thread};
+use crate::child_clock::{TimePage, own_thread};
 
 /// Which time a lab lives in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

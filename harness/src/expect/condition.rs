@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::expectation::{Expectation, Finding, Verdict};
 use super::kind::Kind;
-use super::state::condition;
+use crate::object::condition;
 
 /// One object of a cluster.
 #[derive(Debug, Clone)]

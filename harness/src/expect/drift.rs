@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::expectation::Expectation;
 use super::node_claim::NodeClaimSelection;
-use super::state::true_condition;
+use crate::object::true_condition;
 
 impl NodeClaimSelection {
     /// At least one exists, and each is Drifted for this reason: `NodeClassDrift`, `NodePoolDrifted`, …

@@ -70,11 +70,24 @@ impl Failure {
         &self.text
     }
 
+    /// What was expected and what was seen, in one line.
+    #[must_use]
+    pub fn headline(&self) -> String {
+        headline(&self.text)
+    }
+
     /// The text of the assertion that did not hold: `None` where something else went wrong.
     #[must_use]
     pub fn assertion(&self) -> Option<&str> {
         self.assertion.as_deref()
     }
+}
+
+/// What was expected and, on the next line, what was seen: enough for a list of results.
+pub(crate) fn headline(text: &str) -> String {
+    let lines: Vec<_> = text.lines().take(2).map(str::trim).collect();
+    let seen = lines.get(1).filter(|line| line.starts_with("seen: "));
+    [lines.first(), seen].into_iter().flatten().copied().collect::<Vec<_>>().join("; ")
 }
 
 impl<E: std::error::Error> From<E> for Failure {

@@ -4,7 +4,6 @@
 mod condition;
 mod difference;
 mod drift;
-mod duration;
 mod event;
 mod expectation;
 mod failure;
@@ -17,15 +16,16 @@ mod request;
 mod resource;
 mod right;
 mod selection;
+mod signature;
 mod state;
 mod waiting;
 
+pub use crate::duration::{days, hours, minutes, seconds};
 pub use condition::{ConditionSelection, NamedObject};
 pub use difference::differences;
-pub(crate) use duration::readable;
-pub use duration::{days, hours, minutes, seconds};
 pub use event::{EventSelection, Events, events};
 pub use expectation::{Expectation, Verdict};
+pub(crate) use failure::headline;
 pub use failure::{Failure, FailureKind, Outcome};
 pub use kind::Kind;
 pub use node::{NodeSelection, Nodes, nodes};
@@ -35,6 +35,6 @@ pub use request::{RequestSelection, Requests, all_requests, requests, token_requ
 pub use resource::{ResourceSelection, Resources, disks, nics, vms};
 pub use right::{RightSelection, rights_of};
 pub use selection::{Selection, Subject};
+pub use signature::{Signature, breaks};
 pub use state::State;
-pub(crate) use state::is_true;
 pub use waiting::{Mark, Pending, Witness};

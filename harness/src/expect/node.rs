@@ -10,8 +10,9 @@ use serde_json::Value;
 use super::expectation::Expectation;
 use super::kind::Kind;
 use super::selection::{Selection, Subject};
-use super::state::{State, condition, has_label, moment, name};
+use super::state::State;
 use crate::azure::Subnet;
+use crate::object::{condition, has_label, moment, name};
 
 /// Label of the nodes, and of the node claims, of a node pool.
 pub(super) const NODE_POOL: &str = "karpenter.sh/nodepool";

@@ -8,7 +8,8 @@ use super::expectation::{Expectation, Finding, Verdict, listed};
 use super::kind::Kind;
 use super::node::NODE_POOL;
 use super::selection::{Selection, Subject};
-use super::state::{State, condition, has_label, is_deleting, is_true, moment, name, true_condition};
+use super::state::State;
+use crate::object::{condition, has_label, is_deleting, is_true, moment, name, true_condition};
 
 /// Taint that karpenter puts on a node that it is about to remove (`karpenter.sh/disrupted:NoSchedule`).
 const DISRUPTED: &str = "karpenter.sh/disrupted";

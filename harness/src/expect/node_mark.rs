@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::expectation::{Expectation, Verdict};
 use super::node::NodeSelection;
-use super::state::has_label;
+use crate::object::has_label;
 
 impl NodeSelection {
     /// At least one exists, and each carries this label with this value.

@@ -10,7 +10,8 @@ use super::expectation::{Expectation, Quantity, listed};
 use super::kind::Kind;
 use super::node::NodeSelection;
 use super::selection::{Selection, Subject};
-use super::state::{State, condition, is_deleting, is_true, name};
+use super::state::State;
+use crate::object::{condition, is_deleting, is_true, name};
 
 /// The pods labelled `app=<app>`.
 pub fn pods(app: &str) -> PodSelection {

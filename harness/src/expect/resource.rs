@@ -5,8 +5,9 @@ use std::fmt;
 use super::expectation::{Expectation, Needs};
 use super::kind::Kind;
 use super::selection::{Selection, Subject};
-use super::state::{State, name};
+use super::state::State;
 use crate::history::ResourceChange;
+use crate::object::name;
 
 /// Tag that the provisioner puts on what it makes for a node pool.
 const POOL_TAG: &str = "karpenter.sh_nodepool";

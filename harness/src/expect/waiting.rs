@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::duration::readable;
 use super::expectation::{Expectation, Verdict};
 use super::failure::{Failure, Outcome};
 use super::state::State;
+use crate::duration::readable;
 use crate::history::{AzureSight, Event, History, timeline};
 
 /// How long `now` lets observations arrive that are under way: watches of different kinds are not ordered among each

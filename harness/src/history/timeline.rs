@@ -11,7 +11,8 @@ use serde_json::Value;
 
 use super::azure::{AzureEvent, AzureRequest, MachineChange};
 use super::event::{Change, Event, Record};
-use crate::expect::{is_true, readable};
+use crate::duration::readable;
+use crate::object::is_true;
 
 /// Who or what an entry of the time line is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

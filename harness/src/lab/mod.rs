@@ -23,7 +23,8 @@ use serde_json::Value;
 
 use crate::azure::{ArmClient, ArmError, Azure, PrincipalId, Subnet, api_version};
 use crate::clock::LabClock;
-use crate::expect::{Failure, Outcome, Witness, differences, readable};
+use crate::duration::readable;
+use crate::expect::{Failure, Outcome, Signature, Witness, differences};
 use crate::history::{AzureEvent, Event, History, MachineChange};
 use crate::kubernetes::Watches;
 use crate::manifest::{ManifestError, Manifests};
@@ -31,7 +32,6 @@ use crate::node::{CustomData, Machines};
 use crate::preflight::{self, Plan};
 use crate::provisioner::ProvisionerVersion;
 use crate::report::ProgressWriter;
-use crate::scenario::{Signature, headline};
 use crate::settings::Settings;
 use crate::target::{Capability, MovableClock, NetworkModel, ProvisionerControl, Site, Target, Tenant};
 
@@ -318,7 +318,7 @@ impl Lab {
         if let Err(why) = signature.is_of(&failure, &self.witness.state()) {
             return Err(failure.with_note(&format!("This is not the known fault {fault}: {why}.")));
         }
-        let message = headline(failure.text());
+        let message = failure.headline();
         self.history.record(Event::Step { text: format!("known fault {fault}: {message}") });
         *self.shown_fault.lock().unwrap_or_else(PoisonError::into_inner) = Some((fault.to_owned(), message));
         Ok(())
@@ -465,23 +465,28 @@ impl Lab {
         Ok(Cluster::new(client, self.witness.clone(), self.history.clone(), resource))
     }
 
-    /// Takes everything down, in the order in which it depends on each other.
-    fn take_down(&mut self) {
+    /// Takes everything down, in the order in which it depends on each other. A second time does nothing.
+    ///
+    /// # Errors
+    /// What is left.
+    pub(crate) fn take_down(&mut self) -> Result<(), String> {
+        let Some(runtime) = self.runtime.take() else { return Ok(()) };
         self.watches.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        self.site.stop();
-        if let Some(runtime) = self.runtime.take() {
-            // Dropping a runtime is not allowed where another one is running, which is where scenarios end.
-            let ending = std::thread::Builder::new().spawn(move || runtime.shutdown_timeout(ENDING));
-            // What the lab's own threads have not written by now they never will.
-            let _ = ending.map(std::thread::JoinHandle::join);
-        }
+        let stopped = self.site.stop();
+        // Dropping a runtime is not allowed where another one is running, which is where scenarios end.
+        let ending = std::thread::Builder::new().spawn(move || runtime.shutdown_timeout(ENDING));
+        // What the lab's own threads have not written by now they never will.
+        let _ = ending.map(std::thread::JoinHandle::join);
         self.site.leave();
+        stopped
     }
 }
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        self.take_down();
+        if let Err(left) = self.take_down() {
+            eprintln!("{left}");
+        }
         if !self.keep_folder && !self.settings.keep && self.settings.artefacts.is_none() {
             // What could not be removed is in the system's temporary folder; nothing depends on it.
             let _ = std::fs::remove_dir_all(&self.folder);

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, Once, PoisonError};
 
 use super::{Lab, tell_progress};
 use crate::azure::{ArmClient, Azure};
+use crate::child_clock::own_thread;
 use crate::expect::Witness;
 use crate::history::{Event, History};
-use crate::process::own_thread;
 use crate::report::ProgressWriter;
 use crate::settings::Settings;
 use crate::target::{self, AzureAccess, StartError, Surroundings, Target};

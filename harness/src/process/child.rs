@@ -11,10 +11,10 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::sync::watch;
 
-use super::clock::{ClockError, MovedClocks, TimePage, set_clock, wake};
 use super::launch::Gated;
 use super::meter::cpu_time_of;
 use super::{Neighbour, PortLease, ProcessTime, tail};
+use crate::child_clock::{ClockError, MovedClocks, TimePage, set_clock, wake};
 use crate::history::{Event, History};
 use leash::Guardian;
 

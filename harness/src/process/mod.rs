@@ -2,7 +2,7 @@
 //! starts there ends with it, even when the harness itself is killed.
 
 mod child;
-mod clock;
+mod clock_probe;
 mod error;
 mod launch;
 mod log;
@@ -19,8 +19,7 @@ mod tests;
 
 pub(crate) use child::memory_of;
 pub use child::{Child, Exit};
-pub(crate) use clock::{Activity, TimePage, own_thread};
-pub use clock::{ClockError, probe_clock};
+pub use clock_probe::probe_clock;
 pub use error::ProcessError;
 pub use log::tail;
 pub use meter::Meter;

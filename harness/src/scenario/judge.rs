@@ -1,7 +1,7 @@
 //! The verdict on a scenario, from what it returned and what its lab has seen.
 
 use super::invariant;
-use crate::expect::{Failure, FailureKind};
+use crate::expect::{Failure, FailureKind, headline};
 use crate::lab::Lab;
 use crate::report::Verdict;
 
@@ -51,11 +51,4 @@ pub(super) fn judge(lab: &Lab, ended: &Ended) -> Verdict {
 
 fn failed(text: &str) -> Verdict {
     Verdict::Failed { message: headline(text), body: text.to_owned() }
-}
-
-/// What was expected and, on the next line, what was seen: enough for a list of results.
-pub(crate) fn headline(text: &str) -> String {
-    let lines: Vec<_> = text.lines().take(2).map(str::trim).collect();
-    let seen = lines.get(1).filter(|line| line.starts_with("seen: "));
-    [lines.first(), seen].into_iter().flatten().copied().collect::<Vec<_>>().join("; ")
 }

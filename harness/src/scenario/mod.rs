@@ -4,10 +4,7 @@
 mod invariant;
 mod judge;
 mod run;
-mod signature;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use judge::headline;
 pub use run::run;
-pub use signature::{Signature, breaks};

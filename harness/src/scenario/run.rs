@@ -52,6 +52,17 @@ where
     };
     let verdict = judge(&lab, &ended);
     progress.costs(lab.costs());
+    let verdict = match (lab.take_down(), verdict) {
+        (Err(left), Verdict::Passed { .. } | Verdict::KnownFault { .. } | Verdict::Skipped { .. }) => {
+            Verdict::Failed { message: left.clone(), body: left }
+        }
+        // What went wrong first is told; what is left stands beside it.
+        (Err(left), verdict) => {
+            eprintln!("{left}");
+            verdict
+        }
+        (Ok(()), verdict) => verdict,
+    };
     progress.verdict(verdict.clone());
     if let Verdict::Failed { .. } | Verdict::CouldNotRun { .. } = verdict {
         lab.keep_folder();

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::run;
 use super::run::run_in;
-use super::{breaks, run};
+use crate::expect::breaks;
 use crate::expect::{Expectation, Failure, State};
 use crate::lab::Lab;
 use crate::report::{Costs, Line, ProgressReader, ProgressWriter};

@@ -119,8 +119,12 @@ pub trait Site: Debug + Send + Sync {
         None
     }
 
-    /// Ends what acts, now. The lab's threads still run, nobody is going to look at anything any more.
-    fn stop(&self);
+    /// Ends what acts, now, and takes away what the lab has made elsewhere. The lab's threads still run, nobody is going to
+    /// look at anything any more. Called once.
+    ///
+    /// # Errors
+    /// What is left.
+    fn stop(&self) -> Result<(), String>;
 
     /// Leaves the place: the lab's threads are over.
     fn leave(&self) {}

@@ -158,21 +158,23 @@ impl Site for AzureSite {
     }
 
     /// Deletes everything that the lab has made.
-    fn stop(&self) {
+    fn stop(&self) -> Result<(), String> {
         self.looking.abort();
         let (client, subscription, own) = (self.client.clone(), self.azure.subscription.clone(), self.own.clone());
         let work = self.work.clone();
         // A lab ends where a scenario's own runtime may be running, in which nothing may be waited for.
         let deleting = std::thread::spawn(move || {
-            work.block_on(tokio::time::timeout(DELETING, delete_groups_of(&client, &subscription, &own)))
+            work.block_on(async {
+                tokio::time::timeout(DELETING, delete_groups_of(&client, &subscription, &own)).await
+            })
         });
         let why = match deleting.join() {
-            Ok(Ok(Ok(()))) => return,
+            Ok(Ok(Ok(()))) => return Ok(()),
             Ok(Ok(Err(error))) => crate::causes::told(&error),
             Ok(Err(_)) => format!("it takes more than {DELETING:?}"),
             Err(_) => "the thread that does it panicked".to_owned(),
         };
-        eprintln!("not all resource groups whose names begin with {} are deleted: {why}", self.own);
+        Err(format!("not all resource groups whose names begin with {} are deleted: {why}", self.own))
     }
 }
 

@@ -186,8 +186,9 @@ impl Site for EmbeddedSite {
         self.engine.kubectl()
     }
 
-    fn stop(&self) {
+    fn stop(&self) -> Result<(), String> {
         self.engine.stop_now();
+        Ok(())
     }
 
     fn leave(&self) {

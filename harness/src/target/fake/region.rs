@@ -106,7 +106,7 @@ impl Region {
 
     /// Lets an operation take this long from here on: `Microsoft.Compute/virtualMachines/write`.
     pub fn operation_takes(&self, operation: &str, duration: Duration) {
-        self.step(format!("{operation} takes {} from here on", crate::expect::readable(duration)));
+        self.step(format!("{operation} takes {} from here on", crate::duration::readable(duration)));
         self.fake.tune(|settings| settings.set_duration(operation, duration));
     }
 

@@ -50,7 +50,7 @@ impl Tenant {
     /// Lets role assignments take this long to be known from here on, in coming and in going. Azure's documents say up to
     /// ten minutes.
     pub fn role_assignments_take(&self, delay: Duration) {
-        self.step(format!("role assignments take {} to be known from here on", crate::expect::readable(delay)));
+        self.step(format!("role assignments take {} to be known from here on", crate::duration::readable(delay)));
         self.fake.tune(|settings| settings.role_propagation = delay);
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use super::ClockError;
+use crate::child_clock::ClockError;
 
 /// Whether the clock of child processes can be moved here; tried once, with the system's own `date`.
 ///
@@ -25,12 +25,12 @@ fn probe() -> Result<(), ClockError> {
 
 /// Has `date` tell the time of a page, behind a wrapper.
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
-pub(super) fn ask_date(wrapper: &[std::ffi::OsString]) -> Result<(), ClockError> {
+fn ask_date(wrapper: &[std::ffi::OsString]) -> Result<(), ClockError> {
     use std::fs::File;
     use std::io::{Read, Seek};
 
-    use super::{MovedClocks, TimePage, set_clock};
-    use crate::process::{ChildSpec, launch};
+    use super::{ChildSpec, launch};
+    use crate::child_clock::{MovedClocks, TimePage, set_clock};
 
     /// A million seconds: eleven days.
     const AHEAD: i64 = 1_000_000;
@@ -58,4 +58,25 @@ pub(super) fn ask_date(wrapper: &[std::ffi::OsString]) -> Result<(), ClockError>
         return Ok(());
     }
     Err(ClockError::because(format!("date was to be {AHEAD} s ahead and said {:?} ({status:?})", told.trim())))
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use crate::process::launch;
+
+    #[test]
+    fn a_program_in_a_user_namespace_of_its_own_lives_in_the_labs_time() {
+        let unshare = ["unshare", "--user", "--map-root-user", "--mount", "--"];
+        // The way in which the provisioner is started for users other than root.
+        if probe_clock().is_err()
+            || !std::process::Command::new("unshare").args(&unshare[1..]).arg("true").status().unwrap().success()
+        {
+            eprintln!("skipped: no clocks or no user namespaces");
+            return;
+        }
+        let mut wrapper = unshare.map(std::ffi::OsString::from);
+        wrapper[0] = launch::tool("unshare").unwrap().into();
+        ask_date(&wrapper).unwrap();
+    }
 }

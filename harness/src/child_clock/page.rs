@@ -12,7 +12,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 
 /// The file descriptor as which a child finds the page's memory when it becomes its program.
-pub(in crate::process) const INHERITED: i32 = 9;
+pub(crate) const INHERITED: i32 = 9;
 
 /// Bytes of the mapping.
 pub(super) const SIZE: usize = 4096;

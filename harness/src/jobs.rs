@@ -8,7 +8,7 @@ const LAB: u64 = 2 * 1024 * 1024 * 1024;
 
 /// As many scenarios as there are processors for, and memory; at least one.
 #[must_use]
-pub fn default_jobs(clock: ClockKind) -> usize {
+pub(crate) fn default_jobs(clock: ClockKind) -> usize {
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let read = |path: &str| std::fs::read_to_string(path).ok();
     let memory = [

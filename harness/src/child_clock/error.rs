@@ -10,12 +10,12 @@ pub struct ClockError {
 
 impl ClockError {
     /// Of the system's call `what`.
-    pub(super) fn refused(what: &str, error: impl std::fmt::Display) -> Self {
+    pub(crate) fn refused(what: &str, error: impl std::fmt::Display) -> Self {
         Self::because(format!("{what}: {error}"))
     }
 
     /// With what this machine's settings suggest.
-    pub(super) fn because(reason: impl Into<String>) -> Self {
+    pub(crate) fn because(reason: impl Into<String>) -> Self {
         Self { reason: reason.into(), remedies: remedies() }
     }
 

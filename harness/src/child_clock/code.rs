@@ -39,13 +39,13 @@ pub(super) struct Code {
 
 /// Which clocks of a process are moved: a bit for each by its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::process) struct MovedClocks(u32);
+pub(crate) struct MovedClocks(u32);
 
 impl MovedClocks {
     /// Those that tell a date and those that timers go by.
-    pub(in crate::process) const ALL: Self = Self(0x8f3);
+    pub(crate) const ALL: Self = Self(0x8f3);
     /// Those that tell a date: REALTIME, REALTIME_COARSE and TAI.
-    pub(in crate::process) const DATES: Self = Self(0x821);
+    pub(crate) const DATES: Self = Self(0x821);
 }
 
 impl Code {

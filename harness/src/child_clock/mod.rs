@@ -28,25 +28,23 @@ mod wake;
 #[cfg(not(target_os = "linux"))]
 mod elsewhere;
 mod error;
-mod probe;
 #[cfg(all(test, target_os = "linux"))]
 mod tests;
 
 #[cfg(target_os = "linux")]
 pub(crate) use activity::{Activity, own_thread};
 #[cfg(target_os = "linux")]
-pub(in crate::process) use code::MovedClocks;
+pub(crate) use code::MovedClocks;
 #[cfg(not(target_os = "linux"))]
 pub(crate) use elsewhere::{Activity, TimePage, own_thread, set_clock, wake};
 #[cfg(not(target_os = "linux"))]
-pub(in crate::process) use elsewhere::{INHERITED, MovedClocks};
+pub(crate) use elsewhere::{INHERITED, MovedClocks};
 pub use error::ClockError;
 #[cfg(target_os = "linux")]
-pub(in crate::process) use page::INHERITED;
+pub(crate) use page::INHERITED;
 #[cfg(target_os = "linux")]
 pub(crate) use page::TimePage;
-pub use probe::probe_clock;
 #[cfg(target_os = "linux")]
-pub(in crate::process) use tracer::set_clock;
+pub(crate) use tracer::set_clock;
 #[cfg(target_os = "linux")]
-pub(in crate::process) use wake::wake;
+pub(crate) use wake::wake;

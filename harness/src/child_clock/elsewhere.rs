@@ -6,15 +6,15 @@ use std::time::Duration;
 use super::ClockError;
 
 /// What a page would be found as.
-pub(in crate::process) const INHERITED: i32 = 9;
+pub(crate) const INHERITED: i32 = 9;
 
 /// Which clocks of a process would be moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::process) struct MovedClocks;
+pub(crate) struct MovedClocks;
 
 impl MovedClocks {
-    pub(in crate::process) const ALL: Self = Self;
-    pub(in crate::process) const DATES: Self = Self;
+    pub(crate) const ALL: Self = Self;
+    pub(crate) const DATES: Self = Self;
 }
 
 /// A page that never moves.

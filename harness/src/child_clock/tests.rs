@@ -217,19 +217,6 @@ async fn a_script_and_what_it_becomes_live_in_the_labs_time() {
     assert!((seconds(said["wall"]) - room.clock.now().as_second()).abs() < 10, "{said:?}");
 }
 
-#[test]
-fn a_program_in_a_user_namespace_of_its_own_lives_in_the_labs_time() {
-    let unshare = ["unshare", "--user", "--map-root-user", "--mount", "--"];
-    // The way in which the provisioner is started for users other than root.
-    if probe_clock().is_err() || !Command::new("unshare").args(&unshare[1..]).arg("true").status().unwrap().success() {
-        eprintln!("skipped: no clocks or no user namespaces");
-        return;
-    }
-    let mut wrapper = unshare.map(std::ffi::OsString::from);
-    wrapper[0] = crate::process::launch::tool("unshare").unwrap().into();
-    super::probe::ask_date(&wrapper).unwrap();
-}
-
 #[tokio::test]
 async fn a_program_that_ends_at_once_is_told_like_any_other() {
     if probe_clock().is_err() {
