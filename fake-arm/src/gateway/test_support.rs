@@ -1,10 +1,11 @@
 //! What tests of this crate work with: requests without sockets, time that the test moves.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, Method};
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -23,12 +24,12 @@ pub(crate) struct ManualClock(Mutex<Timestamp>);
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        *self.0.lock().unwrap()
+        *self.0.lock()
     }
 }
 
-/// The world, its clock, and a caller.
-pub(crate) struct Bench {
+/// A fake without sockets: its world, its clock, and a caller.
+pub(crate) struct TestFake {
     pub(crate) world: World,
     /// Who calls; the owner of the subscription at first.
     pub(crate) caller: Uuid,
@@ -67,7 +68,7 @@ impl Reply {
     }
 }
 
-impl Bench {
+impl TestFake {
     /// An owner of the subscription.
     pub(crate) const OWNER: Uuid = Uuid::from_u128(0x33);
     pub(crate) const SUBSCRIPTION: &str = "11111111-1111-1111-1111-111111111111";
@@ -94,9 +95,9 @@ impl Bench {
 
     /// With a resource group `rg` in eastus.
     pub(crate) fn with_group() -> Self {
-        let mut bench = Self::new();
-        bench.put("/resourceGroups/rg?api-version=2021-04-01", serde_json::json!({"location": "eastus"})).expect(201);
-        bench
+        let mut fake = Self::new();
+        fake.put("/resourceGroups/rg?api-version=2021-04-01", serde_json::json!({"location": "eastus"})).expect(201);
+        fake
     }
 
     /// A path that starts with `/subscriptions`, and one of the tenant's, is taken as it is; any other is below the
@@ -165,7 +166,7 @@ impl Bench {
     pub(crate) fn advance(&mut self, by: Duration) {
         let by = SignedDuration::try_from(by).unwrap();
         {
-            let mut now = self.clock.0.lock().unwrap();
+            let mut now = self.clock.0.lock();
             *now += by;
         }
         self.world.catch_up();
@@ -189,7 +190,7 @@ impl Bench {
                 }
                 continue;
             };
-            *self.clock.0.lock().unwrap() = due;
+            *self.clock.0.lock() = due;
         }
     }
 }

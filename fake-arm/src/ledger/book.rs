@@ -1,8 +1,9 @@
 //! The ledger.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::events::{ArmEvent, LedgerEntry};
@@ -45,7 +46,7 @@ impl Ledger {
         self.lock().entries.iter().filter(|e| e.unknown_route).cloned().collect()
     }
 
-    /// Every event from now on, in order, none lost.
+    /// Every event from now on, in order and without gaps.
     pub fn subscribe(&self) -> UnboundedReceiver<ArmEvent> {
         let (sender, receiver) = unbounded_channel();
         self.lock().listeners.push(sender);
@@ -60,7 +61,7 @@ impl Ledger {
         (inner.told, receiver)
     }
 
-    /// Number of events so far. Whoever counts those that it has received knows whether more are under way.
+    /// Number of events so far. A listener that counts what it received knows whether more are under way.
     pub fn told(&self) -> u64 {
         self.lock().told
     }
@@ -92,8 +93,7 @@ impl Ledger {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Nothing under this lock can leave it half done.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock()
     }
 }
 

@@ -15,7 +15,7 @@ use serde_json::Value;
 use tokio::sync::{Notify, mpsc};
 use uuid::Uuid;
 
-use super::agenda::Agenda;
+use super::timer_queue::TimerQueue;
 use super::{Change, LongRunning, Outcome, Resource, Resources, Settings};
 use crate::arm::{ArmError, Operation, OperationStatus, ResourceId};
 use crate::clock::Clock;
@@ -49,14 +49,14 @@ pub struct World {
     pub(super) credentials: Credentials,
     /// Keys of foreign issuers, by their `iss`.
     pub(super) trusted_issuers: BTreeMap<String, TrustedIssuer>,
-    /// Whose tokens a machine's metadata endpoint gives to whoever does not say whose he wants.
+    /// The identity whose token the instance metadata endpoint gives where a request names no identity.
     pub(super) metadata_principal: Option<Uuid>,
     pub(super) resources: Resources,
     operations: BTreeMap<Uuid, Operation>,
     latest_operations: BTreeMap<ResourceId, Uuid>,
     /// What is to happen when operations have ended.
     waiting: BTreeMap<Uuid, Vec<Change>>,
-    agenda: Agenda,
+    timers: TimerQueue,
     wake: Arc<Notify>,
     tasks: mpsc::UnboundedSender<Task>,
     waiting_tasks: Option<mpsc::UnboundedReceiver<Task>>,
@@ -71,7 +71,7 @@ impl std::fmt::Debug for World {
             .field("tenant", &self.tenant)
             .field("subscription", &self.subscription)
             .field("resources", &self.resources.iter().count())
-            .field("agenda", &self.agenda)
+            .field("timers", &self.timers)
             .finish_non_exhaustive()
     }
 }
@@ -106,7 +106,7 @@ impl World {
             operations: BTreeMap::new(),
             latest_operations: BTreeMap::new(),
             waiting: BTreeMap::new(),
-            agenda: Agenda::default(),
+            timers: TimerQueue::default(),
             wake: Arc::new(Notify::new()),
             tasks,
             waiting_tasks: Some(waiting_tasks),
@@ -237,12 +237,12 @@ impl World {
         self.trusted_issuers.get(issuer).map(|trusted| &trusted.set)
     }
 
-    /// Sets whose tokens a machine's metadata endpoint gives to whoever does not say whose he wants.
+    /// Sets the identity whose token the instance metadata endpoint gives where a request names no identity.
     pub fn set_metadata_principal(&mut self, object_id: Option<Uuid>) {
         self.metadata_principal = object_id;
     }
 
-    /// Whose tokens a machine's metadata endpoint gives to whoever does not say whose he wants.
+    /// The identity whose token the instance metadata endpoint gives where a request names no identity.
     pub fn metadata_principal(&self) -> Option<Uuid> {
         self.metadata_principal
     }
@@ -269,12 +269,12 @@ impl World {
 
     /// Drops everything that is to happen later, and every operation.
     pub(super) fn forget_what_is_under_way(&mut self) {
-        self.agenda = Agenda::default();
+        self.timers = TimerQueue::default();
         self.operations.clear();
         self.latest_operations.clear();
     }
 
-    /// Whoever makes Kubernetes clusters; none in a fake without them.
+    /// What makes Kubernetes clusters; `None` in a fake without them.
     pub fn engine(&self) -> Option<Arc<dyn ClusterEngine>> {
         self.engine.clone()
     }
@@ -293,7 +293,7 @@ impl World {
             .expect("the key is the value's type")
     }
 
-    /// A provider's own state to read, none where it was never made.
+    /// A provider's own state to read; `None` where it was never made.
     pub fn peek<T: Any + Send>(&self) -> Option<&T> {
         self.state.get(&TypeId::of::<T>())?.downcast_ref()
     }
@@ -303,7 +303,7 @@ impl World {
         self.outbox.push(ArmEvent::Vm(event));
     }
 
-    /// Drops what nobody wants to be told.
+    /// Drops the events that were not told yet: nobody listens.
     pub(crate) fn forget_events(&mut self) {
         self.outbox.clear();
         self.resources.take_touched();
@@ -317,7 +317,7 @@ impl World {
     /// Does something later, by the world's clock.
     pub fn after(&mut self, delay: Duration, change: impl FnOnce(&mut World) + Send + 'static) {
         let due = self.now().saturating_add(SignedDuration::try_from(delay).unwrap_or(SignedDuration::MAX));
-        self.agenda.add(due.unwrap_or(Timestamp::MAX), Box::new(change));
+        self.timers.add(due.unwrap_or(Timestamp::MAX), Box::new(change));
         self.wake.notify_one();
     }
 
@@ -337,13 +337,13 @@ impl World {
 
     /// Does everything that is due. Returns when the next is due.
     pub(crate) fn catch_up(&mut self) -> Option<Timestamp> {
-        while let Some(change) = self.agenda.take_due(self.clock.now()) {
+        while let Some(change) = self.timers.take_due(self.clock.now()) {
             // The other appointments are kept even where one of them is its author's mistake.
             if panic::catch_unwind(AssertUnwindSafe(|| change(self))).is_err() {
                 tracing::error!("failed to do something that was due: it panicked");
             }
         }
-        self.agenda.next()
+        self.timers.next()
     }
 
     /// A long-running operation by its id.
@@ -384,7 +384,7 @@ impl World {
         self.end(id, outcome);
     }
 
-    /// Does something once an operation has ended; at once where it has, or where there is none.
+    /// Does something once an operation has ended; at once where it has ended, or where there is no such operation.
     pub(crate) fn when_ended(&mut self, operation: Uuid, change: Change) {
         let at_work = self.operations.get(&operation).is_some_and(|o| o.status == OperationStatus::InProgress);
         if at_work {

@@ -19,13 +19,13 @@ pub(in crate::providers::network) struct AddressBook {
     taken: BTreeMap<ResourceId, BTreeMap<IpAddr, String>>,
     /// Folded holder to what it has.
     holders: BTreeMap<String, (ResourceId, IpAddr)>,
-    /// Addresses that nobody has any more, and that nobody gets yet.
-    kept: BTreeMap<ResourceId, BTreeMap<IpAddr, Kept>>,
+    /// Released addresses that are still held back.
+    kept: BTreeMap<ResourceId, BTreeMap<IpAddr, HeldBack>>,
 }
 
 /// An address that is held back.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
-struct Kept {
+struct HeldBack {
     /// Folded id of who had it.
     holder: String,
     until: Timestamp,
@@ -97,7 +97,7 @@ impl AddressBook {
         })
     }
 
-    /// How many addresses of a prefix nobody can get.
+    /// How many addresses of a prefix are taken or held back.
     pub(in crate::providers::network) fn used(&self, subnet: &ResourceId, prefix: IpNet, now: Timestamp) -> u64 {
         let inside = |address: &IpAddr| prefix.contains(address);
         let taken = self.taken.get(subnet).into_iter().flatten().filter(|(address, _)| inside(address)).count();
@@ -119,7 +119,7 @@ impl AddressBook {
             let kept = self.kept.entry(subnet).or_default();
             kept.retain(|_, kept| now < kept.until);
             if now < until {
-                kept.insert(address, Kept { holder, until });
+                kept.insert(address, HeldBack { holder, until });
             }
         }
     }
