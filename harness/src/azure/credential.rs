@@ -118,7 +118,7 @@ impl Client {
             .post(format!("{}/{}/oauth2/v2.0/token", self.authority, self.tenant))
             .header("content-type", "application/x-www-form-urlencoded")
             .body(form);
-        let told = |error: reqwest::Error| self.failed(crate::causes::told(&error));
+        let told = |error: reqwest::Error| self.failed(crate::causes::error_chain(&error));
         let answer = request.send().await.map_err(told)?.text().await.map_err(told)?;
         let body: Value = serde_json::from_str(&answer).unwrap_or_default();
         let Some(token) = body["access_token"].as_str() else {

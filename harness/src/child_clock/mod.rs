@@ -15,30 +15,26 @@ mod activity;
 #[cfg(target_os = "linux")]
 mod code;
 #[cfg(target_os = "linux")]
-mod implant;
-#[cfg(target_os = "linux")]
 mod page;
 #[cfg(target_os = "linux")]
 mod tracer;
 #[cfg(target_os = "linux")]
 mod vdso;
 #[cfg(target_os = "linux")]
+mod vdso_patch;
+#[cfg(target_os = "linux")]
 mod wake;
 
-#[cfg(not(target_os = "linux"))]
-mod elsewhere;
 mod error;
 #[cfg(all(test, target_os = "linux"))]
 mod tests;
+#[cfg(not(target_os = "linux"))]
+mod unsupported;
 
 #[cfg(target_os = "linux")]
 pub(crate) use activity::{Activity, own_thread};
 #[cfg(target_os = "linux")]
 pub(crate) use code::MovedClocks;
-#[cfg(not(target_os = "linux"))]
-pub(crate) use elsewhere::{Activity, TimePage, own_thread, set_clock, wake};
-#[cfg(not(target_os = "linux"))]
-pub(crate) use elsewhere::{INHERITED, MovedClocks};
 pub use error::ClockError;
 #[cfg(target_os = "linux")]
 pub(crate) use page::INHERITED;
@@ -46,5 +42,9 @@ pub(crate) use page::INHERITED;
 pub(crate) use page::TimePage;
 #[cfg(target_os = "linux")]
 pub(crate) use tracer::set_clock;
+#[cfg(not(target_os = "linux"))]
+pub(crate) use unsupported::{Activity, TimePage, own_thread, set_clock, wake};
+#[cfg(not(target_os = "linux"))]
+pub(crate) use unsupported::{INHERITED, MovedClocks};
 #[cfg(target_os = "linux")]
 pub(crate) use wake::wake;

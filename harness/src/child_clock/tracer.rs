@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 
 use super::ClockError;
 use super::code::MovedClocks;
-use super::implant::implant;
+use super::vdso_patch::patch_vdso;
 
 /// Gives a child the clock of the page that it was [launched](crate::process::Processes::start) with. `open` lets it go on
 /// from where it waits, on its way to becoming `program`, possibly through other programs; the clocks that are `moved` show
@@ -31,7 +31,7 @@ pub(crate) fn set_clock(pid: i32, program: &Path, moved: MovedClocks, open: impl
         let pass = match status {
             WaitStatus::PtraceEvent(_, _, libc::PTRACE_EVENT_EXEC) => {
                 if script.becomes(pid, program) {
-                    implant(pid, moved, script.is_over())?;
+                    patch_vdso(pid, moved, script.is_over())?;
                     if script.is_over() {
                         return detach(pid);
                     }

@@ -107,9 +107,15 @@ pub(super) async fn check(args: CheckArgs) -> Result<u8> {
     };
     let token = token(&args.endpoint, ca.as_deref()).await?;
     let azure = ArmClient::new(args.endpoint.clone(), ca.as_deref(), Arc::new(move || token.clone()), LabClock::real())
-        .map_err(|error| miette!("failed to make a client of {}: {}", args.endpoint, crate::causes::told(&error)))?;
+        .map_err(|error| {
+            miette!("failed to make a client of {}: {}", args.endpoint, crate::causes::error_chain(&error))
+        })?;
     let report = look(&azure, &plan).await.map_err(|error| {
-        miette!(help = "`catnap check --help` shows how to name what there is", "{}", crate::causes::told(&error))
+        miette!(
+            help = "`catnap check --help` shows how to name what there is",
+            "{}",
+            crate::causes::error_chain(&error)
+        )
     })?;
     let text = if args.json {
         format!("{}\n", serde_json::to_string_pretty(&report).into_diagnostic()?)

@@ -33,7 +33,7 @@ impl Interrupts {
                 while Signal::recv(&mut signals).await.is_some() {
                     let _ = last.compare_exchange(0, number, Ordering::Relaxed, Ordering::Relaxed);
                     sender.send_modify(|stop| {
-                        *stop = if *stop == Stop::NotYet { Stop::Gently } else { Stop::AtOnce };
+                        *stop = if *stop == Stop::NotYet { Stop::Graceful } else { Stop::Immediate };
                     });
                 }
             });

@@ -6,6 +6,7 @@ mod bench_soak;
 mod check;
 mod components;
 mod coverage;
+mod diagnostics;
 mod doctor;
 mod interrupt;
 mod mutants;
@@ -13,7 +14,6 @@ mod parts;
 mod rights;
 mod run;
 mod sign_in;
-mod trouble;
 mod up;
 
 pub use bench::{BenchArgs, BenchCommand, LabBenchArgs};
@@ -110,7 +110,7 @@ pub fn main() -> ExitCode {
     match done {
         Ok(code) => ExitCode::from(code),
         Err(trouble) => {
-            trouble::tell(&trouble);
+            diagnostics::tell(&trouble);
             ExitCode::from(COULD_NOT_RUN)
         }
     }

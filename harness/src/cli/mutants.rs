@@ -10,7 +10,7 @@ use tokio::process::Command;
 
 use super::interrupt::Interrupts;
 use crate::coverage::results_in;
-use crate::mutants::{Built, Mutant, Workshop};
+use crate::mutants::{Built, Mutant, MutantBuilder};
 use crate::report::Palette;
 use components::Versions;
 use workspace::Workspace;
@@ -52,8 +52,8 @@ pub(super) async fn mutants(args: MutantsArgs) -> Result<u8> {
     let workspace = Workspace::locate().map_err(|why| {
         miette!(help = "variants are built from a clone: `cargo run --release -- mutants`", "there is no clone: {why}")
     })?;
-    let workshop = Workshop::new(workspace, &Versions::default().provisioner);
-    let mutants = Mutant::load(&workshop.variants(), &args.names)?;
+    let builder = MutantBuilder::new(workspace, &Versions::default().provisioner);
+    let mutants = Mutant::load(&builder.variants(), &args.names)?;
     let palette = Palette::of(&std::io::stdout());
     if args.list {
         let mut out = std::io::stdout().lock();
@@ -68,9 +68,9 @@ pub(super) async fn mutants(args: MutantsArgs) -> Result<u8> {
     let interrupts = Interrupts::listen().into_diagnostic().wrap_err("failed to listen to signals")?;
     let work = async {
         if args.build {
-            return build(&workshop, &mutants).await;
+            return build(&builder, &mutants).await;
         }
-        run(&workshop, &mutants, palette).await
+        run(&builder, &mutants, palette).await
     };
     // What was started ends with the future that started it.
     tokio::select! {
@@ -79,15 +79,15 @@ pub(super) async fn mutants(args: MutantsArgs) -> Result<u8> {
     }
 }
 
-async fn build(workshop: &Workshop, mutants: &[Mutant]) -> Result<u8> {
+async fn build(builder: &MutantBuilder, mutants: &[Mutant]) -> Result<u8> {
     for mutant in mutants {
-        let (Built::Provisioner(path) | Built::Catnap(path)) = workshop.build(mutant).await?;
+        let (Built::Provisioner(path) | Built::Catnap(path)) = builder.build(mutant).await?;
         println!("{}", path.display());
     }
     Ok(0)
 }
 
-async fn run(workshop: &Workshop, mutants: &[Mutant], palette: Palette) -> Result<u8> {
+async fn run(builder: &MutantBuilder, mutants: &[Mutant], palette: Palette) -> Result<u8> {
     let own = std::env::current_exe().into_diagnostic()?;
     let scratch = tempfile::tempdir().into_diagnostic()?;
     println!("{}", palette.heading("without a fault"));
@@ -104,7 +104,7 @@ async fn run(workshop: &Workshop, mutants: &[Mutant], palette: Palette) -> Resul
     let (mut caught, mut missed, mut troubled) = (0_usize, 0_usize, 0_usize);
     for mutant in mutants {
         println!("\n{}  {}", palette.heading(&mutant.name), mutant.what);
-        match one(workshop, mutant, &own).await {
+        match one(builder, mutant, &own).await {
             Ok(Catch::Caught(failures)) => {
                 caught += 1;
                 for (scenario, message) in failures {
@@ -143,9 +143,9 @@ enum Catch {
     Unclear(PathBuf),
 }
 
-async fn one(workshop: &Workshop, mutant: &Mutant, own: &Path) -> Result<Catch> {
-    let built = workshop.build(mutant).await?;
-    let folder = workshop.folder_of(mutant);
+async fn one(builder: &MutantBuilder, mutant: &Mutant, own: &Path) -> Result<Catch> {
+    let built = builder.build(mutant).await?;
+    let folder = builder.folder_of(mutant);
     let artefacts = folder.join("artefacts");
     // What an earlier run left would be read as this one's.
     if artefacts.exists() {

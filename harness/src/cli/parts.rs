@@ -199,7 +199,7 @@ pub async fn prepare_components(parts: &PartsArgs) -> Result<Facts> {
 
 /// A component's error as the command tells it.
 pub(super) fn trouble(error: ComponentError) -> miette::Report {
-    miette!("{}", crate::causes::told(&error))
+    miette!("{}", crate::causes::error_chain(&error))
 }
 
 #[cfg(test)]

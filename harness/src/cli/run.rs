@@ -18,7 +18,7 @@ use crate::cluster::embedded::{Lender, Listening};
 use crate::coverage::Results;
 use crate::jobs::default_jobs;
 use crate::report::{
-    JunitFiles, Keeper, Live, Palette, Plain, Reporter, Reporters, Summary, Tally, quoted, runner_command,
+    Counts, JunitFiles, Keeper, Live, Palette, Plain, Reporter, Reporters, Summary, quoted, runner_command,
 };
 use crate::runner::{
     Order, Outcome, Plan, RunFolder, RunnerError, Scenario, Suite, SuiteFolder, build, list, make_writable, select,
@@ -142,7 +142,7 @@ pub(super) async fn run(args: RunArgs) -> Result<u8> {
     };
     let Some((plans, palette)) = prepared else { return Ok(0) };
     let several = plans.len() > 1;
-    let mut tallies: Vec<(String, Tally)> = Vec::new();
+    let mut all_counts: Vec<(String, Counts)> = Vec::new();
     let mut code = 0;
     for Labelled { label, mut plan, junit, above } in plans {
         // Also the combination before this one tells how long scenarios take.
@@ -154,7 +154,7 @@ pub(super) async fn run(args: RunArgs) -> Result<u8> {
         }
         let (outcome, text) = one_run(plan, junit, &interrupts, palette).await?;
         let _ = std::io::stdout().write_all(text.as_bytes());
-        tallies.push((label, Tally::of(outcome.reports.iter().map(|report| &report.verdict))));
+        all_counts.push((label, Counts::of(outcome.reports.iter().map(|report| &report.verdict))));
         code = worse(code, outcome.exit_code());
         if let Some(interrupted) = interrupts.exit_code() {
             code = interrupted;
@@ -162,7 +162,7 @@ pub(super) async fn run(args: RunArgs) -> Result<u8> {
         }
     }
     if several {
-        let _ = std::io::stdout().write_all(side_by_side(&tallies, palette).as_bytes());
+        let _ = std::io::stdout().write_all(side_by_side(&all_counts, palette).as_bytes());
     }
     Ok(code)
 }
@@ -242,18 +242,18 @@ fn lender(plan: &Plan) -> Result<Option<(Lender, Listening)>> {
 }
 
 /// How the combinations of versions came off, a line for each.
-fn side_by_side(tallies: &[(String, Tally)], palette: Palette) -> String {
-    let width = tallies.iter().map(|(label, _)| label.len()).max().unwrap_or(0);
+fn side_by_side(all_counts: &[(String, Counts)], palette: Palette) -> String {
+    let width = all_counts.iter().map(|(label, _)| label.len()).max().unwrap_or(0);
     let mut text = String::from("\n");
-    for (label, tally) in tallies {
-        let mut said = format!("{} passed, {} failed, {} skipped", tally.passed, tally.failed, tally.skipped);
-        if let Some(faults) = tally.told_known_faults() {
+    for (label, counts) in all_counts {
+        let mut said = format!("{} passed, {} failed, {} skipped", counts.passed, counts.failed, counts.skipped);
+        if let Some(faults) = counts.told_known_faults() {
             said += &format!(", {faults}");
         }
-        if tally.could_not_run > 0 {
-            said += &format!(", {} could not run", tally.could_not_run);
+        if counts.could_not_run > 0 {
+            said += &format!(", {} could not run", counts.could_not_run);
         }
-        let said = if tally.exit_code() == 0 { palette.good(&said) } else { palette.bad(&said) };
+        let said = if counts.exit_code() == 0 { palette.good(&said) } else { palette.bad(&said) };
         text += &format!("{label:width$}  {said}\n");
     }
     text
@@ -415,9 +415,9 @@ mod tests {
 
     #[test]
     fn combinations_stand_below_each_other_and_the_worst_decides() {
-        let tally = |passed, failed, could_not_run| Tally { passed, failed, could_not_run, ..Tally::default() };
-        let tallies = [("a".to_owned(), tally(2, 0, 0)), ("longer".to_owned(), tally(1, 1, 1))];
-        insta::assert_snapshot!(side_by_side(&tallies, Palette::PLAIN).trim(), @r"
+        let counts = |passed, failed, could_not_run| Counts { passed, failed, could_not_run, ..Counts::default() };
+        let all_counts = [("a".to_owned(), counts(2, 0, 0)), ("longer".to_owned(), counts(1, 1, 1))];
+        insta::assert_snapshot!(side_by_side(&all_counts, Palette::PLAIN).trim(), @r"
         a       2 passed, 0 failed, 0 skipped
         longer  1 passed, 1 failed, 0 skipped, 1 could not run
         ");

@@ -23,7 +23,7 @@ pub(super) async fn token(endpoint: &Url, ca: Option<&str>) -> Result<String> {
             let told = |why: String| miette!(help = HELP, "{why}");
             let credential =
                 ClientSecretCredential::new(ClientSecret { authority, tenant, client, secret }, endpoint, ca);
-            let credential = credential.map_err(|error| told(crate::causes::told(&error)))?;
+            let credential = credential.map_err(|error| told(crate::causes::error_chain(&error)))?;
             credential.token().await.map_err(|error| told(error.to_string()))
         }
         _ => of_azure_cli(endpoint).await,

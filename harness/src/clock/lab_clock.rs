@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::watch;
 
-use super::mover::{self, Household};
+use super::mover::{self, ClockSubjects};
 use super::waits::Waits;
 use crate::child_clock::{TimePage, own_thread};
 
@@ -216,12 +216,12 @@ impl LabClock {
         Hold(self.clone())
     }
 
-    /// Begins to move time, for as long as the clock lives. `household` says whose rest counts.
-    pub(crate) fn keep_moving(&self, household: Box<dyn Household>) -> std::io::Result<()> {
+    /// Begins to move time, for as long as the clock lives. `subjects` says whose rest counts.
+    pub(crate) fn keep_moving(&self, subjects: Box<dyn ClockSubjects>) -> std::io::Result<()> {
         if !self.is_movable() {
             return Ok(());
         }
-        mover::start(Arc::downgrade(&self.0), household)
+        mover::start(Arc::downgrade(&self.0), subjects)
     }
 
     /// Time is not moved over a moment while the result lives.

@@ -10,4 +10,4 @@ mod waits;
 
 pub use lab_clock::{ClockKind, LabClock, Waiting};
 pub(crate) use lab_clock::{Hold, new_time};
-pub(crate) use mover::Household;
+pub(crate) use mover::ClockSubjects;

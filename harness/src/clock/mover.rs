@@ -12,28 +12,28 @@ use crate::child_clock::Activity;
 
 /// How long nothing has to happen after something that deserved real time, in real time. Short timers of the programs
 /// (retries, rates, batches) go off by themselves in it.
-const CALM: Duration = Duration::from_millis(25);
+const QUIET_FOR: Duration = Duration::from_millis(25);
 
 /// The first move after something happened. Further ones grow with the time that nothing has happened for, up to what
 /// the lab bears: what goes off within a move goes off at its end, so it is late by a part of the wait, never by a
 /// multiple.
-const FIRST: Duration = Duration::from_millis(100);
+const FIRST_MOVE: Duration = Duration::from_millis(100);
 
 /// A move is no longer than this part of the time since something happened, and of the time that is left until somebody
 /// wants to be woken.
-const PART: u32 = 3;
+const MAX_FRACTION: u32 = 3;
 
 /// Towards the moment at which somebody wants to be woken moves get no shorter than this.
-const LAST: Duration = Duration::from_secs(2);
+const SHORTEST_MOVE: Duration = Duration::from_secs(2);
 
 /// Between two looks at whether the lab is at rest.
-const GLANCE: Duration = Duration::from_micros(300);
+const POLL_INTERVAL: Duration = Duration::from_micros(300);
 
 /// How often the thread looks whether its lab is still there.
-const IDLE: Duration = Duration::from_millis(500);
+const LIVENESS_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Whose rest counts, and who is woken by a move.
-pub(crate) trait Household: Send {
+pub(crate) trait ClockSubjects: Send {
     /// Processes that live in the lab's time, or tell its dates.
     fn moved(&self) -> Vec<i32>;
     /// Processes that live in real time and work for the others.
@@ -51,16 +51,16 @@ pub(crate) trait Household: Send {
 }
 
 /// Moves time in a thread of its own until the clock is gone.
-pub(super) fn start(clock: Weak<Inner>, household: Box<dyn Household>) -> std::io::Result<()> {
+pub(super) fn start(clock: Weak<Inner>, subjects: Box<dyn ClockSubjects>) -> std::io::Result<()> {
     std::thread::Builder::new()
         .name("catnap-clock".to_owned())
         .stack_size(256 * 1024)
-        .spawn(move || Mover::new(household).run(&clock))
+        .spawn(move || Mover::new(subjects).run(&clock))
         .map(drop)
 }
 
 struct Mover {
-    household: Box<dyn Household>,
+    subjects: Box<dyn ClockSubjects>,
     activity: Activity,
     /// The lab's time since something happened.
     quiet: Duration,
@@ -75,9 +75,9 @@ struct Mover {
 }
 
 impl Mover {
-    fn new(household: Box<dyn Household>) -> Self {
+    fn new(subjects: Box<dyn ClockSubjects>) -> Self {
         Self {
-            household,
+            subjects,
             activity: Activity::default(),
             quiet: Duration::ZERO,
             news: 0,
@@ -93,7 +93,7 @@ impl Mover {
                 let mut waits = clock.waits();
                 if !waits.is_asked() {
                     self.tell();
-                    clock.0.asked.wait_for(&mut waits, IDLE);
+                    clock.0.asked.wait_for(&mut waits, LIVENESS_INTERVAL);
                 }
                 waits.is_asked()
             };
@@ -113,13 +113,13 @@ impl Mover {
             self.quiet = Duration::ZERO;
         }
         // A glance before the calm is over would find nothing.
-        std::thread::sleep(CALM.saturating_sub(self.last_news.elapsed()).max(GLANCE));
-        if self.last_news.elapsed() < CALM || clock.0.held.load(Ordering::Acquire) > 0 {
+        std::thread::sleep(QUIET_FOR.saturating_sub(self.last_news.elapsed()).max(POLL_INTERVAL));
+        if self.last_news.elapsed() < QUIET_FOR || clock.0.held.load(Ordering::Acquire) > 0 {
             return false;
         }
-        let mut threads = self.household.threads();
+        let mut threads = self.subjects.threads();
         threads.extend(clock.waits().threads());
-        self.activity.is_at_rest(&self.household.moved(), &self.household.real(), &threads)
+        self.activity.is_at_rest(&self.subjects.moved(), &self.subjects.real(), &threads)
             && clock.0.news.load(Ordering::Acquire) == self.news
             && clock.0.held.load(Ordering::Acquire) == 0
     }
@@ -133,14 +133,18 @@ impl Mover {
                 return;
             }
             let left = waits.next_moment().map_or(Duration::MAX, |moment| duration(now, moment));
-            (self.quiet / PART).max(FIRST).min(self.longest(now)).min((left / PART).max(LAST)).min(left)
+            (self.quiet / MAX_FRACTION)
+                .max(FIRST_MOVE)
+                .min(self.longest(now))
+                .min((left / MAX_FRACTION).max(SHORTEST_MOVE))
+                .min(left)
         };
         let Some(page) = clock.0.page.as_ref().filter(|_| !by.is_zero()) else { return };
         page.advance(by);
-        if by >= self.household.signs_of_life_every() {
+        if by >= self.subjects.signs_of_life_every() {
             self.all_alive = Some(clock.now());
         }
-        self.household.wake();
+        self.subjects.wake();
         clock.0.moves.send_modify(|number| *number += 1);
         self.untold = (self.untold.0 + by, self.untold.1 + 1);
         self.quiet += by;
@@ -150,16 +154,16 @@ impl Mover {
     /// The longest move at this moment. What is due in a move is done after it, before the lab is at rest again: so a sign
     /// of life is never older than the time after which it is due, nor than the end of the last move that was as long.
     fn longest(&self, now: Timestamp) -> Duration {
-        let every = self.household.signs_of_life_every();
+        let every = self.subjects.signs_of_life_every();
         let oldest = self.all_alive.map_or(every, |moment| duration(moment, now).min(every));
-        self.household.longest_silence().saturating_sub(oldest)
+        self.subjects.longest_silence().saturating_sub(oldest)
     }
 
     /// Tells of the moves so far, where something else is about to be recorded.
     fn tell(&mut self) {
         let (moved, moves) = std::mem::take(&mut self.untold);
         if moves > 0 {
-            self.household.went_by(moved, moves);
+            self.subjects.went_by(moved, moves);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::Household;
+use super::ClockSubjects;
 
 /// By how much time was moved, and in how many moves.
 pub(super) type Told = Arc<Mutex<Vec<(Duration, u32)>>>;
@@ -25,7 +25,7 @@ impl Nobody {
     }
 }
 
-impl Household for Nobody {
+impl ClockSubjects for Nobody {
     fn moved(&self) -> Vec<i32> {
         Vec::new()
     }

@@ -10,7 +10,7 @@ use super::expectation::{Expectation, Verdict};
 use super::failure::{Failure, Outcome};
 use super::state::State;
 use crate::duration::readable;
-use crate::history::{AzureSight, Event, History, timeline};
+use crate::history::{AzureStream, Event, History, timeline};
 
 /// How long `now` lets observations arrive that are under way: watches of different kinds are not ordered among each
 /// other, so a pod may be seen Running a moment before its node is seen at all.
@@ -173,14 +173,14 @@ impl Witness {
 
     /// Makes sure that what an expectation goes by is seen here, `at_instants` at the instant at which it happens.
     fn can_judge(&self, expectation: &Expectation, at_instants: bool) -> Outcome {
-        let (needs, sight) = (expectation.needs(), self.0.history.azure_sight());
+        let (needs, sight) = (expectation.needs(), self.0.history.azure_stream());
         let unseen = match sight {
-            AzureSight::Told => return Ok(()),
-            AzureSight::Asked if needs.requests => "requests to Azure, which this target does not tell",
-            AzureSight::Asked if needs.resources && at_instants => {
+            AzureStream::Pushed => return Ok(()),
+            AzureStream::Polled if needs.requests => "requests to Azure, which this target does not tell",
+            AzureStream::Polled if needs.resources && at_instants => {
                 "resources of Azure at every instant, and this target only asks for them now and then"
             }
-            AzureSight::Asked => return Ok(()),
+            AzureStream::Polled => return Ok(()),
         };
         Err(Failure::skipped(format!("it goes by {unseen}: {}", expectation.description())))
     }

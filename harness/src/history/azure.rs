@@ -15,12 +15,12 @@ use uuid::Uuid;
 
 /// How a lab sees what becomes of Azure.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum AzureSight {
+pub enum AzureStream {
     /// It is told everything, as it happens and in its order.
     #[default]
-    Told,
+    Pushed,
     /// It asks for resources now and then, and hears of no requests but its own.
-    Asked,
+    Polled,
 }
 
 /// One thing that happened in Azure.

@@ -8,7 +8,7 @@ mod moves;
 mod timeline;
 mod unseen;
 
-pub use azure::{AzureEvent, AzureRequest, AzureSight, Machine, MachineChange, MachineStop, ResourceChange};
+pub use azure::{AzureEvent, AzureRequest, AzureStream, Machine, MachineChange, MachineStop, ResourceChange};
 pub use event::{BootStage, Change, Event, Record};
 pub use file::{ReadError, read};
 pub use moves::{Stretch, stretches, what_ended};
@@ -37,7 +37,7 @@ struct Inner {
     records: Mutex<Log>,
     length: watch::Sender<usize>,
     unseen: unseen::Kinds,
-    azure_sight: OnceLock<AzureSight>,
+    azure_stream: OnceLock<AzureStream>,
 }
 
 #[derive(Debug)]
@@ -63,7 +63,7 @@ impl History {
             records: Mutex::new(Log { records: Vec::new(), file }),
             length: watch::Sender::new(0),
             unseen: unseen::Kinds::default(),
-            azure_sight: OnceLock::new(),
+            azure_stream: OnceLock::new(),
         })))
     }
 
@@ -154,14 +154,14 @@ impl History {
     }
 
     /// What becomes of Azure is only seen by asking from here on. Said once, by the lab's target.
-    pub(crate) fn azure_is_asked(&self) {
-        let _ = self.0.azure_sight.set(AzureSight::Asked);
+    pub(crate) fn azure_is_polled(&self) {
+        let _ = self.0.azure_stream.set(AzureStream::Polled);
     }
 
     /// How what becomes of Azure is seen.
     #[must_use]
-    pub fn azure_sight(&self) -> AzureSight {
-        self.0.azure_sight.get().copied().unwrap_or_default()
+    pub fn azure_stream(&self) -> AzureStream {
+        self.0.azure_stream.get().copied().unwrap_or_default()
     }
 
     /// The time of the lab.

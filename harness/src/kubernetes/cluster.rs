@@ -12,7 +12,7 @@ use kube::discovery::{Scope, pinned_kind};
 use serde_json::{Value, json};
 
 use super::cluster_error::ClusterError;
-use super::watch::Sight;
+use super::watch::WatchPosition;
 use crate::azure::PrincipalId;
 use crate::expect::{Expectation, Kind, Mark, Pending, State, Witness};
 use crate::history::{AzureEvent, Event, History, MachineChange};
@@ -33,7 +33,7 @@ pub struct Cluster {
     history: History,
     resource: Value,
     /// None where nobody watches yet.
-    sight: Option<Sight>,
+    sight: Option<WatchPosition>,
 }
 
 impl std::fmt::Debug for Cluster {
@@ -48,12 +48,12 @@ impl Cluster {
     }
 
     /// The same, where what is written is there for whoever judges next.
-    pub(crate) fn seen_by(self, sight: Option<Sight>) -> Self {
+    pub(crate) fn seen_by(self, sight: Option<WatchPosition>) -> Self {
         Self { sight, ..self }
     }
 
     /// How far its watches see.
-    pub(crate) fn sight(&self) -> Option<Sight> {
+    pub(crate) fn sight(&self) -> Option<WatchPosition> {
         self.sight.clone()
     }
 

@@ -24,14 +24,14 @@ const RETRY: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub(crate) struct Watches {
     _tasks: JoinSet<()>,
-    sight: Sight,
+    sight: WatchPosition,
 }
 
 /// How far the watches of a cluster see: the version of the last change of each kind that is recorded. Clones share it.
 #[derive(Debug, Clone)]
-pub(crate) struct Sight(Arc<HashMap<Kind, watch::Receiver<u64>>>);
+pub(crate) struct WatchPosition(Arc<HashMap<Kind, watch::Receiver<u64>>>);
 
-impl Sight {
+impl WatchPosition {
     /// Waits until a state of an object that the API server answered is recorded, or a later one. Who has written something
     /// does so: what is judged next would otherwise be judged by how things were before.
     pub(super) async fn reaches(&self, kind: Kind, version: &str) {
@@ -57,11 +57,11 @@ impl Watches {
             sight.insert(kind, seen);
             tasks.spawn(Watch { api, kind, history: history.clone(), known: HashMap::new(), sees }.go_on(unseen));
         }
-        Self { _tasks: tasks, sight: Sight(Arc::new(sight)) }
+        Self { _tasks: tasks, sight: WatchPosition(Arc::new(sight)) }
     }
 
     /// How far they see.
-    pub(crate) fn sight(&self) -> Sight {
+    pub(crate) fn sight(&self) -> WatchPosition {
         self.sight.clone()
     }
 }
@@ -265,7 +265,7 @@ mod tests {
     #[tokio::test]
     async fn what_was_written_is_waited_for() {
         let (sees, seen) = watch::channel(7);
-        let sight = Sight(Arc::new([(Kind::Pod, seen)].into()));
+        let sight = WatchPosition(Arc::new([(Kind::Pod, seen)].into()));
         let is_seen = |kind, version| sight.reaches(kind, version).now_or_never().is_some();
         assert!(is_seen(Kind::Pod, "7"));
         assert!(!is_seen(Kind::Pod, "8"));

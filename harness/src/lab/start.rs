@@ -102,8 +102,9 @@ impl Lab {
 fn azure(access: &AzureAccess, history: &History) -> Result<Azure, StartError> {
     let AzureAccess { endpoint, ca, credential, subscription, location, names, .. } = access;
     let client = ArmClient::new(endpoint.clone(), ca.as_deref(), credential.clone(), history.clock().clone());
-    let client = client
-        .map_err(|error| StartError::Azure(format!("no client of {endpoint}: {}", crate::causes::told(&error))))?;
+    let client = client.map_err(|error| {
+        StartError::Azure(format!("no client of {endpoint}: {}", crate::causes::error_chain(&error)))
+    })?;
     let azure = Azure::new(client, history.clone(), subscription, location, &names.resource_group);
     Ok(azure.with_group_prefix(&names.prefix))
 }

@@ -8,8 +8,8 @@
 //! of the pinned ones; a variant is then an overlay over the copy. A variant of fake-arm is built in a copy of the
 //! workspace. Both stand in `target/mutants`.
 
+mod builder;
 mod mutant;
-mod workshop;
 
+pub use builder::{Built, MutantBuilder};
 pub use mutant::{Module, Mutant, MutantError};
-pub use workshop::{Built, Workshop};

@@ -14,7 +14,7 @@ pub trait BootPlan: std::fmt::Debug + Send + Sync + 'static {
 
     /// What keeps this machine from reaching the API server of its cluster, by the cluster's id, at present. It tries
     /// again until nothing does.
-    fn obstacle(&self, machine: &VirtualMachine, cluster: &str) -> Option<String> {
+    fn blocked_by(&self, machine: &VirtualMachine, cluster: &str) -> Option<String> {
         let _ = (machine, cluster);
         None
     }
@@ -40,9 +40,9 @@ pub struct Boot {
 
 /// Every machine boots alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EvenBoot(pub Boot);
+pub struct UniformBoot(pub Boot);
 
-impl BootPlan for EvenBoot {
+impl BootPlan for UniformBoot {
     fn boot(&self, _machine: &VirtualMachine) -> Boot {
         self.0
     }
@@ -72,7 +72,7 @@ impl BootSettings {
     #[must_use]
     pub fn after(boot: Duration) -> Self {
         Self {
-            plan: Arc::new(EvenBoot(Boot { kubelet_after: Some(boot), network_after: Some(Duration::ZERO) })),
+            plan: Arc::new(UniformBoot(Boot { kubelet_after: Some(boot), network_after: Some(Duration::ZERO) })),
             removal_after: Duration::ZERO,
             device_plugin: false,
         }
@@ -145,7 +145,7 @@ impl BootPlan for Machines {
         self.lock().boot
     }
 
-    fn obstacle(&self, machine: &VirtualMachine, _cluster: &str) -> Option<String> {
+    fn blocked_by(&self, machine: &VirtualMachine, _cluster: &str) -> Option<String> {
         let zone = machine.zone.as_ref()?;
         self.lock().down.contains(zone).then(|| format!("availability zone {zone} is down"))
     }

@@ -20,7 +20,7 @@ mod tls_bootstrap;
 #[cfg(test)]
 pub(crate) mod trial;
 
-pub use boot::{Boot, BootPlan, BootSettings, EvenBoot, Machines};
+pub use boot::{Boot, BootPlan, BootSettings, Machines, UniformBoot};
 pub use cluster::{ClientError, NodeCluster};
 pub use custom_data::{CustomData, CustomDataError};
 pub use join::{Intent, JoinError};

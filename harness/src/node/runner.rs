@@ -265,10 +265,10 @@ impl Life {
     /// The bootstrap script tries until it gets through.
     async fn reach_api_server(&mut self, cluster: &NodeCluster) -> Result<(), End> {
         let mut told = None;
-        while let Some(obstacle) = self.world.settings.plan.obstacle(&self.machine, &cluster.facts.id) {
-            if told.as_ref() != Some(&obstacle) {
-                self.record(BootStage::CutOff, obstacle.clone());
-                told = Some(obstacle);
+        while let Some(blocked_by) = self.world.settings.plan.blocked_by(&self.machine, &cluster.facts.id) {
+            if told.as_ref() != Some(&blocked_by) {
+                self.record(BootStage::CutOff, blocked_by.clone());
+                told = Some(blocked_by);
             }
             let clock = self.world.clock().clone();
             self.unless_stopped(clock.sleep(BOOTSTRAP_RETRY)).await?;
@@ -392,7 +392,7 @@ async fn persist<F: Future<Output = Result<(), JoinError>>>(clock: &LabClock, ma
 mod tests {
     use fake_arm::events::AgentPoolMembership;
 
-    use super::super::boot::{Boot, EvenBoot};
+    use super::super::boot::{Boot, UniformBoot};
     use super::super::custom_data::tests::script;
     use super::super::machine::tests::machine;
     use super::super::trial::{FQDN, TOKEN, authority, boots, encoded, facts, history, reached, started};
@@ -478,7 +478,7 @@ mod tests {
     #[tokio::test]
     async fn a_machine_outside_of_any_cluster_and_one_that_never_boots_stay_what_they_are() {
         let history = history();
-        let never = EvenBoot(Boot { kubelet_after: None, network_after: None });
+        let never = UniformBoot(Boot { kubelet_after: None, network_after: None });
         let dead = NodeRunner::new(history.clone(), BootSettings { plan: Arc::new(never), ..BootSettings::default() });
         let living = runner(&history);
         let ca = authority();

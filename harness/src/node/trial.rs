@@ -14,7 +14,7 @@ use rand::SeedableRng as _;
 use rcgen::{CertificateParams, KeyPair};
 use serde_json::json;
 
-use super::boot::{Boot, BootSettings, EvenBoot};
+use super::boot::{Boot, BootSettings, UniformBoot};
 use super::cluster::NodeCluster;
 use super::custom_data::tests::script;
 use super::machine::tests::machine;
@@ -305,7 +305,7 @@ async fn a_node_without_network_turns_ready_later() {
     let plane = plane().await;
     let history = plane.history.clone();
     let boot = Boot { kubelet_after: Some(Duration::ZERO), network_after: Some(Duration::from_millis(500)) };
-    let settings = BootSettings { plan: Arc::new(EvenBoot(boot)), ..BootSettings::default() };
+    let settings = BootSettings { plan: Arc::new(UniformBoot(boot)), ..BootSettings::default() };
     let runner = NodeRunner::new(history.clone(), settings);
     let cluster = plane.cluster().await;
     let nodes: Api<Node> = Api::all(cluster.admin.clone());

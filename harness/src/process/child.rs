@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::watch;
 
-use super::launch::Gated;
+use super::launch::PausedChild;
 use super::meter::cpu_time_of;
 use super::{Neighbour, PortLease, ProcessTime, tail};
 use crate::child_clock::{ClockError, MovedClocks, TimePage, set_clock, wake};
@@ -96,13 +96,13 @@ struct State {
 impl Child {
     /// Takes charge of a process that leads a group of its own, and lets it through its gate.
     pub(super) fn watch(
-        gated: Gated,
+        paused: PausedChild,
         about: About,
         history: History,
         guardian: Arc<Guardian>,
     ) -> std::io::Result<Self> {
         let About { name, program, log, grace, ports, clock, time } = about;
-        let group = Pid::from_raw(gated.pid());
+        let group = Pid::from_raw(paused.pid());
         let child = Self(Arc::new(Inner {
             name,
             group,
@@ -118,27 +118,27 @@ impl Child {
         }));
         let watched = child.clone();
         std::thread::Builder::new().name(format!("catnap-wait-{group}")).stack_size(256 * 1024).spawn(move || {
-            let process = watched.let_through(gated, &program);
+            let process = watched.let_through(paused, &program);
             watched.see_to_its_end(process, &guardian);
         })?;
         Ok(child)
     }
 
     /// Opens the gate and gives the process its clock. All tracing of a process is done by one thread.
-    fn let_through(&self, gated: Gated, program: &Path) -> std::process::Child {
+    fn let_through(&self, paused: PausedChild, program: &Path) -> std::process::Child {
         if self.0.clock.is_none() {
-            return gated.open();
+            return paused.open();
         }
-        let mut gated = gated;
+        let mut paused = paused;
         let moved = match self.0.time {
             ProcessTime::Lab => MovedClocks::ALL,
             ProcessTime::LabDates | ProcessTime::Machine => MovedClocks::DATES,
         };
-        let set = set_clock(gated.pid(), program, moved, || gated.say_open());
+        let set = set_clock(paused.pid(), program, moved, || paused.resume());
         if let Err(error) = set {
             self.0.clock_error.send_replace(Some(error));
         }
-        gated.into_process()
+        paused.into_process()
     }
 
     /// Returns when it turned out that it could not be given its clock.

@@ -41,11 +41,11 @@ fn ask_date(wrapper: &[std::ffi::OsString]) -> Result<(), ClockError> {
     let mut output = tempfile::tempfile().map_err(|error| failed("a temporary file", error))?;
     let spec = ChildSpec::new("date", &date).arg("+%s");
     let log: &File = &output;
-    let mut gated = launch::launch(&spec, wrapper, log, std::path::Path::new("/"), Some(&page))
+    let mut paused = launch::launch(&spec, wrapper, log, std::path::Path::new("/"), Some(&page))
         .map_err(|error| failed("a process", error))?;
-    let pid = gated.pid();
-    let set = set_clock(pid, &date, MovedClocks::ALL, || gated.say_open());
-    let mut child = gated.into_process();
+    let pid = paused.pid();
+    let set = set_clock(pid, &date, MovedClocks::ALL, || paused.resume());
+    let mut child = paused.into_process();
     if set.is_err() {
         let _ = child.kill();
     }

@@ -1,7 +1,7 @@
 //! The one place where a child process comes into being.
 //!
 //! A child starts as a shell that waits at a gate: it reads a line from the harness before it becomes the program (it
-//! *becomes* it, the process id stays). Between birth and gate the guardian is told of it, and whoever wants to trace
+//! *becomes* it, the process id stays). Between request and gate the guardian is told of it, and whoever wants to trace
 //! it from its first instruction can attach. If the harness is killed meanwhile, the gate's pipe closes and the shell
 //! ends: there is no moment at which a child is nobody's.
 //!
@@ -30,7 +30,7 @@ fn gate_with_clock() -> String {
 
 /// A child that waits at its gate.
 #[derive(Debug)]
-pub(super) struct Gated {
+pub(super) struct PausedChild {
     process: std::process::Child,
     gate: ChildStdin,
 }
@@ -44,7 +44,7 @@ pub(super) fn launch(
     log: &File,
     folder: &Path,
     clock: Option<&TimePage>,
-) -> std::io::Result<Gated> {
+) -> std::io::Result<PausedChild> {
     let mut command = Command::new("/bin/sh");
     match clock {
         Some(page) => command.args(["-c", &gate_with_clock(), &page.path()]),
@@ -64,14 +64,14 @@ pub(super) fn launch(
         .stdin(Stdio::piped())
         .stdout(log.try_clone()?)
         .stderr(log.try_clone()?);
-    let mut process = bear(command)?;
+    let mut process = spawn(command)?;
     match process.stdin.take() {
-        Some(gate) => Ok(Gated { process, gate }),
+        Some(gate) => Ok(PausedChild { process, gate }),
         None => Err(std::io::ErrorKind::BrokenPipe.into()),
     }
 }
 
-impl Gated {
+impl PausedChild {
     /// The id of the process, and of its group.
     pub(super) fn pid(&self) -> i32 {
         // Process ids are below 2^22 on Linux and 100,000 on macOS.
@@ -80,12 +80,12 @@ impl Gated {
 
     /// Lets it become the program.
     pub(super) fn open(mut self) -> std::process::Child {
-        self.say_open();
+        self.resume();
         self.process
     }
 
     /// Lets it become the program, and keeps it.
-    pub(super) fn say_open(&mut self) {
+    pub(super) fn resume(&mut self) {
         // A child that is gone already says so when it is waited for.
         let _ = self.gate.write_all(b"open\n");
     }
@@ -102,13 +102,13 @@ impl Gated {
     }
 }
 
-type Birth = (Command, mpsc::SyncSender<std::io::Result<std::process::Child>>);
+type SpawnRequest = (Command, mpsc::SyncSender<std::io::Result<std::process::Child>>);
 
 /// Spawns on the thread that lives as long as the harness.
-fn bear(command: Command) -> std::io::Result<std::process::Child> {
-    static PARENT: OnceLock<mpsc::Sender<Birth>> = OnceLock::new();
+fn spawn(command: Command) -> std::io::Result<std::process::Child> {
+    static PARENT: OnceLock<mpsc::Sender<SpawnRequest>> = OnceLock::new();
     let parent = PARENT.get_or_init(|| {
-        let (births, asked) = mpsc::channel::<Birth>();
+        let (births, asked) = mpsc::channel::<SpawnRequest>();
         let thread = std::thread::Builder::new().name("catnap-parent".to_owned());
         // Without the thread nobody listens, which the first caller is told below.
         let _ = thread.spawn(move || {

@@ -49,11 +49,11 @@ struct Inner {
     // Dropped before the guardian's pipe is closed, see `Drop`.
     scratch: Scratch,
     guardian: Arc<Guardian>,
-    family: Mutex<Family>,
+    family: Mutex<ProcessTable>,
 }
 
 #[derive(Debug, Default)]
-struct Family {
+struct ProcessTable {
     children: Vec<Child>,
     /// What works for the lab and is not its own.
     neighbours: Vec<(Neighbour, Option<Meter>)>,
@@ -63,7 +63,7 @@ struct Family {
     past: BTreeMap<String, Duration>,
 }
 
-impl Family {
+impl ProcessTable {
     /// Forgets the children that ended, except for what they used.
     fn forget_ended(&mut self) {
         for child in self.children.extract_if(.., |child| child.exit().is_some()) {
@@ -307,7 +307,7 @@ impl Processes {
         if *count == 1 { name.to_owned() } else { format!("{name}-{count}") }
     }
 
-    fn family(&self) -> MutexGuard<'_, Family> {
+    fn family(&self) -> MutexGuard<'_, ProcessTable> {
         self.0.family.lock()
     }
 }

@@ -31,4 +31,4 @@ pub use progress::{Line, ProgressReader, ProgressWriter};
 pub(crate) use repeat::quoted;
 pub use repeat::{repeat_command, runner_command};
 pub use scenario::{Facts, ScenarioId, ScenarioIdError, ScenarioReport, Verdict};
-pub use summary::{Summary, Tally};
+pub use summary::{Counts, Summary};

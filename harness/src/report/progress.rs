@@ -66,12 +66,12 @@ pub struct ProgressWriter(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     file: Option<Mutex<File>>,
-    alone: Option<Alone>,
+    alone: Option<Standalone>,
 }
 
 /// What is needed to report without a runner.
 #[derive(Debug)]
-struct Alone {
+struct Standalone {
     id: ScenarioId,
     place: Option<SourcePlace>,
     directory: PathBuf,
@@ -138,7 +138,7 @@ impl ProgressWriter {
         let told = Mutex::new(Told { facts, ..Told::default() });
         let place =
             SuiteSource::of_this_build(id.suite()).and_then(|suite| Some(suite.scenario(id.name())?.place.clone()));
-        let alone = Alone { id, place, directory, started: Timestamp::now(), clock: Instant::now(), told };
+        let alone = Standalone { id, place, directory, started: Timestamp::now(), clock: Instant::now(), told };
         Self(Arc::new(Inner { file: None, alone: Some(alone) }))
     }
 
@@ -195,7 +195,7 @@ impl ProgressWriter {
     }
 }
 
-impl Alone {
+impl Standalone {
     fn note(&self, line: &Line) {
         let mut told = self.told.lock();
         match line {

@@ -14,7 +14,7 @@ const NAMED: usize = 5;
 
 /// How many scenarios came to which end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct Counts {
     /// Everything held.
     pub passed: usize,
     /// Something did not hold.
@@ -27,20 +27,20 @@ pub struct Tally {
     pub could_not_run: usize,
 }
 
-impl Tally {
+impl Counts {
     /// Counts verdicts.
     pub fn of<'a>(verdicts: impl IntoIterator<Item = &'a Verdict>) -> Self {
-        let mut tally = Self::default();
+        let mut counts = Self::default();
         for verdict in verdicts {
             match verdict {
-                Verdict::Passed { .. } => tally.passed += 1,
-                Verdict::Failed { .. } => tally.failed += 1,
-                Verdict::KnownFault { .. } => tally.known_faults += 1,
-                Verdict::Skipped { .. } => tally.skipped += 1,
-                Verdict::CouldNotRun { .. } => tally.could_not_run += 1,
+                Verdict::Passed { .. } => counts.passed += 1,
+                Verdict::Failed { .. } => counts.failed += 1,
+                Verdict::KnownFault { .. } => counts.known_faults += 1,
+                Verdict::Skipped { .. } => counts.skipped += 1,
+                Verdict::CouldNotRun { .. } => counts.could_not_run += 1,
             }
         }
-        tally
+        counts
     }
 
     /// 0 when all that ran passed, 1 when one failed, 2 when none failed but some could not run or there was none.
@@ -117,18 +117,18 @@ impl Summary<'_> {
         text.push('\n');
 
         self.thrown_away(&mut text, palette);
-        let tally = Tally::of(self.reports.iter().map(|report| &report.verdict));
+        let counts = Counts::of(self.reports.iter().map(|report| &report.verdict));
         if self.not_started > 0 {
             let _ = writeln!(text, "{}", palette.caution(&format!("{} not started", self.not_started)));
         }
-        if tally.could_not_run > 0 {
-            let _ = writeln!(text, "{}", palette.bad(&format!("{} could not run", tally.could_not_run)));
+        if counts.could_not_run > 0 {
+            let _ = writeln!(text, "{}", palette.bad(&format!("{} could not run", counts.could_not_run)));
         }
-        if let Some(faults) = tally.told_known_faults() {
+        if let Some(faults) = counts.told_known_faults() {
             let _ = writeln!(text, "{}", palette.caution(&faults));
         }
-        let closing = format!("{} passed, {} failed, {} skipped", tally.passed, tally.failed, tally.skipped);
-        let complete = self.not_started == 0 && tally.exit_code() == 0;
+        let closing = format!("{} passed, {} failed, {} skipped", counts.passed, counts.failed, counts.skipped);
+        let complete = self.not_started == 0 && counts.exit_code() == 0;
         let _ = writeln!(text, "{}", if complete { palette.good(&closing) } else { palette.bad(&closing) });
         text
     }
@@ -381,9 +381,9 @@ mod tests {
     #[test]
     fn a_failure_outweighs_what_could_not_run_and_both_outweigh_success() {
         let code = |passed, failed, skipped, could_not_run| {
-            Tally { passed, failed, known_faults: 0, skipped, could_not_run }.exit_code()
+            Counts { passed, failed, known_faults: 0, skipped, could_not_run }.exit_code()
         };
-        assert_eq!(Tally { known_faults: 1, ..Tally::default() }.exit_code(), 0);
+        assert_eq!(Counts { known_faults: 1, ..Counts::default() }.exit_code(), 0);
         assert_eq!(code(3, 0, 0, 0), 0);
         assert_eq!(code(3, 0, 1, 0), 0);
         assert_eq!(code(0, 0, 1, 0), 0);

@@ -2,10 +2,10 @@
 //! its own. What a scenario does is its own matter; here is how it is started, watched, ended and judged by its end.
 
 mod build;
-mod catalogue;
 mod error;
+mod exit_status;
 mod folder;
-mod judgement;
+mod list;
 mod order;
 mod plan;
 mod scenario_process;
@@ -16,10 +16,10 @@ mod suites;
 mod tests;
 
 pub use build::build;
-pub use catalogue::{Scenario, list};
 pub use error::RunnerError;
 pub use folder::RunFolder;
 pub(crate) use folder::make_writable;
+pub use list::{Scenario, list};
 pub use order::Order;
 pub use plan::{Outcome, Plan, Stop};
 pub use selection::select;

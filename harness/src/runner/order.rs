@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::catalogue::Scenario;
 use super::folder::RunFolder;
+use super::list::Scenario;
 use crate::coverage::{LastResult, last_started, results_in};
 use crate::report::Facts;
 

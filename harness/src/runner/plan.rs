@@ -9,12 +9,12 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::catalogue::Scenario;
 use super::error::RunnerError;
 use super::folder::{RunFolder, make_writable};
+use super::list::Scenario;
 use super::scenario_process::{self, News};
 use crate::clock::ClockKind;
-use crate::report::{Facts, Reporters, RunEvent, RunPlan, ScenarioId, ScenarioReport, Tally, Untold, Verdict};
+use crate::report::{Counts, Facts, Reporters, RunEvent, RunPlan, ScenarioId, ScenarioReport, Untold, Verdict};
 
 /// Whether a run is to end before it is done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,9 +23,9 @@ pub enum Stop {
     #[default]
     NotYet,
     /// Nothing new starts; what runs cleans up.
-    Gently,
+    Graceful,
     /// What runs is killed.
-    AtOnce,
+    Immediate,
 }
 
 /// What a run is to do.
@@ -88,7 +88,7 @@ impl Outcome {
     /// 0 when all went well, 1 when a scenario failed, 2 when something could not be run or not be told.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
-        match Tally::of(self.reports.iter().map(|report| &report.verdict)).exit_code() {
+        match Counts::of(self.reports.iter().map(|report| &report.verdict)).exit_code() {
             0 if self.not_started > 0 || self.untold.is_some() => 2,
             code => code,
         }
@@ -113,7 +113,7 @@ impl Plan {
     /// When the run's folder cannot be written; then nothing was started.
     pub async fn run(self, reporters: Reporters<'_>, stop: watch::Receiver<Stop>) -> Result<Outcome, RunnerError> {
         make_writable(self.folder.path())?;
-        Ok(Course::new(Arc::new(self), reporters, stop).go().await)
+        Ok(Execution::new(Arc::new(self), reporters, stop).go().await)
     }
 
     /// What is told of it as it begins.
@@ -149,7 +149,7 @@ impl Plan {
 }
 
 /// A run on its way.
-struct Course<'a> {
+struct Execution<'a> {
     plan: Arc<Plan>,
     reporters: Reporters<'a>,
     stop: watch::Receiver<Stop>,
@@ -161,7 +161,7 @@ struct Course<'a> {
     hopeless: bool,
 }
 
-impl<'a> Course<'a> {
+impl<'a> Execution<'a> {
     fn new(plan: Arc<Plan>, reporters: Reporters<'a>, stop: watch::Receiver<Stop>) -> Self {
         let waiting = plan.scenarios.iter().cloned().collect();
         let news = mpsc::unbounded_channel();

@@ -14,8 +14,8 @@ use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Duration, MissedTickBehavior};
 
-use super::catalogue::Scenario;
-use super::judgement::{Ending, judge};
+use super::exit_status::{Ending, judge};
+use super::list::Scenario;
 use super::plan::{Plan, Stop};
 use crate::coverage::claims_of;
 use crate::report::{
@@ -206,9 +206,9 @@ impl ScenarioProcess {
                 () = &mut deadline => match level {
                     Stop::NotYet => {
                         ended_by_us = Some(Ending::TimedOut(plan.timeout));
-                        Stop::Gently
+                        Stop::Graceful
                     }
-                    Stop::Gently | Stop::AtOnce => Stop::AtOnce,
+                    Stop::Graceful | Stop::Immediate => Stop::Immediate,
                 },
                 wanted = next(stop) => {
                     ended_by_us.get_or_insert(Ending::Interrupted);
@@ -223,8 +223,8 @@ impl ScenarioProcess {
             match level {
                 Stop::NotYet => {}
                 // To the scenario alone: it takes its lab down in order.
-                Stop::Gently => drop(kill(self.group, Signal::SIGTERM)),
-                Stop::AtOnce => drop(killpg(self.group, Signal::SIGKILL)),
+                Stop::Graceful => drop(kill(self.group, Signal::SIGTERM)),
+                Stop::Immediate => drop(killpg(self.group, Signal::SIGKILL)),
             }
         };
         match (ended_by_us, status) {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::catalogue::Scenario;
 use super::error::{NearMatches, RunnerError};
+use super::list::Scenario;
 
 /// How many near matches are named.
 const NEAR: usize = 5;

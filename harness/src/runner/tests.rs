@@ -288,7 +288,7 @@ async fn a_scenario_that_will_not_end_is_killed_after_its_grace() {
 #[tokio::test]
 async fn an_interrupted_run_lets_scenarios_clean_up_and_starts_no_more() {
     let mut trial = Trial::new();
-    (trial.jobs, trial.notes.stop) = (1, Stop::Gently);
+    (trial.jobs, trial.notes.stop) = (1, Stop::Graceful);
     let outcome = trial.run(&["cleans_up", "says_nothing"]).await;
     // They start in the suite's order, in which `says_nothing` comes first.
     assert_eq!(outcome.reports.len(), 2);
@@ -301,7 +301,7 @@ async fn an_interrupted_run_lets_scenarios_clean_up_and_starts_no_more() {
     assert!(trial.junit("cleans_up").exists());
 
     let mut trial = Trial::new();
-    (trial.jobs, trial.notes.stop) = (1, Stop::Gently);
+    (trial.jobs, trial.notes.stop) = (1, Stop::Graceful);
     let outcome = trial.run(&["hangs", "cleans_up", "reads_its_environment"]).await;
     assert_eq!((outcome.reports.len(), outcome.not_started), (1, 2));
     assert_eq!(outcome.exit_code(), 2);
@@ -311,7 +311,7 @@ async fn an_interrupted_run_lets_scenarios_clean_up_and_starts_no_more() {
 #[tokio::test]
 async fn a_second_interrupt_kills() {
     let mut trial = Trial::new();
-    trial.notes.stop = Stop::AtOnce;
+    trial.notes.stop = Stop::Immediate;
     let report = trial.report_of("stubborn").await;
     assert!(report.verdict.message().starts_with("the run was interrupted"), "{report:?}");
 }

@@ -17,7 +17,7 @@ pub trait ProvisionerHost: std::fmt::Debug + Send + Sync + 'static {
     /// Kills the provisioner of a cluster, as a machine that loses power would. Whether one was running.
     async fn kill_provisioner(&self, cluster: &str) -> bool;
 
-    /// Starts the provisioner of a cluster, again or for another one, with what the knobs say now.
+    /// Starts the provisioner of a cluster, again or for another one, with what the overrides say now.
     ///
     /// # Errors
     /// Why it does not start.
@@ -37,7 +37,7 @@ pub trait ControlPlaneHost: std::fmt::Debug + Send + Sync + 'static {
 /// The provisioners of a lab that starts them itself.
 #[derive(Debug, Clone)]
 pub struct ProvisionerControl {
-    knobs: ProvisionerKnobs,
+    overrides: ProvisionerOverrides,
     host: Arc<dyn ProvisionerHost>,
     work: OwnThreads,
     history: History,
@@ -58,10 +58,10 @@ impl Capability for ProvisionerControl {
 }
 
 impl ProvisionerControl {
-    /// The provisioners that `host` starts with what `knobs` say. Called in the lab's runtime.
+    /// The provisioners that `host` starts with what `overrides` say. Called in the lab's runtime.
     #[must_use]
-    pub fn new(knobs: ProvisionerKnobs, host: Arc<dyn ProvisionerHost>, history: History) -> Self {
-        Self { knobs, host, work: OwnThreads(tokio::runtime::Handle::current()), history }
+    pub fn new(overrides: ProvisionerOverrides, host: Arc<dyn ProvisionerHost>, history: History) -> Self {
+        Self { overrides, host, work: OwnThreads(tokio::runtime::Handle::current()), history }
     }
 
     /// Kills the provisioner of a cluster, as a machine that loses power would.
@@ -78,7 +78,7 @@ impl ProvisionerControl {
     }
 
     /// Starts the provisioner of a cluster again, after it was killed or, where it runs, in its place, with what the
-    /// knobs say now.
+    /// overrides say now.
     ///
     /// # Errors
     /// When it does not start, or the lab is over.
@@ -92,10 +92,10 @@ impl ProvisionerControl {
 
 /// What the provisioner of clusters created from here on is started with besides what their managed cluster says.
 impl std::ops::Deref for ProvisionerControl {
-    type Target = ProvisionerKnobs;
+    type Target = ProvisionerOverrides;
 
-    fn deref(&self) -> &ProvisionerKnobs {
-        &self.knobs
+    fn deref(&self) -> &ProvisionerOverrides {
+        &self.overrides
     }
 }
 
@@ -132,12 +132,12 @@ impl ControlPlaneControl {
     }
 }
 
-/// What the provisioner is started with besides what its managed cluster says. Clones share the knobs.
+/// What the provisioner is started with besides what its managed cluster says. Clones share the overrides.
 #[derive(Debug, Clone, Default)]
-pub struct ProvisionerKnobs(Arc<Mutex<Knobs>>);
+pub struct ProvisionerOverrides(Arc<Mutex<Overrides>>);
 
 #[derive(Debug, Clone, Default)]
-pub(in crate::target) struct Knobs {
+pub(in crate::target) struct Overrides {
     pub(in crate::target) environment: BTreeMap<String, Option<String>>,
     pub(in crate::target) flags: Vec<String>,
     panics: Vec<String>,
@@ -145,7 +145,7 @@ pub(in crate::target) struct Knobs {
     pub(in crate::target) version: Option<String>,
 }
 
-impl ProvisionerKnobs {
+impl ProvisionerOverrides {
     /// Sets an environment variable, also one that the managed cluster would set.
     pub fn env(&self, name: &str, value: &str) -> &Self {
         self.lock().environment.insert(name.to_owned(), Some(value.to_owned()));
@@ -182,7 +182,7 @@ impl ProvisionerKnobs {
         self.lock().no_provisioner.clone()
     }
 
-    pub(in crate::target) fn lock(&self) -> std::sync::MutexGuard<'_, Knobs> {
+    pub(in crate::target) fn lock(&self) -> std::sync::MutexGuard<'_, Overrides> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -18,7 +18,7 @@ mod target;
 
 pub use access::{AzureAccess, Names};
 pub use capability::{Capabilities, Capability, CapabilityKind, MovableClock};
-pub use control::{ControlPlaneControl, ControlPlaneHost, ProvisionerControl, ProvisionerHost, ProvisionerKnobs};
+pub use control::{ControlPlaneControl, ControlPlaneHost, ProvisionerControl, ProvisionerHost, ProvisionerOverrides};
 pub use fake::{Denial, NetworkModel, Region, SecurityGroup, Tenant, Unknown};
 pub use list::{UnknownTarget, all, named};
 pub use start_error::StartError;

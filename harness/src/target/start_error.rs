@@ -42,7 +42,7 @@ impl StartError {
     /// The error and its causes in one text.
     #[must_use]
     pub fn explain(&self) -> String {
-        crate::causes::told(self)
+        crate::causes::error_chain(self)
     }
 
     pub(crate) fn io(what: &str, source: std::io::Error) -> Self {

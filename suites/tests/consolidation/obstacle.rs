@@ -60,7 +60,7 @@ async fn a_pod_that_comes_in_between_keeps_its_node(lab: &Lab) -> Outcome {
 #[case::failed_after_it_was_accepted(ShortageKind::AllocationFailed)]
 async fn a_replacement_without_room_leaves_the_old_node(lab: &Lab, #[case] kind: ShortageKind) -> Outcome {
     let (cluster, before, names) = oversized(lab, node_pool("p")).await?;
-    lab.require::<Region>()?.has_no_room_for(D2, kind);
+    lab.require::<Region>()?.exhaust_capacity(D2, kind);
     let mark = cluster.mark();
 
     remove_filler(&cluster).await?;

@@ -90,7 +90,7 @@ async fn nodes_outlive_the_loss_of_their_subnet(lab: &Lab) -> Outcome {
     let before = running_in(&cluster, &custom_subnet).await?;
     let mark = cluster.mark();
 
-    lab.require::<Region>()?.loses(custom_subnet.id());
+    lab.require::<Region>()?.lose(custom_subnet.id());
 
     let missing = node_class("p").condition("SubnetsReady").is_false("SubnetNotFound", &[custom_subnet.id()]);
     cluster.expect(missing).within(minutes(4)).await?;
@@ -112,11 +112,11 @@ async fn throttled_reads_of_the_subnet_hurt_no_node(lab: &Lab) -> Outcome {
     let before = running_in(&cluster, &custom_subnet).await?;
     let mark = cluster.mark();
 
-    lab.require::<Region>()?.throttles_reads();
+    lab.require::<Region>()?.throttle_reads();
     let asked = requests(SUBNET_READ).about(custom_subnet.id()).since(&mark);
     cluster.expect(asked.clone().answered(429).any()).within(minutes(15)).await?;
     cluster.expect(node_claims().of_pool("p").kept(&before)).throughout(minutes(2)).await?;
-    lab.require::<Region>()?.throttles_as_documented();
+    lab.require::<Region>()?.throttle_as_documented();
 
     cluster.expect(node_class("p").ready()).within(minutes(5)).await?;
     // Each look at the subnet is one request and three repetitions, and a failing one is retried with growing pauses.

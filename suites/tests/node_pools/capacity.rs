@@ -34,9 +34,9 @@ async fn another_offering_serves_where_azure_has_no_room(
         cluster.expect(pods(name).all_running()).within(minutes(10)).await?;
         cluster.expect(nodes().of_pool("p").of_size(CHEAPER).count(of_the_cheaper_size)).now()
     };
-    lab.require::<Region>()?.has_no_room_for(CHEAPER, kind);
+    lab.require::<Region>()?.exhaust_capacity(CHEAPER, kind);
     one_more("first", 0).await?;
-    lab.require::<Region>()?.has_room_again();
+    lab.require::<Region>()?.restore_capacity();
 
     lab.clock().advance(remembered_for.saturating_sub(minutes(11))).await;
     one_more("second", 0).await?;

@@ -76,7 +76,7 @@ async fn a_pool_of_one_size_has_no_other(lab: &Lab) -> Outcome {
     cluster.apply(deployment("first").cpu("3").on_pool("p")).await?;
     cluster.expect(pods("first").all_running()).within(minutes(5)).await?;
 
-    lab.require::<Region>()?.has_no_room_for(size, ShortageKind::SkuNotAvailable);
+    lab.require::<Region>()?.exhaust_capacity(size, ShortageKind::SkuNotAvailable);
     cluster.apply(deployment("second").cpu("3").on_pool("p")).await?;
     // Its size, remembered as not available, is no choice any more: no node claim is made, and that is told.
     let pod_is_told = events("FailedScheduling").about(Kind::Pod).named("second").saying(NOT_SCHEDULED).seen();
@@ -84,7 +84,7 @@ async fn a_pool_of_one_size_has_no_other(lab: &Lab) -> Outcome {
     cluster.expect(pods("second").pending(1)).throughout(LONG_ENOUGH).await?;
 
     // For 23 hours the size is not tried.
-    lab.require::<Region>()?.has_room_again();
+    lab.require::<Region>()?.restore_capacity();
     cluster.expect(pods("second").all_running()).within(hours(24)).await?;
     cluster.expect(nodes().of_pool("p").all_of_size(&[size])).now()?;
     cluster.expect(vms().of_pool("p").at_most(2)).at_every_instant_since(&mark)

@@ -30,7 +30,7 @@ async fn network_contributor_needs_no_room_for_roles(lab: &Lab) -> Outcome {
 #[scenario]
 async fn a_right_for_a_principal_just_created_may_have_to_be_assigned_again(lab: &Lab) -> Outcome {
     let network = network(lab).await?;
-    let unknown = lab.require::<Tenant>()?.does_not_know(&network.identity);
+    let unknown = lab.require::<Tenant>()?.hide_principal(&network.identity);
     let assign = || lab.azure().role("Network Contributor").on(&network.vnet).to(&network.identity).assign();
 
     let refused = assign().await.err();
@@ -40,7 +40,7 @@ async fn a_right_for_a_principal_just_created_may_have_to_be_assigned_again(lab:
     lab.verify("the code", Some("PrincipalNotFound"), code)?;
     lab.verify("the assignments of the identity", 0, lab.azure().roles_of(&network.identity).await?.len())?;
 
-    unknown.is_known();
+    unknown.reveal();
     assign().await?;
     lab.verify("the assignments of the identity", 1, lab.azure().roles_of(&network.identity).await?.len())
 }
@@ -59,13 +59,13 @@ async fn rejected_tokens_lose_no_node(lab: &Lab) -> Outcome {
     let names = cluster.pods_of("web-custom");
     let mark = cluster.mark();
 
-    let unknown = lab.require::<Tenant>()?.does_not_know(&network.identity);
+    let unknown = lab.require::<Tenant>()?.hide_principal(&network.identity);
     cluster.apply(deployment("more").cpu("1500m").on_pool("custom")).await?;
     cluster.expect(all_requests().since(&mark).answered(401).any()).within(minutes(4)).await?;
     cluster.expect(pods("more").pending(1)).within(minutes(1)).await?;
     let nothing_new = pods("more").pending(1).and(vms().count(1)).and(pods("web-custom").kept(&names));
     cluster.expect(nothing_new).throughout(minutes(2)).await?;
-    unknown.is_known();
+    unknown.reveal();
 
     cluster.expect(pods("more").all_running()).within(minutes(15)).await?;
     cluster.expect(pods("web-custom").kept(&names)).at_every_instant_since(&mark)?;

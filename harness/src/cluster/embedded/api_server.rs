@@ -269,13 +269,13 @@ impl Maker for ApiServerMaker {
     async fn make(&self, number: u64, shape: ApiServerShape, time: SharedTime) -> Result<KeptApiServer, String> {
         let history = History::new(LabClock::of(time), None).map_err(|error| error.to_string())?;
         let processes = Processes::new(self.logs.join(format!("api-server-{number}")), history)
-            .map_err(|error| crate::causes::told(&error))?;
+            .map_err(|error| crate::causes::error_chain(&error))?;
         let made = async {
             let server = ApiServer::start(&shape, &processes).await?;
             server.take_inventory().await?;
             Ok::<_, ClusterError>(server)
         };
-        let server = made.await.map_err(|error| crate::causes::told(&error))?;
+        let server = made.await.map_err(|error| crate::causes::error_chain(&error))?;
         Ok(KeptApiServer { server, _processes: processes })
     }
 }

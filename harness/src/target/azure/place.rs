@@ -59,8 +59,9 @@ pub(super) fn access(variable: impl Fn(&str) -> Option<String>, names: Names) ->
         secret: needed("AZURE_CLIENT_SECRET")?,
     };
     let credential = ClientSecretCredential::new(who, &endpoint, ca.as_deref());
-    let credential = credential
-        .map_err(|error| StartError::Azure(format!("no client of {endpoint}: {}", crate::causes::told(&error))))?;
+    let credential = credential.map_err(|error| {
+        StartError::Azure(format!("no client of {endpoint}: {}", crate::causes::error_chain(&error)))
+    })?;
     Ok(AzureAccess {
         endpoint,
         ca,

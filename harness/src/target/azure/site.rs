@@ -58,7 +58,7 @@ impl Target for AzureElsewhere {
         let subscription = format!("/subscriptions/{}", azure.subscription);
         let seen = client.get(&subscription, api_version::RESOURCES).await;
         seen.map_err(|error| {
-            StartError::Azure(format!("the subscription cannot be used: {}", crate::causes::told(&error)))
+            StartError::Azure(format!("the subscription cannot be used: {}", crate::causes::error_chain(&error)))
         })?;
         Ok(Box::new(Reached { azure, own }))
     }
@@ -71,7 +71,7 @@ fn reach(own: &str) -> Result<(AzureAccess, ArmClient), StartError> {
     let client =
         ArmClient::new(azure.endpoint.clone(), azure.ca.as_deref(), azure.credential.clone(), LabClock::real());
     let client = client.map_err(|error| {
-        StartError::Azure(format!("no client of {}: {}", azure.endpoint, crate::causes::told(&error)))
+        StartError::Azure(format!("no client of {}: {}", azure.endpoint, crate::causes::error_chain(&error)))
     })?;
     Ok((azure, client))
 }
@@ -99,14 +99,14 @@ impl Entered for Reached {
         let (_, client) = reach(&own)?;
         // Whoever repeats a scenario with its seed would find what a killed one has left.
         let left = groups_of(&client, &azure.subscription, &own).await;
-        let left = left.map_err(|error| StartError::Azure(crate::causes::told(&error)))?;
+        let left = left.map_err(|error| StartError::Azure(crate::causes::error_chain(&error)))?;
         if !left.is_empty() {
             return Err(StartError::Azure(format!(
                 "the resource groups {} are there from another run with this seed; delete them, or choose another seed",
                 left.join(", ")
             )));
         }
-        surroundings.history.azure_is_asked();
+        surroundings.history.azure_is_polled();
         let look = Look {
             azure: client.clone(),
             subscription: azure.subscription.clone(),
@@ -146,7 +146,7 @@ impl Site for AzureSite {
             self.azure.subscription, self.azure.location
         );
         let listed = self.client.get(&list, api_version::CONTAINER_SERVICE).await;
-        let listed = listed.map_err(|error| crate::causes::told(&error))?;
+        let listed = listed.map_err(|error| crate::causes::error_chain(&error))?;
         if offers(&listed, version) {
             return Ok(());
         }
@@ -170,7 +170,7 @@ impl Site for AzureSite {
         });
         let why = match deleting.join() {
             Ok(Ok(Ok(()))) => return Ok(()),
-            Ok(Ok(Err(error))) => crate::causes::told(&error),
+            Ok(Ok(Err(error))) => crate::causes::error_chain(&error),
             Ok(Err(_)) => format!("it takes more than {DELETING:?}"),
             Err(_) => "the thread that does it panicked".to_owned(),
         };

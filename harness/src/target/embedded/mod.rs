@@ -2,7 +2,7 @@
 
 mod cluster_source;
 mod engine;
-mod household;
+mod lab_processes;
 mod site;
 mod slot;
 

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::cluster_source;
 use super::engine::{EmbeddedEngine, Programs, ProvisionerAccess};
-use super::household::Family;
+use super::lab_processes::LabProcesses;
 use super::slot::Slot;
 use crate::clock::LabClock;
 use crate::cluster::embedded::ApiServerBorrower;
@@ -21,7 +21,7 @@ use crate::settings::Settings;
 use crate::target::fake::Host;
 use crate::target::{
     AzureAccess, Capabilities, CapabilityKind, ControlPlaneControl, Entered, MovableClock, NetworkModel,
-    ProvisionerControl, ProvisionerKnobs, Region, Site, StartError, Surroundings, Target, Tenant,
+    ProvisionerControl, ProvisionerOverrides, Region, Site, StartError, Surroundings, Target, Tenant,
 };
 
 /// Everything on this machine, without root and docker.
@@ -93,7 +93,7 @@ impl Entered for Place {
         let ca = processes.scratch().join("azure-ca.pem");
         let azure = host.access(settings.seed, &ca)?;
         let fake = host.fake.clone();
-        let (secrets, knobs) = (fake.clone(), ProvisionerKnobs::default());
+        let (secrets, overrides) = (fake.clone(), ProvisionerOverrides::default());
         let engine = Arc::new(EmbeddedEngine::new(
             ProvisionerAccess {
                 endpoint: fake.endpoint().clone(),
@@ -105,12 +105,12 @@ impl Entered for Place {
             Programs { binaries, store },
             history.clone(),
             witness,
-            knobs.clone(),
+            overrides.clone(),
             lender,
             seed_of(&settings),
         ));
-        let family = Family { processes, threads, history: history.clone() };
-        let moving = clock.keep_moving(Box::new(family));
+        let lab_processes = LabProcesses { processes, threads, history: history.clone() };
+        let moving = clock.keep_moving(Box::new(lab_processes));
         moving.map_err(|source| StartError::io("start the thread that moves the clock", source))?;
         engine.join(&fake);
         host.follow(&history, engine.machines_change());
@@ -121,7 +121,7 @@ impl Entered for Place {
             .with(Region::new(fake.clone(), history.clone(), &azure.location))
             .with(Tenant::new(fake.clone(), history.clone()))
             .with(NetworkModel::new(fake))
-            .with(ProvisionerControl::new(knobs, engine.clone(), history.clone()))
+            .with(ProvisionerControl::new(overrides, engine.clone(), history.clone()))
             .with(ControlPlaneControl::new(engine.clone(), history));
         if clock.is_movable() {
             capabilities = capabilities.with(MovableClock);

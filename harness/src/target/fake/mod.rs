@@ -3,14 +3,14 @@
 
 mod host;
 mod network;
+mod network_aware_boot;
 mod observation;
 mod region;
 mod tenant;
-mod wiring;
 
 pub(super) use host::Host;
 pub use network::NetworkModel;
+pub(super) use network_aware_boot::{Network, NetworkAwareBoot};
 pub(super) use observation::observed;
 pub use region::Region;
 pub use tenant::{Denial, SecurityGroup, Tenant, Unknown};
-pub(super) use wiring::{Network, Wired};

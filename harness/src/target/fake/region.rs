@@ -48,13 +48,13 @@ impl Region {
 
     /// Has no room from here on for machines of a size, `Standard_D4s_v5`, or of a family, `standardDSv5Family`, and
     /// says so in this way.
-    pub fn has_no_room_for(&self, size: &str, kind: ShortageKind) {
+    pub fn exhaust_capacity(&self, size: &str, kind: ShortageKind) {
         self.step(format!("no room for {size} from here on ({kind:?})"));
         self.fake.with(|world| world.state::<Capacity>().add(Shortage::new(&self.location, kind).size(size)));
     }
 
     /// Has room for everything again.
-    pub fn has_room_again(&self) {
+    pub fn restore_capacity(&self) {
         self.step("room for everything from here on".to_owned());
         self.fake.with(|world| world.state::<Capacity>().relieve());
     }
@@ -114,14 +114,14 @@ impl Region {
     ///
     /// # Panics
     /// Where the id is no ARM id.
-    pub fn loses(&self, id: &str) {
+    pub fn lose(&self, id: &str) {
         self.step(format!("Azure loses {id}"));
         let id = ResourceId::parse(id).expect("what is lost is named by its ARM id");
         self.fake.with(|world| world.resources_mut().remove(&id));
     }
 
     /// Answers hardly any reads from here on: a caller has one in a hundred seconds and 429 for the others.
-    pub fn throttles_reads(&self) {
+    pub fn throttle_reads(&self) {
         self.step("Azure answers hardly any reads from here on".to_owned());
         self.fake.tune(|settings| {
             settings.throttling.reads.size = 1;
@@ -130,7 +130,7 @@ impl Region {
     }
 
     /// Answers as many reads as Azure documents again.
-    pub fn throttles_as_documented(&self) {
+    pub fn throttle_as_documented(&self) {
         self.step("Azure answers as many reads as ever from here on".to_owned());
         self.fake.tune(|settings| settings.throttling = Settings::default().throttling);
     }

@@ -100,7 +100,7 @@ impl Tenant {
     ///
     /// # Panics
     /// Where the principal's id is no GUID, or the directory does not know it anyway.
-    pub fn does_not_know(&self, principal: impl Into<PrincipalId>) -> Unknown {
+    pub fn hide_principal(&self, principal: impl Into<PrincipalId>) -> Unknown {
         let id = principal.into();
         self.step(format!("the directory does not know {id}"));
         let taken = self.fake.with(|world| world.principals_mut().remove(guid(&id)));
@@ -195,7 +195,7 @@ pub struct Unknown {
 
 impl Unknown {
     /// The directory knows it again, or at last.
-    pub fn is_known(self) {
+    pub fn reveal(self) {
         self.tenant.step(format!("the directory knows {}", self.principal.object_id));
         self.tenant.fake.add_principal(self.principal);
     }

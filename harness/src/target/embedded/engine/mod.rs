@@ -18,8 +18,8 @@ use url::Url;
 use uuid::Uuid;
 
 use self::nap_state::nap_state;
-use self::provisioner::told;
-use super::super::fake::{Network, Wired};
+use self::provisioner::restart_inputs;
+use super::super::fake::{Network, NetworkAwareBoot};
 use crate::cluster::embedded::{
     ApiServerBorrower, BootstrapToken, ControlPlane, ControlPlaneSpec, Heartbeat, Identity,
 };
@@ -28,7 +28,7 @@ use crate::history::History;
 use crate::node::{BootSettings, Machines, NodeCluster, NodeRunner};
 use crate::process::{ChildSpec, Processes};
 use crate::provisioner::Provisioner;
-use crate::target::{ControlPlaneHost, ProvisionerKnobs};
+use crate::target::{ControlPlaneHost, ProvisionerOverrides};
 use components::{Binaries, Program, Source, Store, Versions};
 
 /// Clusters made of child processes on this machine.
@@ -41,7 +41,7 @@ pub(super) struct EmbeddedEngine {
     store: Store,
     history: History,
     witness: Witness,
-    knobs: ProvisionerKnobs,
+    overrides: ProvisionerOverrides,
     nodes: NodeRunner,
     boot: Machines,
     network: Network,
@@ -95,15 +95,15 @@ impl EmbeddedEngine {
         programs: Programs,
         history: History,
         witness: Witness,
-        knobs: ProvisionerKnobs,
+        overrides: ProvisionerOverrides,
         lender: Option<ApiServerBorrower>,
         seed: u64,
     ) -> Self {
         let Programs { binaries, store } = programs;
         let boot = Machines::default();
         let network = Network::default();
-        let wired = Wired { switch: boot.clone(), network: network.clone() };
-        let settings = BootSettings { plan: Arc::new(wired), ..BootSettings::default() };
+        let boot_plan = NetworkAwareBoot { switch: boot.clone(), network: network.clone() };
+        let settings = BootSettings { plan: Arc::new(boot_plan), ..BootSettings::default() };
         let nodes = NodeRunner::new(history.clone(), settings);
         let clusters = Mutex::default();
         Self {
@@ -115,7 +115,7 @@ impl EmbeddedEngine {
             store,
             history,
             witness,
-            knobs,
+            overrides,
             nodes,
             clusters,
             lender,
@@ -264,7 +264,7 @@ impl EmbeddedEngine {
                 "the programs of Kubernetes {kubernetes} with the provisioner {provisioner} are not at hand; `catnap \
                  components fetch --kubernetes {kubernetes} --provisioner-version {provisioner}` builds them"
             ))),
-            Err(error) => Err(refused(crate::causes::told(&error))),
+            Err(error) => Err(refused(crate::causes::error_chain(&error))),
         }
     }
 
@@ -360,7 +360,7 @@ impl ClusterEngine for EmbeddedEngine {
             (true, None) => self.start_provisioner(&control_plane, cluster.clone()).await?,
             // It reads at its start what it is told of the cluster. That AKS starts it anew is concluded from that a new
             // SSH key takes effect at all; when it does is documented nowhere.
-            (true, Some(provisioner)) if told(&before) != told(&cluster) => {
+            (true, Some(provisioner)) if restart_inputs(&before) != restart_inputs(&cluster) => {
                 provisioner.stop().await;
                 // AKS's node pools are there, and the user's by now.
                 let facts = ManagedCluster { default_node_pools: false, ..cluster.clone() };
@@ -405,6 +405,7 @@ impl ClusterEngine for EmbeddedEngine {
 
 /// AKS's code for a control plane that does not come up, with the cause and the remedy that the error names.
 fn failed(what: &str, error: &(dyn std::error::Error + 'static)) -> EngineError {
-    let message = format!("the {what} of the managed cluster could not be brought up: {}", crate::causes::told(error));
+    let message =
+        format!("the {what} of the managed cluster could not be brought up: {}", crate::causes::error_chain(error));
     EngineError { code: "CreateControlPlaneError".into(), message }
 }

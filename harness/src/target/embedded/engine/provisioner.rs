@@ -15,7 +15,7 @@ use crate::target::ProvisionerHost;
 impl EmbeddedEngine {
     /// The version of the provisioner that clusters get now.
     pub(super) fn provisioner_version(&self) -> String {
-        self.knobs.lock().version.clone().unwrap_or_else(|| self.binaries.versions.provisioner.clone())
+        self.overrides.lock().version.clone().unwrap_or_else(|| self.binaries.versions.provisioner.clone())
     }
 
     /// Starts the provisioner under the identity of the managed cluster, as AKS does, and applies the node pools of AKS
@@ -25,13 +25,13 @@ impl EmbeddedEngine {
         control_plane: &Arc<ControlPlane>,
         facts: ManagedCluster,
     ) -> Result<(), EngineError> {
-        let knobs = self.knobs.lock().clone();
+        let overrides = self.overrides.lock().clone();
         let binaries = self.programs_of(&facts.kubernetes_version, &self.provisioner_version()).await?;
         let version: ProvisionerVersion =
             binaries.versions.provisioner.parse().map_err(|error| failed("provisioner", &error))?;
         let mut settings = ProvisionerSettings::new(&binaries.karpenter, version);
-        settings.environment = knobs.environment;
-        settings.arguments = knobs.flags;
+        settings.environment = overrides.environment;
+        settings.arguments = overrides.flags;
         let api_server = control_plane.url().parse().map_err(|error| failed("API server's URL", &error))?;
         let world = ProvisionerWorld {
             arm_endpoint: self.azure.endpoint.clone(),
@@ -46,7 +46,7 @@ impl EmbeddedEngine {
         };
         let provisioner = Provisioner::start(&self.processes, world, settings).await.map_err(|error| {
             if error.is_no_provisioner() {
-                self.knobs.lock().no_provisioner = Some(error.to_string());
+                self.overrides.lock().no_provisioner = Some(error.to_string());
             }
             failed("provisioner", &error)
         })?;
@@ -100,7 +100,7 @@ impl ProvisionerHost for EmbeddedEngine {
         }
     }
 
-    /// Where the knobs say another version, that one's custom resources take the place of those that are there.
+    /// Where the overrides say another version, that one's custom resources take the place of those that are there.
     async fn restart_provisioner(&self, cluster: &str) -> Result<(), String> {
         let known =
             self.lock().get(&cluster.to_lowercase()).map(|it| (it.control_plane.clone(), it.provisioner.clone()));
@@ -108,19 +108,19 @@ impl ProvisionerHost for EmbeddedEngine {
             return Err(format!("the cluster {cluster} has no provisioner"));
         };
         let mut settings = provisioner.settings().await;
-        let knobs = self.knobs.lock().clone();
-        (settings.environment, settings.arguments) = (knobs.environment, knobs.flags);
+        let overrides = self.overrides.lock().clone();
+        (settings.environment, settings.arguments) = (overrides.environment, overrides.flags);
         let version: ProvisionerVersion =
-            self.provisioner_version().parse().map_err(|error| crate::causes::told(&error))?;
+            self.provisioner_version().parse().map_err(|error| crate::causes::error_chain(&error))?;
         if version != settings.version {
             let binaries = self.programs_of(control_plane.kubernetes_version(), &self.provisioner_version()).await;
             let binaries = binaries.map_err(|error| error.message)?;
             provisioner.stop().await;
             let replaced = control_plane.replace_custom_resources(&binaries.crds).await;
-            replaced.map_err(|error| crate::causes::told(&error))?;
+            replaced.map_err(|error| crate::causes::error_chain(&error))?;
             (settings.program, settings.version) = (binaries.karpenter, version);
         }
-        provisioner.restart_as(settings).await.map_err(|error| crate::causes::told(&error))?;
+        provisioner.restart_as(settings).await.map_err(|error| crate::causes::error_chain(&error))?;
         self.watch_provisioner(&provisioner);
         Ok(())
     }
@@ -128,7 +128,7 @@ impl ProvisionerHost for EmbeddedEngine {
 
 /// What a provisioner is told of its cluster when it starts and what a change of the cluster can change: the key and the
 /// name for its machines, where they go, and who it is.
-pub(super) fn told(cluster: &ManagedCluster) -> [&str; 5] {
+pub(super) fn restart_inputs(cluster: &ManagedCluster) -> [&str; 5] {
     let ManagedCluster { ssh_public_key, admin_username, subnet_id, cluster_identity, kubelet_identity, .. } = cluster;
     [ssh_public_key, admin_username, subnet_id, &cluster_identity.resource_id, &kubelet_identity.resource_id]
 }
@@ -141,7 +141,10 @@ mod tests {
     fn a_new_key_is_told_to_the_provisioner_and_a_tag_is_not() {
         let before = crate::provisioner::trial_cluster();
         let tags = [("updated".to_owned(), "yes".to_owned())].into();
-        assert_eq!(told(&before), told(&ManagedCluster { tags, ..before.clone() }));
-        assert_ne!(told(&before), told(&ManagedCluster { ssh_public_key: "ssh-rsa B".into(), ..before.clone() }));
+        assert_eq!(restart_inputs(&before), restart_inputs(&ManagedCluster { tags, ..before.clone() }));
+        assert_ne!(
+            restart_inputs(&before),
+            restart_inputs(&ManagedCluster { ssh_public_key: "ssh-rsa B".into(), ..before.clone() })
+        );
     }
 }

@@ -15,18 +15,18 @@ use crate::node::{Boot, BootPlan, Machines};
 pub(in crate::target) type Network = Arc<OnceLock<Weak<FakeArm>>>;
 
 /// Machines boot as the switch says, once the network lets them reach their API server.
-pub(in crate::target) struct Wired {
+pub(in crate::target) struct NetworkAwareBoot {
     pub(in crate::target) switch: Machines,
     pub(in crate::target) network: Network,
 }
 
-impl std::fmt::Debug for Wired {
+impl std::fmt::Debug for NetworkAwareBoot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Wired").field("switch", &self.switch).finish_non_exhaustive()
+        f.debug_struct("NetworkAwareBoot").field("switch", &self.switch).finish_non_exhaustive()
     }
 }
 
-impl Wired {
+impl NetworkAwareBoot {
     /// The network of a cluster as it is now; none where there is no such cluster, or no Azure any more.
     fn network_of(&self, cluster: &str) -> Option<ClusterNetwork> {
         let (fake, cluster) = (self.network.get()?.upgrade()?, ResourceId::parse(cluster).ok()?);
@@ -34,13 +34,13 @@ impl Wired {
     }
 }
 
-impl BootPlan for Wired {
+impl BootPlan for NetworkAwareBoot {
     fn boot(&self, machine: &VirtualMachine) -> Boot {
         self.switch.boot(machine)
     }
 
-    fn obstacle(&self, machine: &VirtualMachine, cluster: &str) -> Option<String> {
-        if let Some(down) = self.switch.obstacle(machine, cluster) {
+    fn blocked_by(&self, machine: &VirtualMachine, cluster: &str) -> Option<String> {
+        if let Some(down) = self.switch.blocked_by(machine, cluster) {
             return Some(down);
         }
         self.network_of(cluster)?.bootstrap(machine.private_ip?).err()

@@ -3,20 +3,20 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::clock::Household;
+use crate::clock::ClockSubjects;
 use crate::cluster::embedded::Heartbeat;
 use crate::history::{Event, History};
 use crate::process::{Child, Neighbour, ProcessTime, Processes};
 
 /// The lab's processes and threads.
-pub(super) struct Family {
+pub(super) struct LabProcesses {
     pub(super) processes: Processes,
     /// The kernel's numbers of the threads that the lab's own work is done on.
     pub(super) threads: Arc<Mutex<Vec<i32>>>,
     pub(super) history: History,
 }
 
-impl Family {
+impl LabProcesses {
     /// The processes that live in a time for which this holds.
     fn pids(&self, lives: impl Fn(ProcessTime) -> bool) -> Vec<i32> {
         let own = self.processes.running();
@@ -27,7 +27,7 @@ impl Family {
     }
 }
 
-impl Household for Family {
+impl ClockSubjects for LabProcesses {
     fn moved(&self) -> Vec<i32> {
         self.pids(|time| time != ProcessTime::Machine)
     }

@@ -20,7 +20,7 @@ pub enum Built {
 
 /// The folder in which variants are built, and what they are made from.
 #[derive(Debug)]
-pub struct Workshop {
+pub struct MutantBuilder {
     workspace: Workspace,
     folder: PathBuf,
     /// The provisioner's version.
@@ -30,8 +30,8 @@ pub struct Workshop {
 /// The package that the provisioner's program is.
 const PROGRAM: &str = "github.com/Azure/karpenter-provider-azure/cmd/controller";
 
-impl Workshop {
-    /// A workshop in the workspace's target folder, for this version of the provisioner.
+impl MutantBuilder {
+    /// A builder in the workspace's target folder, for this version of the provisioner.
     #[must_use]
     pub fn new(workspace: Workspace, version: &str) -> Self {
         let folder = workspace.target.join("mutants");
