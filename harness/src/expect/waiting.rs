@@ -1,10 +1,11 @@
 //! When an expectation is evaluated: now, within a time, throughout a time, at every instant since a moment.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 
 use super::expectation::{Expectation, Verdict};
 use super::failure::{Failure, Outcome};
@@ -157,8 +158,8 @@ impl Witness {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> parking_lot::MutexGuard<'_, State> {
+        self.0.state.lock()
     }
 
     /// Folds in what is new, calling `each` after every record that changed something.

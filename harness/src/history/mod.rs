@@ -18,10 +18,11 @@ pub(crate) use unseen::Unseen;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -86,7 +87,7 @@ impl History {
 
     /// Appends an event; `held` is what memory is to hold instead.
     fn append(&self, event: Event, held: Option<Event>) -> Arc<Record> {
-        let mut log = self.0.records.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut log = self.0.records.lock();
         let mut record =
             Record { sequence: log.records.len() as u64 + 1, at: self.0.clock.now(), wall: Timestamp::now(), event };
         if let Some(file) = &mut log.file {
@@ -113,7 +114,7 @@ impl History {
     /// All records from position `from` (0-based) on.
     #[must_use]
     pub fn since(&self, from: usize) -> Vec<Arc<Record>> {
-        let log = self.0.records.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let log = self.0.records.lock();
         log.records.get(from..).map(<[_]>::to_vec).unwrap_or_default()
     }
 

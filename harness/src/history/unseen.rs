@@ -2,8 +2,10 @@
 //! recorded late, and "there is none" would be said of what has not been heard of yet.
 
 use std::fmt;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::clock::Hold;
 
@@ -65,12 +67,12 @@ impl Kinds {
             if Instant::now() >= end || !go_on() {
                 return Err(names.join(", "));
             }
-            dark = self.0.1.wait_timeout(dark, LOOK).unwrap_or_else(PoisonError::into_inner).0;
+            self.0.1.wait_for(&mut dark, LOOK);
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, Dark> {
-        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.0.lock()
     }
 }
 

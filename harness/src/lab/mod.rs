@@ -14,11 +14,12 @@ pub use managed_cluster::{CreateError, ManagedClusterBuilder, NodeProvisioning};
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+
 use std::time::Duration;
 
 use fake_arm::providers::container_service::ClusterNetwork;
 use kube::config::Kubeconfig;
+use parking_lot::Mutex;
 use serde_json::Value;
 
 use crate::azure::{ArmClient, ArmError, Azure, PrincipalId, Subnet, api_version};
@@ -320,7 +321,7 @@ impl Lab {
         }
         let message = failure.headline();
         self.history.record(Event::Step { text: format!("known fault {fault}: {message}") });
-        *self.shown_fault.lock().unwrap_or_else(PoisonError::into_inner) = Some((fault.to_owned(), message));
+        *self.shown_fault.lock() = Some((fault.to_owned(), message));
         Ok(())
     }
 
@@ -331,7 +332,7 @@ impl Lab {
 
     /// The known fault that has shown, and how.
     pub(crate) fn shown_fault(&self) -> Option<(String, String)> {
-        self.shown_fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.shown_fault.lock().clone()
     }
 
     /// Whoever evaluates what is expected in this lab.
@@ -452,7 +453,7 @@ impl Lab {
             .await
             .map_err(|error| error.to_string())??;
         let sight = watches.sight();
-        self.watches.lock().unwrap_or_else(PoisonError::into_inner).push(watches);
+        self.watches.lock().push(watches);
         let client = kube::Client::try_from(config).map_err(|error| error.to_string())?;
         let cluster = Cluster::new(client, self.witness.clone(), self.history.clone(), resource);
         Ok(cluster.seen_by(Some(sight)))
@@ -471,7 +472,7 @@ impl Lab {
     /// What is left.
     pub(crate) fn take_down(&mut self) -> Result<(), String> {
         let Some(runtime) = self.runtime.take() else { return Ok(()) };
-        self.watches.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.watches.lock().clear();
         let stopped = self.site.stop();
         // Dropping a runtime is not allowed where another one is running, which is where scenarios end.
         let ending = std::thread::Builder::new().spawn(move || runtime.shutdown_timeout(ENDING));

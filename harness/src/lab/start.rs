@@ -1,7 +1,7 @@
 //! Standing up a lab.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::sync::{Arc, Once};
 
 use super::{Lab, tell_progress};
 use crate::azure::{ArmClient, Azure};
@@ -11,6 +11,7 @@ use crate::history::{Event, History};
 use crate::report::ProgressWriter;
 use crate::settings::Settings;
 use crate::target::{self, AzureAccess, StartError, Surroundings, Target};
+use parking_lot::Mutex;
 
 impl Lab {
     /// Stands up a lab on the target that the settings name: what it needs, and its Azure. Clusters come later, through
@@ -51,7 +52,7 @@ impl Lab {
             .worker_threads(2)
             .thread_name("lab")
             .on_thread_start(move || {
-                started.lock().unwrap_or_else(PoisonError::into_inner).push(own_thread());
+                started.lock().push(own_thread());
             })
             .enable_all()
             .build()

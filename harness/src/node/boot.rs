@@ -1,11 +1,12 @@
 //! How machines boot in the modelled world: when their kubelet comes up, and when pods get a network.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use fake_arm::events::VirtualMachine;
 use fake_arm::net::Place;
+use parking_lot::Mutex;
 
 /// Decides how each machine boots. A fault plan is another implementation.
 pub trait BootPlan: std::fmt::Debug + Send + Sync + 'static {
@@ -135,8 +136,8 @@ impl Machines {
         self.lock().down.remove(zone);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Switched> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> parking_lot::MutexGuard<'_, Switched> {
+        self.0.lock()
     }
 }
 

@@ -2,9 +2,10 @@
 //! and its return, a control plane of another version. For targets that start these processes themselves.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 
 use super::capability::{Capability, CapabilityKind};
 use crate::expect::{Failure, Outcome};
@@ -182,7 +183,7 @@ impl ProvisionerOverrides {
         self.lock().no_provisioner.clone()
     }
 
-    pub(in crate::target) fn lock(&self) -> std::sync::MutexGuard<'_, Overrides> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(in crate::target) fn lock(&self) -> parking_lot::MutexGuard<'_, Overrides> {
+        self.0.lock()
     }
 }

@@ -1,12 +1,13 @@
 //! Whose rest counts when a lab's time is to be moved.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::ClockSubjects;
 use crate::cluster::embedded::Heartbeat;
 use crate::history::{Event, History};
 use crate::process::{Child, Neighbour, ProcessTime, Processes};
+use parking_lot::Mutex;
 
 /// The lab's processes and threads.
 pub(super) struct LabProcesses {
@@ -37,7 +38,7 @@ impl ClockSubjects for LabProcesses {
     }
 
     fn threads(&self) -> Vec<i32> {
-        self.threads.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.threads.lock().clone()
     }
 
     fn longest_silence(&self) -> Duration {

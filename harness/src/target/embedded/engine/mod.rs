@@ -5,13 +5,14 @@ mod provisioner;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use fake_arm::FakeArm;
 use fake_arm::engine::{ClusterAccess, ClusterEngine, EngineError, ManagedCluster, NapState};
 use fake_arm::events::VmEvent;
+use parking_lot::Mutex;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use url::Url;
@@ -197,8 +198,8 @@ impl EmbeddedEngine {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Running>> {
-        self.clusters.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> parking_lot::MutexGuard<'_, BTreeMap<String, Running>> {
+        self.clusters.lock()
     }
 
     async fn bring_up(&self, facts: ManagedCluster) -> Result<ClusterAccess, EngineError> {
