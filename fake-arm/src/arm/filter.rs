@@ -1,5 +1,10 @@
 //! `$filter` of list requests: the part of OData that Azure Resource Manager understands.
 
+use winnow::combinator::{alt, cut_err, delimited, fail, preceded, repeat, separated, terminated};
+use winnow::error::ContextError;
+use winnow::token::{none_of, take_while};
+use winnow::{ModalParser, ModalResult, Parser};
+
 use super::ArmError;
 
 /// Parentheses and `not` in one another.
@@ -57,9 +62,7 @@ impl Filter {
     /// # Errors
     /// `InvalidFilterInQueryString` for what is none.
     pub fn parse(text: &str) -> Result<Self, ArmError> {
-        let mut parser = Parser { tokens: tokens(text).ok_or_else(|| invalid(text))?, at: 0 };
-        let filter = parser.any_of(0);
-        filter.filter(|_| parser.at == parser.tokens.len()).ok_or_else(|| invalid(text))
+        terminated(|input: &mut &str| any_of(input, 0), blank).parse(text).map_err(|_| invalid(text))
     }
 
     /// The filter holds, given which predicates do.
@@ -94,134 +97,76 @@ pub(crate) fn invalid(text: &str) -> ArmError {
     )
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Token {
-    Word(String),
-    Text(String),
-    Open,
-    Close,
-    Comma,
+/// Predicates joined by `or`.
+fn any_of(input: &mut &str, depth: usize) -> ModalResult<Filter> {
+    let all = separated(1.., |input: &mut &str| all_of(input, depth), keyword("or")).parse_next(input)?;
+    Ok(joined(all, Filter::Or))
 }
 
-fn tokens(text: &str) -> Option<Vec<Token>> {
-    let mut tokens = Vec::new();
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            c if c.is_whitespace() => {}
-            '(' => tokens.push(Token::Open),
-            ')' => tokens.push(Token::Close),
-            ',' => tokens.push(Token::Comma),
-            '\'' => {
-                let mut value = String::new();
-                loop {
-                    match chars.next()? {
-                        // Two quotes are one.
-                        '\'' if chars.next_if_eq(&'\'').is_some() => value.push('\''),
-                        '\'' => break,
-                        other => value.push(other),
-                    }
-                }
-                tokens.push(Token::Text(value));
-            }
-            c => {
-                let mut word = String::from(c);
-                while let Some(next) = chars.next_if(|c| !c.is_whitespace() && !"(),'".contains(*c)) {
-                    word.push(next);
-                }
-                tokens.push(Token::Word(word));
-            }
-        }
-    }
-    Some(tokens)
+/// Predicates joined by `and`, which binds closer.
+fn all_of(input: &mut &str, depth: usize) -> ModalResult<Filter> {
+    let all = separated(1.., |input: &mut &str| one(input, depth), keyword("and")).parse_next(input)?;
+    Ok(joined(all, Filter::And))
 }
 
-struct Parser {
-    tokens: Vec<Token>,
-    at: usize,
+fn joined(mut all: Vec<Filter>, join: fn(Vec<Filter>) -> Filter) -> Filter {
+    if all.len() == 1 { all.remove(0) } else { join(all) }
 }
 
-impl Parser {
-    fn take(&mut self, token: &Token) -> bool {
-        let found = self.tokens.get(self.at) == Some(token);
-        self.at += usize::from(found);
-        found
+fn one(input: &mut &str, depth: usize) -> ModalResult<Filter> {
+    if depth > DEEPEST {
+        return fail.parse_next(input);
     }
+    let negated = |input: &mut &str| one(input, depth + 1);
+    let inner = |input: &mut &str| any_of(input, depth + 1);
+    let arguments = delimited(sign('('), separated(0.., value, sign(',')), sign(')'));
+    alt((
+        // `not` is no name: what follows it is not read in another way.
+        preceded(keyword("not"), cut_err(negated)).map(|filter| Filter::Not(Box::new(filter))),
+        delimited(sign('('), inner, sign(')')),
+        (word, arguments)
+            .map(|(function, arguments)| Filter::Test(Predicate::Call { function: function.to_owned(), arguments })),
+        (word, comparison, value).map(|(property, comparison, value)| {
+            Filter::Test(Predicate::Compare { property: property.to_owned(), comparison, value })
+        }),
+    ))
+    .parse_next(input)
+}
 
-    fn take_word(&mut self, word: &str) -> bool {
-        let found = matches!(self.tokens.get(self.at), Some(Token::Word(w)) if w.eq_ignore_ascii_case(word));
-        self.at += usize::from(found);
-        found
-    }
+fn comparison(input: &mut &str) -> ModalResult<Comparison> {
+    let named = |name: &str| match name.to_ascii_lowercase().as_str() {
+        "eq" => Some(Comparison::Eq),
+        "ne" => Some(Comparison::Ne),
+        "gt" => Some(Comparison::Gt),
+        "ge" => Some(Comparison::Ge),
+        "lt" => Some(Comparison::Lt),
+        "le" => Some(Comparison::Le),
+        _ => None,
+    };
+    word.verify_map(named).parse_next(input)
+}
 
-    fn next(&mut self) -> Option<Token> {
-        let token = self.tokens.get(self.at).cloned();
-        self.at += 1;
-        token
-    }
+/// A text in quotes, in which two quotes are one; or a word.
+fn value(input: &mut &str) -> ModalResult<String> {
+    let text = repeat(0.., alt((none_of('\''), "''".value('\''))));
+    alt((delimited(sign('\''), text, '\''), word.map(str::to_owned))).parse_next(input)
+}
 
-    fn any_of(&mut self, depth: usize) -> Option<Filter> {
-        let mut all = vec![self.all_of(depth)?];
-        while self.take_word("or") {
-            all.push(self.all_of(depth)?);
-        }
-        if all.len() == 1 { all.pop() } else { Some(Filter::Or(all)) }
-    }
+fn word<'t>(input: &mut &'t str) -> ModalResult<&'t str> {
+    let letters = take_while(1.., |c: char| !c.is_whitespace() && !"(),'".contains(c));
+    preceded(blank, letters).parse_next(input)
+}
 
-    fn all_of(&mut self, depth: usize) -> Option<Filter> {
-        let mut all = vec![self.one(depth)?];
-        while self.take_word("and") {
-            all.push(self.one(depth)?);
-        }
-        if all.len() == 1 { all.pop() } else { Some(Filter::And(all)) }
-    }
+fn keyword<'t>(keyword: &'static str) -> impl ModalParser<&'t str, &'t str, ContextError> {
+    word.verify(|word: &str| word.eq_ignore_ascii_case(keyword))
+}
 
-    fn one(&mut self, depth: usize) -> Option<Filter> {
-        if depth > DEEPEST {
-            return None;
-        }
-        if self.take_word("not") {
-            return Some(Filter::Not(Box::new(self.one(depth + 1)?)));
-        }
-        if self.take(&Token::Open) {
-            let inner = self.any_of(depth + 1)?;
-            return self.take(&Token::Close).then_some(inner);
-        }
-        let Token::Word(name) = self.next()? else { return None };
-        if self.take(&Token::Open) {
-            return self.call(name);
-        }
-        let Token::Word(operator) = self.next()? else { return None };
-        let comparison = match operator.to_ascii_lowercase().as_str() {
-            "eq" => Comparison::Eq,
-            "ne" => Comparison::Ne,
-            "gt" => Comparison::Gt,
-            "ge" => Comparison::Ge,
-            "lt" => Comparison::Lt,
-            "le" => Comparison::Le,
-            _ => return None,
-        };
-        let (Token::Text(value) | Token::Word(value)) = self.next()? else { return None };
-        Some(Filter::Test(Predicate::Compare { property: name, comparison, value }))
-    }
+fn sign<'t>(sign: char) -> impl ModalParser<&'t str, char, ContextError> {
+    preceded(blank, sign)
+}
 
-    /// After the opening parenthesis.
-    fn call(&mut self, function: String) -> Option<Filter> {
-        let mut arguments = Vec::new();
-        if !self.take(&Token::Close) {
-            loop {
-                let (Token::Text(argument) | Token::Word(argument)) = self.next()? else { return None };
-                arguments.push(argument);
-                if self.take(&Token::Close) {
-                    break;
-                }
-                if !self.take(&Token::Comma) {
-                    return None;
-                }
-            }
-        }
-        Some(Filter::Test(Predicate::Call { function, arguments }))
-    }
+fn blank<'t>(input: &mut &'t str) -> ModalResult<&'t str> {
+    take_while(0.., char::is_whitespace).parse_next(input)
 }
 
 #[cfg(test)]
