@@ -1,10 +1,11 @@
 //! What tests of this crate work with: requests without sockets, time that the test moves.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, Method};
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -23,7 +24,7 @@ pub(crate) struct ManualClock(Mutex<Timestamp>);
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        *self.0.lock().unwrap()
+        *self.0.lock()
     }
 }
 
@@ -165,7 +166,7 @@ impl Bench {
     pub(crate) fn advance(&mut self, by: Duration) {
         let by = SignedDuration::try_from(by).unwrap();
         {
-            let mut now = self.clock.0.lock().unwrap();
+            let mut now = self.clock.0.lock();
             *now += by;
         }
         self.world.catch_up();
@@ -189,7 +190,7 @@ impl Bench {
                 }
                 continue;
             };
-            *self.clock.0.lock().unwrap() = due;
+            *self.clock.0.lock() = due;
         }
     }
 }

@@ -1,7 +1,9 @@
 //! Tokens whose signature was found good: looked at once, remembered by their hash.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
+
+use parking_lot::{Mutex, RwLock};
 
 use crate::arm::ArmError;
 use crate::directory::{Issuer, TokenClaims};
@@ -26,12 +28,12 @@ impl VerifiedTokens {
 
     /// Another issuer signs from now on; what the last one signed is not good any more.
     pub(crate) fn replace(&self, issuer: Arc<Issuer>) {
-        *self.issuer.write().unwrap_or_else(PoisonError::into_inner) = issuer;
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        *self.issuer.write() = issuer;
+        self.seen.lock().clear();
     }
 
     fn issuer(&self) -> Arc<Issuer> {
-        Arc::clone(&self.issuer.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.issuer.read())
     }
 
     /// The claims of a token that this issuer signed.
@@ -43,12 +45,11 @@ impl VerifiedTokens {
         let Ok(digest) = Digest::try_from(digest.as_ref()) else {
             return self.issuer().authentic(token).map(Arc::new);
         };
-        // Nothing under this lock can leave it half done.
-        if let Some(claims) = self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(&digest) {
+        if let Some(claims) = self.seen.lock().get(&digest) {
             return Ok(Arc::clone(claims));
         }
         let claims = Arc::new(self.issuer().authentic(token)?);
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.seen.lock();
         if seen.len() >= REMEMBERED {
             seen.clear();
         }

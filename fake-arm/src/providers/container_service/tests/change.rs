@@ -24,7 +24,7 @@ fn node_provisioning_is_not_turned_off_while_something_of_it_is_left() {
     ] {
         let mut aks = Aks::created(&recommended("Auto"));
         let before = aks.get();
-        *aks.engine.nap.lock().unwrap() = state;
+        *aks.engine.nap.lock() = state;
         let reply = aks.change(|p| p["nodeProvisioningProfile"]["mode"] = json!("Manual"));
         let outcome = aks.outcome(&reply);
         assert_eq!((&outcome["status"], &outcome["error"]["code"]), (&json!("Failed"), &json!("OperationNotAllowed")));
@@ -35,7 +35,7 @@ fn node_provisioning_is_not_turned_off_while_something_of_it_is_left() {
         }
         assert_eq!(before, after);
         assert_eq!(aks.engine.asked(), ["create"], "the engine was not told to change anything");
-        *aks.engine.nap.lock().unwrap() = NapState::default();
+        *aks.engine.nap.lock() = NapState::default();
         let reply = aks.change(|p| p["nodeProvisioningProfile"]["mode"] = json!("Manual"));
         assert_eq!(aks.outcome(&reply)["status"], "Succeeded");
     }
@@ -44,8 +44,7 @@ fn node_provisioning_is_not_turned_off_while_something_of_it_is_left() {
 #[test]
 fn a_change_that_breaks_off_leaves_the_cluster_failed_and_can_be_repeated() {
     let mut aks = Aks::created(&recommended("Manual"));
-    *aks.engine.broken.lock().unwrap() =
-        Some(EngineError { code: "CreateControlPlaneError".into(), message: "No.".into() });
+    *aks.engine.broken.lock() = Some(EngineError { code: "CreateControlPlaneError".into(), message: "No.".into() });
     let reply = aks.change(|p| p["nodeProvisioningProfile"]["mode"] = json!("Auto"));
     let outcome = aks.outcome(&reply);
     assert_eq!((&outcome["status"], &outcome["error"]["code"]), (&json!("Failed"), &json!("CreateControlPlaneError")));
@@ -55,7 +54,7 @@ fn a_change_that_breaks_off_leaves_the_cluster_failed_and_can_be_repeated() {
         (&properties["provisioningState"], &properties["nodeProvisioningProfile"]["mode"]),
         (&json!("Failed"), &json!("Manual"))
     );
-    *aks.engine.broken.lock().unwrap() = None;
+    *aks.engine.broken.lock() = None;
     let reply = aks.change(|p| p["nodeProvisioningProfile"]["mode"] = json!("Auto"));
     assert_eq!(aks.outcome(&reply)["status"], "Succeeded");
     assert_eq!(aks.get()["properties"]["provisioningState"], "Succeeded");

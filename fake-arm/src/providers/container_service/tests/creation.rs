@@ -118,14 +118,13 @@ fn a_refused_request_leaves_nothing_behind() {
 #[test]
 fn an_engine_that_fails_fails_the_operation() {
     let mut aks = Aks::new();
-    *aks.engine.broken.lock().unwrap() =
-        Some(EngineError { code: "CreateControlPlaneError".into(), message: "No.".into() });
+    *aks.engine.broken.lock() = Some(EngineError { code: "CreateControlPlaneError".into(), message: "No.".into() });
     let made = aks.put(&recommended("Auto"));
     let outcome = aks.outcome(&made);
     assert_eq!((&outcome["status"], &outcome["error"]["code"]), (&json!("Failed"), &json!("CreateControlPlaneError")));
     let shown = aks.get();
     assert_eq!(shown["properties"]["provisioningState"], "Failed");
-    *aks.engine.broken.lock().unwrap() = None;
+    *aks.engine.broken.lock() = None;
     aks.put(&recommended("Auto")).expect(200);
     assert_eq!(aks.get()["properties"]["provisioningState"], "Succeeded");
 }

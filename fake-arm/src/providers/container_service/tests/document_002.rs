@@ -108,13 +108,13 @@ fn the_template_makes_the_cluster_and_the_other_one_disables_node_provisioning()
     assert_eq!(aks.bench.get(&machines).expect(200)["value"].as_array().unwrap().len(), 3);
 
     // With a NAP node left, the disabling template fails and nothing changes.
-    *aks.engine.nap.lock().unwrap() = NapState { nodes: vec!["aks-default-abcde".into()], ..NapState::default() };
+    *aks.engine.nap.lock() = NapState { nodes: vec!["aks-default-abcde".into()], ..NapState::default() };
     let outcome = deploy(&mut aks, &disable());
     assert_eq!((&outcome["status"], &outcome["error"]["code"]), (&json!("Failed"), &json!("DeploymentFailed")));
     assert_eq!(outcome["error"]["details"][0]["code"], "OperationNotAllowed");
     assert_eq!(napcluster(&mut aks.bench)["properties"]["nodeProvisioningProfile"]["mode"], "Auto");
 
-    *aks.engine.nap.lock().unwrap() = NapState::default();
+    *aks.engine.nap.lock() = NapState::default();
     assert_eq!(deploy(&mut aks, &disable())["status"], "Succeeded");
     let mut after = napcluster(&mut aks.bench);
     assert_eq!(after["properties"]["nodeProvisioningProfile"]["mode"], "Manual");

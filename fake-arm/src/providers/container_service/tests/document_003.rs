@@ -96,6 +96,6 @@ fn nodes_follow_the_control_planes_version() {
         p["agentPoolProfiles"][0]["orchestratorVersion"] = json!("1.34.4");
     })
     .expect(200);
-    let told: Vec<String> = aks.engine.clusters.lock().unwrap().iter().map(|c| c.kubernetes_version.clone()).collect();
+    let told: Vec<String> = aks.engine.clusters.lock().iter().map(|c| c.kubernetes_version.clone()).collect();
     assert_eq!(told, ["1.33.13", "1.34.4"]);
 }

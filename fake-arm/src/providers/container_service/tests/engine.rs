@@ -1,6 +1,6 @@
 //! An engine that makes no clusters and remembers what it was asked.
 
-use std::sync::Mutex;
+use parking_lot::Mutex;
 
 use crate::engine::{ClusterAccess, ClusterEngine, EngineError, ManagedCluster, NapState};
 
@@ -18,9 +18,9 @@ pub(super) struct TestEngine {
 
 impl TestEngine {
     fn take(&self, verb: &str, cluster: ManagedCluster) -> Result<ClusterAccess, EngineError> {
-        self.asked.lock().unwrap().push(verb.to_owned());
-        self.clusters.lock().unwrap().push(cluster);
-        match self.broken.lock().unwrap().clone() {
+        self.asked.lock().push(verb.to_owned());
+        self.clusters.lock().push(cluster);
+        match self.broken.lock().clone() {
             Some(error) => Err(error),
             None => Ok(ClusterAccess { admin_kubeconfig: "admin: yes".into(), user_kubeconfig: "user: yes".into() }),
         }
@@ -28,11 +28,11 @@ impl TestEngine {
 
     /// The cluster as it was handed over last.
     pub(super) fn latest(&self) -> ManagedCluster {
-        self.clusters.lock().unwrap().last().cloned().expect("the engine was asked")
+        self.clusters.lock().last().cloned().expect("the engine was asked")
     }
 
     pub(super) fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap().clone()
+        self.asked.lock().clone()
     }
 }
 
@@ -47,21 +47,21 @@ impl ClusterEngine for TestEngine {
     }
 
     async fn delete(&self, _: &str) -> Result<(), EngineError> {
-        self.asked.lock().unwrap().push("delete".into());
+        self.asked.lock().push("delete".into());
         Ok(())
     }
 
     async fn nap_state(&self, _: &str) -> Result<NapState, EngineError> {
-        Ok(self.nap.lock().unwrap().clone())
+        Ok(self.nap.lock().clone())
     }
 
     async fn stop(&self, _: &str) -> Result<(), EngineError> {
-        self.asked.lock().unwrap().push("stop".into());
+        self.asked.lock().push("stop".into());
         Ok(())
     }
 
     async fn start(&self, _: &str) -> Result<(), EngineError> {
-        self.asked.lock().unwrap().push("start".into());
+        self.asked.lock().push("start".into());
         Ok(())
     }
 }
