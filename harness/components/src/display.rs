@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 use std::io::{IsTerminal, Write};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use parking_lot::Mutex;
 
 use super::progress::words;
 use super::{Component, Progress, Source, Stage};
@@ -67,7 +67,7 @@ impl FetchDisplay {
         let subject = (progress.component, progress.version.clone());
         match &self.0 {
             Way::Bars { screen, bars } => {
-                let mut bars = bars.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut bars = bars.lock();
                 let bar = bars.entry(subject).or_insert_with(|| {
                     let bar = screen.add(ProgressBar::new(0));
                     bar.set_prefix(format!("{} {}", progress.component, progress.version));
@@ -77,7 +77,7 @@ impl FetchDisplay {
                 draw(bar, &progress);
             }
             Way::Lines { last } => {
-                let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut last = last.lock();
                 let stage = std::mem::discriminant(&progress.stage);
                 let news =
                     last.get(&subject).is_none_or(|last| last.stage != stage || last.at.elapsed() >= SIGN_OF_LIFE);

@@ -57,7 +57,7 @@ fn holder(file: &mut File) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Mutex;
+    use parking_lot::Mutex;
 
     #[tokio::test]
     async fn the_second_waits_and_learns_who_is_first() {
@@ -68,10 +68,10 @@ mod tests {
         let first = Mutex::new(Some(first));
         let told = Mutex::new(None);
         let second = Lock::take(&path, |process| {
-            *told.lock().unwrap() = process;
-            drop(first.lock().unwrap().take());
+            *told.lock() = process;
+            drop(first.lock().take());
         });
         second.await.unwrap();
-        assert_eq!(told.into_inner().unwrap(), Some(std::process::id()));
+        assert_eq!(told.into_inner(), Some(std::process::id()));
     }
 }

@@ -2,10 +2,10 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::io::AsyncReadExt;
 
 use super::*;
@@ -97,8 +97,8 @@ async fn what_is_missing_is_built_once_and_found_in_the_cache_from_then_on() {
 async fn progress_ends_with_every_component_built() {
     let bench = Bench::new(WORKS);
     let heard = Mutex::new(Vec::new());
-    bench.store().resolve(&Versions::default(), |progress| heard.lock().unwrap().push(progress)).await.unwrap();
-    let heard = heard.into_inner().unwrap();
+    bench.store().resolve(&Versions::default(), |progress| heard.lock().push(progress)).await.unwrap();
+    let heard = heard.into_inner();
     for component in Component::ALL {
         let stages: Vec<_> = heard.iter().filter(|news| news.component == component).map(|news| &news.stage).collect();
         assert!(stages.iter().any(|stage| matches!(stage, Stage::Downloading { modules: 1, .. })), "{stages:?}");

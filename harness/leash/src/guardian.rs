@@ -9,7 +9,8 @@ use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{ChildStdin, Command, Stdio};
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 /// Reads `start GROUP` and `end GROUP` lines until the pipe closes. A killed process takes a moment to be gone, and
 /// until then may still write into the folder, so both are tried again, the folder for up to five seconds. In containers
@@ -80,7 +81,7 @@ impl Guardian {
     }
 
     fn tell(&self, line: &str) -> std::io::Result<()> {
-        match &mut *self.pipe.lock().unwrap_or_else(PoisonError::into_inner) {
+        match &mut *self.pipe.lock() {
             Some(pipe) => pipe.write_all(line.as_bytes()),
             None => Err(std::io::ErrorKind::BrokenPipe.into()),
         }
@@ -88,7 +89,7 @@ impl Guardian {
 
     /// Lets the guardian do what is left to do, and waits until it is gone.
     pub fn dismiss(&self) {
-        drop(self.pipe.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let _ = self.process.lock().unwrap_or_else(PoisonError::into_inner).wait();
+        drop(self.pipe.lock().take());
+        let _ = self.process.lock().wait();
     }
 }

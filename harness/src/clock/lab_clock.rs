@@ -5,11 +5,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use fake_arm::clock::Clock;
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::watch;
 
 use super::mover::{self, Household};
@@ -229,7 +230,7 @@ impl LabClock {
     }
 
     pub(super) fn waits(&self) -> MutexGuard<'_, Waits> {
-        self.0.waits.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.waits.lock()
     }
 
     pub(super) fn from_weak(weak: &Weak<Inner>) -> Option<Self> {

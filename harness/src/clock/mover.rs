@@ -1,7 +1,7 @@
 //! Moving a lab's time on.
 
+use std::sync::Weak;
 use std::sync::atomic::Ordering;
-use std::sync::{PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -90,14 +90,12 @@ impl Mover {
     fn run(mut self, clock: &Weak<Inner>) {
         while let Some(clock) = LabClock::from_weak(clock) {
             let asked = {
-                let waits = clock.waits();
-                if waits.is_asked() {
-                    true
-                } else {
+                let mut waits = clock.waits();
+                if !waits.is_asked() {
                     self.tell();
-                    let timeout = clock.0.asked.wait_timeout(waits, IDLE);
-                    timeout.unwrap_or_else(PoisonError::into_inner).0.is_asked()
+                    clock.0.asked.wait_for(&mut waits, IDLE);
                 }
+                waits.is_asked()
             };
             if asked && self.is_quiet(&clock) {
                 self.step(&clock);

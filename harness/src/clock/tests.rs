@@ -1,7 +1,9 @@
 //! Time without processes: who waits, what is jumped over, and what is not.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use super::lab_clock::after;
 use super::{Household, LabClock};
@@ -38,7 +40,7 @@ impl Household for Nobody {
     fn wake(&self) {}
 
     fn went_by(&self, moved: Duration, moves: u32) {
-        self.0.lock().unwrap().push((moved, moves));
+        self.0.lock().push((moved, moves));
     }
 }
 
@@ -60,10 +62,10 @@ async fn an_hour_is_advanced_in_less_and_told_of() {
     assert!(wall.elapsed() < HOUR / 60);
     // Told when the thread that moves time finds that nobody asks any more.
     let patience = Instant::now();
-    while told.lock().unwrap().is_empty() && patience.elapsed() < Duration::from_secs(10) {
+    while told.lock().is_empty() && patience.elapsed() < Duration::from_secs(10) {
         tokio::task::yield_now().await;
     }
-    let (moved, moves) = told.lock().unwrap()[0];
+    let (moved, moves) = told.lock()[0];
     assert!(moved <= HOUR && moved > HOUR / 2 && moves > 100, "{moved:?} in {moves}");
 }
 
@@ -78,13 +80,13 @@ async fn nobody_who_waits_is_jumped_over_and_all_wake_in_their_order() {
         sleepers.spawn(async move {
             clock.sleep(Duration::from_secs(60 * minutes)).await;
             let at = Duration::try_from(clock.now().duration_since(begun)).unwrap();
-            woken.lock().unwrap().push((minutes, at.as_secs() / 60));
+            woken.lock().push((minutes, at.as_secs() / 60));
         });
     }
     tokio::task::yield_now().await;
     clock.advance(HOUR).await;
     sleepers.join_all().await;
-    assert_eq!(*woken.lock().unwrap(), [(7, 7), (8, 8), (31, 31), (50, 50)]);
+    assert_eq!(*woken.lock(), [(7, 7), (8, 8), (31, 31), (50, 50)]);
 }
 
 #[tokio::test]

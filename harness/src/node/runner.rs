@@ -1,13 +1,14 @@
 //! The life of each machine: it boots, joins its cluster, and when it is deleted its Node goes.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use fake_arm::engine::ManagedCluster;
 use fake_arm::events::{StopReason, VirtualMachine, VmEvent};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Node;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -151,8 +152,8 @@ impl NodeRunner {
         tasks.shutdown().await;
     }
 
-    fn machines(&self) -> std::sync::MutexGuard<'_, Machines> {
-        self.0.machines.lock().unwrap_or_else(PoisonError::into_inner)
+    fn machines(&self) -> MutexGuard<'_, Machines> {
+        self.0.machines.lock()
     }
 
     fn start(&self, machine: Arc<VirtualMachine>) {

@@ -4,11 +4,12 @@ use std::fmt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::watch;
 
 use super::launch::Gated;
@@ -181,8 +182,8 @@ impl Child {
         self.0.gone.notify_all();
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock()
     }
 
     /// Its name in the lab.
@@ -293,8 +294,8 @@ impl Child {
 
     /// Blocks until it is gone, for at most `limit`.
     pub(super) fn block_until_gone(&self, limit: Duration) {
-        let state = self.lock();
-        let _ = self.0.gone.wait_timeout_while(state, limit, |state| state.ours);
+        let mut state = self.lock();
+        self.0.gone.wait_while_for(&mut state, |state| state.ours, limit);
     }
 }
 

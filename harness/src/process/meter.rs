@@ -1,7 +1,8 @@
 //! CPU time of processes.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 /// Tells what a process that is not one of the lab's own children has used since the meter was made: one that was there
 /// before the lab and goes on after it.
@@ -28,7 +29,7 @@ impl Meter {
     /// used at the last look: whoever ends one looks before.
     #[must_use]
     pub fn used(&self) -> Duration {
-        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut used = self.used.lock();
         // The birth comes second: where it is the right one, the time before it was the right one's too.
         if let (Some(now), Some(born)) = (cpu_time_of(self.pid), birth_of(self.pid))
             && born == self.born

@@ -5,10 +5,11 @@ use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use parking_lot::{Mutex, MutexGuard};
 
 use super::child::About;
 use super::scratch::{self, Scratch};
@@ -140,7 +141,7 @@ impl Processes {
         let answer = Mutex::new("it was not asked".to_owned());
         let asked = async {
             while let Err(said) = question().await {
-                *answer.lock().unwrap_or_else(PoisonError::into_inner) = said;
+                *answer.lock() = said;
                 tokio::time::sleep(PAUSE).await;
             }
         };
@@ -165,7 +166,7 @@ impl Processes {
                 Err(ProcessError::NotReady {
                     name: child.name().to_owned(),
                     within,
-                    answer: answer.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+                    answer: answer.lock().clone(),
                     log: child.log().to_owned(),
                     tail: child.log_tail(TAIL),
                 })
@@ -306,8 +307,8 @@ impl Processes {
         if *count == 1 { name.to_owned() } else { format!("{name}-{count}") }
     }
 
-    fn family(&self) -> std::sync::MutexGuard<'_, Family> {
-        self.0.family.lock().unwrap_or_else(PoisonError::into_inner)
+    fn family(&self) -> MutexGuard<'_, Family> {
+        self.0.family.lock()
     }
 }
 
@@ -332,7 +333,7 @@ impl Inner {
     /// Kills and reaps all, removes the folder. A second time there is nothing left to do.
     fn end_now(&self) {
         let children = {
-            let mut family = self.family.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut family = self.family.lock();
             family.stopping = true;
             family.children.clone()
         };

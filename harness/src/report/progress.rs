@@ -3,10 +3,11 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::sync::{Arc, Once};
 use std::time::Instant;
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use super::cost::Costs;
@@ -183,7 +184,7 @@ impl ProgressWriter {
             // One write for the whole line: the reader never sees two lines mixed.
             let mut text = serde_json::to_string(line).expect("a line is always JSON");
             text.push('\n');
-            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut file = file.lock();
             if let Err(error) = file.write_all(text.as_bytes()) {
                 tracing::debug!(%error, "a line of progress was lost");
             }
@@ -196,7 +197,7 @@ impl ProgressWriter {
 
 impl Alone {
     fn note(&self, line: &Line) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = self.told.lock();
         match line {
             Line::Fact { name, value } => told.facts.set(name, value),
             Line::Attachment { path } => told.attachments.push(path.clone()),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
@@ -12,6 +12,7 @@ use ipnet::IpNet;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::Api;
 use kube::config::{Config, KubeConfigOptions, Kubeconfig};
+use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
@@ -208,12 +209,12 @@ pub(super) struct Started(Mutex<Vec<Child>>);
 impl Started {
     pub(super) async fn start(&self, processes: &Processes, child: ChildSpec) -> Result<Child, ClusterError> {
         let child = processes.start(child).await?;
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(child.clone());
+        self.0.lock().push(child.clone());
         Ok(child)
     }
 
     pub(super) async fn end(&self) {
-        let children = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let children = std::mem::take(&mut *self.0.lock());
         join_all(children.iter().map(Child::kill)).await;
     }
 }
@@ -395,7 +396,7 @@ impl ControlPlane {
                     Ok(()) => return,
                     Err(missing) => missing,
                 };
-                *seen.lock().unwrap_or_else(PoisonError::into_inner) = missing;
+                *seen.lock() = missing;
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
@@ -405,7 +406,7 @@ impl ControlPlane {
             () = tokio::time::sleep(within) => Err(ClusterError::NotInTime {
                 what: "the control plane did not settle".to_owned(),
                 within,
-                seen: seen.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+                seen: seen.lock().clone(),
             }),
         }
     }

@@ -6,9 +6,10 @@ use std::io::{BufRead, BufReader, Write};
 use std::marker::PhantomData;
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use parking_lot::{Mutex, MutexGuard};
 use serde::Serialize;
 use tokio::sync::{oneshot, watch};
 
@@ -99,7 +100,7 @@ impl<K: Kept> Borrower<K> {
 
     /// Hangs up: what was not given back is thrown away, and the time is somebody else's. What was said before is heard.
     pub fn leave(&self) {
-        let _ = self.0.stream.lock().unwrap_or_else(PoisonError::into_inner).shutdown(Shutdown::Both);
+        let _ = self.0.stream.lock().shutdown(Shutdown::Both);
     }
 
     async fn ask(&self, ask: Ask<K::Shape>) -> Result<Word<K::Place>, String> {
@@ -131,7 +132,7 @@ impl<P> Line<P> {
     fn say<S: Serialize>(&self, call: &Call<S>) -> Result<(), String> {
         let mut line = serde_json::to_string(call).expect("a call is always JSON");
         line.push('\n');
-        let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stream = self.stream.lock();
         stream.write_all(line.as_bytes()).map_err(|_| HUNG_UP.to_owned())
     }
 
@@ -163,14 +164,14 @@ impl<P> Line<P> {
     }
 
     fn heard(&self) -> MutexGuard<'_, Heard<P>> {
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+        self.heard.lock()
     }
 }
 
 impl<P> Drop for Line<P> {
     fn drop(&mut self) {
         // The thread that listens has a handle of its own, which alone would not end the line. What was said is heard.
-        let stream = self.stream.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let stream = self.stream.get_mut();
         let _ = stream.shutdown(Shutdown::Both);
     }
 }
@@ -247,6 +248,6 @@ impl<K: Kept> Loan<K> {
     }
 
     fn state(&self) -> MutexGuard<'_, LoanState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }

@@ -1,9 +1,10 @@
 //! The pool: times, the clusters that live in them, and who has them.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 use super::kept::{Kept, Maker, SharedTime};
@@ -131,7 +132,7 @@ impl<M: Maker> Pool<M> {
 
 impl<M: Maker> Inner<M> {
     fn lock(&self) -> MutexGuard<'_, State<M::Made>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// A time that nobody is in: one with clusters before one without, and a new one before there are enough. Waits where

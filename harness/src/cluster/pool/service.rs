@@ -1,8 +1,9 @@
 //! A pool at work for those who speak to it through a socket.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::net::unix::OwnedWriteHalf;
@@ -56,19 +57,15 @@ struct Borrower<M: Maker> {
     answers: tokio::sync::Mutex<OwnedWriteHalf>,
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl<M: Maker> Borrower<M> {
     async fn enter(&self, call: u64, who: String, wish: super::TimeWish) -> Word<Place<M>> {
-        *locked(&self.who) = who;
-        if locked(&self.time).is_some() {
+        *self.who.lock() = who;
+        if self.time.lock().is_some() {
             return Word::Refused { call, why: "it is in a time already".to_owned() };
         }
         match self.pool.0.enter(wish).await {
             Ok((time, page)) => {
-                *locked(&self.time) = Some(time);
+                *self.time.lock() = Some(time);
                 Word::Entered { call, page: page.map(|page| page.path()) }
             }
             Err(why) => Word::Refused { call, why },
@@ -80,7 +77,7 @@ impl<M: Maker> Borrower<M> {
             Ask::Enter { .. } => return,
             Ask::Lend { shape } => self.lend(call, shape).await,
             Ask::Halt { number } => {
-                let cluster = locked(&self.lent).get(&number).map(|(lent, _)| lent.cluster.clone());
+                let cluster = self.lent.lock().get(&number).map(|(lent, _)| lent.cluster.clone());
                 match cluster {
                     Some(cluster) => {
                         cluster.halt().await;
@@ -90,10 +87,10 @@ impl<M: Maker> Borrower<M> {
                 }
             }
             Ask::Return { number, damage } => {
-                let lent = locked(&self.lent).remove(&number);
+                let lent = self.lent.lock().remove(&number);
                 if let Some((lent, watch)) = lent {
                     watch.abort();
-                    let who = locked(&self.who).clone();
+                    let who = self.who.lock().clone();
                     self.pool.0.take_back(lent, &who, damage).await;
                 }
                 return;
@@ -103,18 +100,18 @@ impl<M: Maker> Borrower<M> {
     }
 
     async fn lend(self: &Arc<Self>, call: u64, shape: Shape<M>) -> Word<Place<M>> {
-        let time = *locked(&self.time);
+        let time = *self.time.lock();
         let Some(time) = time else { return Word::Refused { call, why: "it is in no time yet".to_owned() } };
         match self.pool.0.lend(time, shape).await {
             Ok(lent) => {
                 let (number, place) = (lent.number, lent.cluster.place());
                 let (watched, borrower) = (lent.cluster.clone(), Arc::downgrade(self));
                 // The task must not begin before the cluster is known to be lent.
-                let mut all_lent = locked(&self.lent);
+                let mut all_lent = self.lent.lock();
                 let watch = tokio::spawn(async move {
                     let how = watched.died().await;
                     if let Some(borrower) = borrower.upgrade()
-                        && locked(&borrower.lent).contains_key(&number)
+                        && borrower.lent.lock().contains_key(&number)
                     {
                         borrower.say(&Word::Died { number, how }).await;
                     }
@@ -134,8 +131,8 @@ impl<M: Maker> Borrower<M> {
     }
 
     async fn hung_up(&self) {
-        let lent: Vec<_> = locked(&self.lent).drain().map(|(_, lent)| lent).collect();
-        let (who, time) = (locked(&self.who).clone(), *locked(&self.time));
+        let lent: Vec<_> = self.lent.lock().drain().map(|(_, lent)| lent).collect();
+        let (who, time) = (self.who.lock().clone(), *self.time.lock());
         for (lent, watch) in lent {
             watch.abort();
             let damage = "whoever had it ended without giving it back".to_owned();

@@ -1,12 +1,13 @@
 //! A pool of toy clusters: a list of what was left in them.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::*;
@@ -70,7 +71,7 @@ impl Kept for Toy {
     }
 
     async fn throw_away(&self) {
-        self.bench.alive.lock().unwrap().remove(&self.number);
+        self.bench.alive.lock().remove(&self.number);
     }
 }
 
@@ -86,13 +87,13 @@ impl Maker for ToyMaker {
             return Err("there is no such shape".to_owned());
         }
         let alive = {
-            let mut alive = self.0.alive.lock().unwrap();
+            let mut alive = self.0.alive.lock();
             alive.insert(number);
             alive.len()
         };
         self.0.most_alive.fetch_max(alive, Ordering::SeqCst);
         let death = watch::Sender::new(false);
-        self.1.lock().unwrap().push(death.clone());
+        self.1.lock().push(death.clone());
         Ok(Toy { number, bench: self.0.clone(), death, rests: AtomicBool::new(false) })
     }
 }
@@ -151,7 +152,7 @@ async fn who_asks_for_the_same_gets_what_was_left_and_who_asks_for_something_els
     room.quiet().await;
     assert_eq!(room.pool.statistics(), Statistics { made: 2, lent_again: 2, thrown_away: Vec::new() });
     room.pool.close().await;
-    assert!(room.bench.alive.lock().unwrap().is_empty(), "what nobody has ends with the pool");
+    assert!(room.bench.alive.lock().is_empty(), "what nobody has ends with the pool");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -183,7 +184,7 @@ async fn what_is_not_empty_was_damaged_or_did_not_come_back_is_thrown_away_and_t
         reasons()[1..],
         ["breaker: its engine was taken out", "crasher: whoever had it ended without giving it back"]
     );
-    assert!(room.bench.alive.lock().unwrap().is_empty());
+    assert!(room.bench.alive.lock().is_empty());
     // Those after it are none the worse for it.
     room.lab("next", "round").await;
 }
@@ -193,14 +194,14 @@ async fn a_death_is_told_to_whoever_has_it_and_one_that_died_on_the_shelf_is_not
     let room = room(1);
     let (borrower, _) = room.enter("a", TimeWish::Real).await;
     let loan = borrower.lend("round".to_owned()).await.unwrap();
-    room.deaths.lock().unwrap()[0].send_replace(true);
+    room.deaths.lock()[0].send_replace(true);
     assert_eq!(loan.died().await, "it fell over");
     drop((loan, borrower));
     room.quiet().await;
 
     let second = room.lab("b", "round").await;
     room.quiet().await;
-    room.deaths.lock().unwrap()[1].send_replace(true);
+    room.deaths.lock()[1].send_replace(true);
     assert_ne!(room.lab("c", "round").await, second);
 }
 
@@ -266,7 +267,7 @@ async fn time_only_moves_on_and_a_date_of_ones_own_is_a_time_of_ones_own() {
         room.pool.statistics().thrown_away,
         [ThrownAway { by: "a".to_owned(), why: "whoever had it ended without giving it back".to_owned() }]
     );
-    assert!(room.bench.alive.lock().unwrap().is_empty(), "no other lab lives at that date");
+    assert!(room.bench.alive.lock().is_empty(), "no other lab lives at that date");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -276,7 +277,7 @@ async fn a_time_keeps_one_cluster_for_each_of_a_few_shapes() {
         room.lab("x", shape).await;
         room.quiet().await;
     }
-    assert_eq!(room.bench.alive.lock().unwrap().len(), 3);
+    assert_eq!(room.bench.alive.lock().len(), 3);
     assert_eq!(room.pool.statistics().thrown_away, [], "it had to make room, nothing was wrong with it");
     room.lab("x", "d").await;
     assert_eq!(room.pool.statistics().lent_again, 1);
