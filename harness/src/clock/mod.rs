@@ -3,6 +3,8 @@
 mod lab_clock;
 mod mover;
 #[cfg(test)]
+mod test_support;
+#[cfg(test)]
 mod tests;
 mod waits;
 

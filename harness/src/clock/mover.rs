@@ -166,39 +166,13 @@ impl Mover {
 
 #[cfg(test)]
 mod tests {
+    use super::super::test_support::Nobody;
     use super::*;
-
-    struct Leases;
-
-    impl Household for Leases {
-        fn moved(&self) -> Vec<i32> {
-            Vec::new()
-        }
-
-        fn real(&self) -> Vec<i32> {
-            Vec::new()
-        }
-
-        fn threads(&self) -> Vec<i32> {
-            Vec::new()
-        }
-
-        fn longest_silence(&self) -> Duration {
-            Duration::from_secs(600)
-        }
-
-        fn signs_of_life_every(&self) -> Duration {
-            Duration::from_secs(150)
-        }
-
-        fn wake(&self) {}
-
-        fn went_by(&self, _: Duration, _: u32) {}
-    }
 
     #[test]
     fn a_move_is_the_longer_the_younger_the_oldest_sign_of_life() {
-        let mut mover = Mover::new(Box::new(Leases));
+        let leases = Nobody::alive_every(Duration::from_secs(150), Duration::from_secs(600));
+        let mut mover = Mover::new(Box::new(leases));
         let now = Timestamp::UNIX_EPOCH;
         assert_eq!(mover.longest(now).as_secs(), 450, "the oldest is as old as it may be");
         mover.all_alive = Some(now);

@@ -5,50 +5,18 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use super::LabClock;
 use super::lab_clock::after;
-use super::{Household, LabClock};
+use super::test_support::{Nobody, Told};
 
 const HOUR: Duration = Duration::from_secs(3600);
-
-/// A lab without processes and threads of its own.
-struct Nobody(Told);
-
-/// By how much time was moved, and in how many moves.
-type Told = Arc<Mutex<Vec<(Duration, u32)>>>;
-
-impl Household for Nobody {
-    fn moved(&self) -> Vec<i32> {
-        Vec::new()
-    }
-
-    fn real(&self) -> Vec<i32> {
-        Vec::new()
-    }
-
-    fn threads(&self) -> Vec<i32> {
-        Vec::new()
-    }
-
-    fn longest_silence(&self) -> Duration {
-        Duration::from_secs(25)
-    }
-
-    fn signs_of_life_every(&self) -> Duration {
-        Duration::from_secs(5)
-    }
-
-    fn wake(&self) {}
-
-    fn went_by(&self, moved: Duration, moves: u32) {
-        self.0.lock().push((moved, moves));
-    }
-}
 
 /// A clock that can be moved, where this system has such; and what was told of its moves.
 fn clock() -> Option<(LabClock, Told)> {
     let clock = LabClock::movable(None).ok()?;
-    let told = Told::default();
-    clock.keep_moving(Box::new(Nobody(Arc::clone(&told)))).unwrap();
+    let nobody = Nobody::alive_every(Duration::from_secs(5), Duration::from_secs(25));
+    let told = Arc::clone(&nobody.told);
+    clock.keep_moving(Box::new(nobody)).unwrap();
     Some((clock, told))
 }
 
