@@ -12,6 +12,7 @@
 
 pub mod arm;
 pub mod catalog;
+pub mod causes;
 pub mod clock;
 pub mod directory;
 pub mod engine;

@@ -180,7 +180,7 @@ mod tests {
     use crate::gateway::Bench;
 
     fn applied(bench: &mut Bench, text: &str) -> Result<SeedSummary, String> {
-        apply(&mut bench.world, WorldDocument::parse(text).unwrap()).map_err(|error| crate::seed::with_causes(&error))
+        apply(&mut bench.world, WorldDocument::parse(text).unwrap()).map_err(|error| crate::causes::with_causes(&error))
     }
 
     const WORLD: &str = "

@@ -2,11 +2,9 @@
 //! come into a fake. See [`WorldDocument`] for the form.
 
 mod apply;
-mod causes;
 mod document;
 
 pub use apply::{SeedError, SeedSummary, apply};
-pub(crate) use causes::with_causes;
 pub use document::{
     InvalidDocument, IssuerEntry, PrincipalEntry, ResourceEntry, RoleEntry, SettingsEntry, WorldDocument,
 };

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use super::saved::{Saved, save};
 use crate::arm::ArmError;
+use crate::causes::with_causes;
 use crate::clock::{Clock as _, MovableClock};
 use crate::gateway::Shared;
 use crate::provider;
@@ -118,10 +119,8 @@ impl Admin {
         let invalid = |message: String| ArmError::bad_request("InvalidWorld", message);
         let text = std::str::from_utf8(body).map_err(|error| invalid(error.to_string()))?;
         let document = WorldDocument::parse(text).map_err(|error| invalid(error.to_string()))?;
-        let summary = self
-            .shared
-            .with(|world| seed::apply(world, document))
-            .map_err(|error| invalid(seed::with_causes(&error)))?;
+        let summary =
+            self.shared.with(|world| seed::apply(world, document)).map_err(|error| invalid(with_causes(&error)))?;
         Ok(json!({ "principals": summary.principals, "resources": summary.resources }))
     }
 
@@ -137,7 +136,7 @@ impl Admin {
         let ahead = saved.clock_ahead();
         let issuer =
             self.shared.with(|world| world.restore(saved.world, provider::remove).map(|()| Arc::clone(world.issuer())));
-        self.shared.tokens.replace(issuer.map_err(|error| invalid(seed::with_causes(&error)))?);
+        self.shared.tokens.replace(issuer.map_err(|error| invalid(with_causes(&error)))?);
         if let Some(clock) = &self.clock {
             // Time does not go back: a fake that is further on stays there.
             clock.advance(ahead.saturating_sub(clock.ahead()));

@@ -1,10 +1,10 @@
 //! Why the command could not do what it was told: one message that names the thing, the place and the remedy.
 
-use std::error::Error;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use fake_arm::StartError;
+use fake_arm::causes::with_causes;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Trouble {
@@ -30,8 +30,8 @@ impl Trouble {
     pub(crate) fn told(&self) -> String {
         let mut text = match self {
             // What was to be started is said by its cause.
-            Self::Start(cause) => chain(cause),
-            other => chain(other),
+            Self::Start(cause) => with_causes(cause),
+            other => with_causes(other),
         };
         if let Some(remedy) = self.remedy() {
             text = format!("{text}\n  {remedy}");
@@ -66,14 +66,4 @@ impl Trouble {
             _ => None,
         }
     }
-}
-
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        text = format!("{text}: {next}");
-        cause = next.source();
-    }
-    text
 }
