@@ -73,15 +73,14 @@ pub trait Handler: Sync {
         Ok(Answer::resource(&request.id))
     }
 
-    /// `DELETE` of one resource. By default it goes at once: 200, or 204 where there was none.
+    /// `DELETE` of one resource. By default it is [removed](Self::remove) at once: 200, or 204 where it did not exist.
     ///
     /// # Errors
     /// Whatever the type refuses.
     fn delete(&self, world: &mut World, request: &Request) -> Reply {
-        match world.resources_mut().remove(&request.id) {
-            Some(_) => Ok(Answer::ok()),
-            None => Ok(Answer::no_content()),
-        }
+        let Some(found) = world.resources().get(&request.id).cloned() else { return Ok(Answer::no_content()) };
+        self.remove(world, &found);
+        Ok(Answer::ok())
     }
 
     /// `GET` of the collection in the scope `request.id`.

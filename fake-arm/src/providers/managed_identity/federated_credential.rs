@@ -54,12 +54,6 @@ impl Handler for FederatedCredentials {
         Ok(Answer::put(new, &request.id))
     }
 
-    fn delete(&self, world: &mut World, request: &Request) -> Reply {
-        let Some(found) = world.resources().get(&request.id).cloned() else { return Ok(Answer::no_content()) };
-        self.remove(world, &found);
-        Ok(Answer::ok())
-    }
-
     fn remove(&self, world: &mut World, resource: &Resource) {
         if let Ok(owner) = owner(world, &resource.id) {
             world.credentials_mut().remove_federated(owner, resource.name());

@@ -53,12 +53,6 @@ impl Handler for UserAssignedIdentities {
         Ok(Answer::put(new, &request.id))
     }
 
-    fn delete(&self, world: &mut World, request: &Request) -> Reply {
-        let Some(found) = world.resources().get(&request.id).cloned() else { return Ok(Answer::no_content()) };
-        self.remove(world, &found);
-        Ok(Answer::ok())
-    }
-
     fn remove(&self, world: &mut World, resource: &Resource) {
         if let Some(id) = resource.properties()["principalId"].as_str().and_then(|p| Uuid::parse_str(p).ok()) {
             world.remove_principal(id);
