@@ -215,19 +215,20 @@ impl NodeResourceGroup {
         self.put(world, TYPE, id.name(), json!({ "routes": [] })).map(Some)
     }
 
+    /// A public address under a name of its own, by which the nodes reach the Internet.
+    fn outbound_address(&self, world: &mut World) -> Result<ResourceId, ArmError> {
+        let name = world.uuid().to_string();
+        let body = json!({ "publicIPAllocationMethod": "Static" });
+        self.put(world, "Microsoft.Network/publicIPAddresses", &name, body)
+    }
+
     /// The gateway of the outbound type `managedNATGateway`, where the network provider has them.
     fn gateway(&self, world: &mut World) -> Result<(), ArmError> {
         const TYPE: &str = "Microsoft.Network/natGateways";
         if Registry::get().find(TYPE).is_none() {
             return Ok(());
         }
-        let name = world.uuid().to_string();
-        let address = self.put(
-            world,
-            "Microsoft.Network/publicIPAddresses",
-            &name,
-            json!({ "publicIPAllocationMethod": "Static" }),
-        )?;
+        let address = self.outbound_address(world)?;
         let id = self.resource(TYPE, "natgateway");
         let body = json!({ "publicIpAddresses": [{ "id": address }], "idleTimeoutInMinutes": 4 });
         self.put(world, TYPE, id.name(), body).map(|_| ())
@@ -235,15 +236,9 @@ impl NodeResourceGroup {
 
     /// The load balancer `kubernetes` with its outbound address and the two pools that nodes join, one of each per family.
     fn load_balancer(&self, world: &mut World, draft: &Draft) -> Result<(), ArmError> {
-        let name = world.uuid().to_string();
-        let address = self.put(
-            world,
-            "Microsoft.Network/publicIPAddresses",
-            &name,
-            json!({ "publicIPAllocationMethod": "Static" }),
-        )?;
+        let address = self.outbound_address(world)?;
         let balancer = self.id.resource("Microsoft.Network/loadBalancers", "kubernetes");
-        let frontend = balancer.child("frontendIPConfigurations", &name);
+        let frontend = balancer.child("frontendIPConfigurations", address.name());
         let outbound = balancer.child("backendAddressPools", "aksOutboundBackendPool");
         let mut pools = vec!["aksOutboundBackendPool", "kubernetes"];
         if draft.network.service_cidrs.len() > 1 {
@@ -251,7 +246,7 @@ impl NodeResourceGroup {
         }
         let pools: Vec<Value> = pools.into_iter().map(|pool| json!({ "name": pool, "properties": {} })).collect();
         let body = json!({
-            "frontendIPConfigurations": [{ "name": name, "properties": { "publicIPAddress": { "id": address } } }],
+            "frontendIPConfigurations": [{ "name": address.name(), "properties": { "publicIPAddress": { "id": address } } }],
             "backendAddressPools": pools,
             "outboundRules": [{
                 "name": "aksOutboundRule",
