@@ -18,10 +18,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::{PrivateKeyDer, ServerName};
 use uuid::Uuid;
+
+#[path = "../tests/support/test_support.rs"]
+mod test_support;
+use test_support::tls_connector;
 
 /// That of the command `fake-arm`.
 #[global_allocator]
@@ -42,15 +45,15 @@ fn main() {
 
 async fn measure(each: Duration, only: &str) {
     let wanted = |name: &str| name.contains(only);
-    let empty = Lab::start(0, 0).await;
+    let empty = RawServer::start(0, 0).await;
     let bare = Bare::start(&empty).await;
     println!(
         "{:<44} {:>4} {:>10} {:>9} {:>9} {:>10} {:>8}",
         "", "conn", "requests/s", "p50 ms", "p99 ms", "bare axum", "of bare"
     );
-    let full = Lab::start(MACHINES, ASSIGNMENTS).await;
-    for (name, lab) in [("empty", &empty), ("10,000 machines, 1,000 assignments", &full)] {
-        for (name, target) in [(format!("GET, {name}"), lab.get()), (format!("PUT, {name}"), lab.put())] {
+    let full = RawServer::start(MACHINES, ASSIGNMENTS).await;
+    for (name, server) in [("empty", &empty), ("10,000 machines, 1,000 assignments", &full)] {
+        for (name, target) in [(format!("GET, {name}"), server.get()), (format!("PUT, {name}"), server.put())] {
             for connections in [1, 16] {
                 if wanted(&name) {
                     compare(&name, &target, &bare.target(), connections, each).await;
@@ -169,13 +172,13 @@ async fn drive(target: &Target, streams: &mut Vec<TlsStream<TcpStream>>, time: D
     all
 }
 
-struct Lab {
+struct RawServer {
     azure: FakeArm,
     connector: TlsConnector,
     token: String,
 }
 
-impl Lab {
+impl RawServer {
     async fn start(machines: usize, assignments: usize) -> Self {
         let mut settings = Settings::default();
         // Requests are counted as usual, but nobody reaches the limit.
@@ -203,16 +206,8 @@ impl Lab {
             azure.assign_role(Uuid::from_u128(1000 + n as u128), "Reader", &scope).unwrap();
         }
         azure.with(|world| fill(world, machines));
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(azure.ca_pem().as_bytes()).unwrap()).unwrap();
-        let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
         let token = azure.token_for(Uuid::from_u128(1));
-        Self { azure, connector: TlsConnector::from(Arc::new(config)), token }
+        Self { connector: tls_connector(azure.ca_pem()), azure, token }
     }
 
     fn target(&self, method: &str, path: &str, body: Option<Value>) -> Target {
@@ -322,9 +317,9 @@ struct Bare {
 }
 
 impl Bare {
-    async fn start(lab: &Lab) -> Self {
+    async fn start(server: &RawServer) -> Self {
         let mut answer = Vec::new();
-        let get = lab.get();
+        let get = server.get();
         ask(&mut get.connect().await, &get.request, &mut answer).await;
         let body = String::from_utf8_lossy(&answer).split_once("\r\n\r\n").unwrap().1.to_owned();
 
@@ -332,7 +327,7 @@ impl Bare {
         let certificate =
             rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
         let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
-        let server = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        let server = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
@@ -349,14 +344,7 @@ impl Bare {
             .unwrap()
             .map(|tls| tls.acceptor(NoDelayAcceptor::new()));
         tokio::spawn(server.serve(router.into_make_service()));
-        let mut roots = RootCertStore::empty();
-        roots.add(certificate.der().clone()).unwrap();
-        let client = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Self { address, connector: TlsConnector::from(Arc::new(client)) }
+        Self { address, connector: tls_connector(&certificate.pem()) }
     }
 
     fn target(&self) -> Target {

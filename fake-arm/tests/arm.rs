@@ -1,55 +1,19 @@
 //! A fake Azure over its sockets, as a client meets it.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use fake_arm::FakeArm;
-use fake_arm::clock::Clock;
-use fake_arm::directory::{Principal, PrincipalKind};
 use fake_arm::events::ArmEvent;
-use jiff::{SignedDuration, Timestamp};
-use reqwest::{Client, Method, Response};
+use jiff::Timestamp;
+use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// The machine's clock, moved on by hand.
-#[derive(Debug, Default)]
-struct Movable(AtomicI64);
+#[path = "support/test_support.rs"]
+mod test_support;
+use test_support::{TestServer, client};
 
-impl Clock for Movable {
-    fn now(&self) -> Timestamp {
-        Timestamp::now() + SignedDuration::from_secs(self.0.load(Ordering::SeqCst))
-    }
-}
-
-struct Lab {
-    azure: FakeArm,
-    client: Client,
-    clock: Arc<Movable>,
-    oid: Uuid,
-}
-
-fn client(azure: &FakeArm) -> Client {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let ca = reqwest::Certificate::from_pem(azure.ca_pem().as_bytes()).unwrap();
-    Client::builder().tls_certs_only([ca]).build().unwrap()
-}
-
-impl Lab {
-    async fn start() -> Self {
-        let clock = Arc::new(Movable::default());
-        let azure = FakeArm::builder().clock(clock.clone()).seed(7).start().await.unwrap();
-        let oid = Uuid::from_u128(1);
-        azure.add_owner(Principal {
-            object_id: oid,
-            client_id: Uuid::from_u128(2),
-            kind: PrincipalKind::ManagedIdentity,
-            display_name: "karpenter".into(),
-        });
-        Self { client: client(&azure), azure, clock, oid }
-    }
-
+impl TestServer {
     fn url(&self, path: &str) -> String {
         format!("{}subscriptions/{}{path}", self.azure.endpoint(), self.azure.subscription_id())
     }
@@ -111,22 +75,23 @@ const GROUPS: &str = "/resourceGroups?api-version=2021-04-01";
 
 #[tokio::test]
 async fn tokens_are_looked_at() {
-    let lab = Lab::start().await;
-    assert_eq!(lab.get(GROUPS).await.status(), 200);
+    let server = TestServer::start().await;
+    assert_eq!(server.get(GROUPS).await.status(), 200);
 
-    let url = lab.url(GROUPS);
-    let missing = lab.client.get(&url).send().await.unwrap();
+    let url = server.url(GROUPS);
+    let missing = server.client.get(&url).send().await.unwrap();
     assert!(missing.headers()["www-authenticate"].to_str().unwrap().starts_with("Bearer "));
     let (status, code, message) = refusal(missing).await;
     assert_eq!((status, code.as_str()), (401, "AuthenticationFailed"));
     assert_eq!(message, "Authentication failed. The 'Authorization' header is missing.");
 
-    let with =
-        async |value: String| refusal(lab.client.get(&url).header("authorization", value).send().await.unwrap()).await;
+    let with = async |value: String| {
+        refusal(server.client.get(&url).header("authorization", value).send().await.unwrap()).await
+    };
     assert_eq!(with("Basic abc".into()).await.1, "AuthenticationFailedInvalidHeader");
     assert_eq!(with("Bearer nonsense".into()).await.1, "InvalidAuthenticationToken");
 
-    let token = lab.azure.token_for(lab.oid);
+    let token = server.azure.token_for(server.oid);
     let (signed, _) = token.rsplit_once('.').unwrap();
     assert_eq!(with(format!("Bearer {signed}.")).await.1, "InvalidAuthenticationToken", "unsigned");
     let tampered = format!("Bearer {}x{}", &token[..40], &token[41..]);
@@ -134,18 +99,18 @@ async fn tokens_are_looked_at() {
 
     // A second fake of the same tenant signs with another key, one of another tenant is another issuer.
     let stranger = FakeArm::builder().start().await.unwrap();
-    assert_eq!(with(format!("Bearer {}", stranger.token_for(lab.oid))).await.1, "InvalidAuthenticationToken");
+    assert_eq!(with(format!("Bearer {}", stranger.token_for(server.oid))).await.1, "InvalidAuthenticationToken");
     let foreign = FakeArm::builder().tenant(Uuid::from_u128(99)).start().await.unwrap();
-    let (_, code, message) = with(format!("Bearer {}", foreign.token_for(lab.oid))).await;
+    let (_, code, message) = with(format!("Bearer {}", foreign.token_for(server.oid))).await;
     assert_eq!(code, "InvalidAuthenticationTokenTenant");
     assert!(message.contains(&Uuid::from_u128(99).to_string()), "{message}");
 
-    let unknown = lab.azure.token_for(Uuid::from_u128(77));
+    let unknown = server.azure.token_for(Uuid::from_u128(77));
     assert_eq!(with(format!("Bearer {unknown}")).await.1, "InvalidAuthenticationToken");
 
-    let secret = lab.azure.identity_header_for(lab.oid);
-    let vault = lab.azure.identity_endpoint().clone();
-    let other = lab
+    let secret = server.azure.identity_header_for(server.oid);
+    let vault = server.azure.identity_endpoint().clone();
+    let other = server
         .client
         .get(vault)
         .query(&[("api-version", "2019-08-01"), ("resource", "https://vault.azure.net")])
@@ -158,23 +123,23 @@ async fn tokens_are_looked_at() {
     assert_eq!(code, "InvalidAuthenticationTokenAudience");
     assert!(message.contains("'https://vault.azure.net'"), "{message}");
 
-    lab.clock.0.store(24 * 60 * 60 + 1, Ordering::SeqCst);
+    server.clock.advance(Duration::from_secs(24 * 60 * 60 + 1));
     let (status, code, message) = with(format!("Bearer {token}")).await;
     assert_eq!((status, code.as_str()), (401, "ExpiredAuthenticationToken"));
     assert!(message.starts_with("The access token expiry UTC time '"), "{message}");
-    assert_eq!(lab.get(GROUPS).await.status(), 200, "a new token is good");
+    assert_eq!(server.get(GROUPS).await.status(), 200, "a new token is good");
 }
 
 #[tokio::test]
 async fn the_managed_identity_endpoint_gives_tokens_for_its_secret() {
-    let lab = Lab::start().await;
-    let endpoint = lab.azure.identity_endpoint().clone();
+    let server = TestServer::start().await;
+    let endpoint = server.azure.identity_endpoint().clone();
     assert_eq!((endpoint.scheme(), endpoint.path()), ("http", "/msi/token"));
-    let audience = lab.azure.endpoint().as_str().trim_end_matches('/').to_owned();
-    let secret = lab.azure.identity_header_for(lab.oid);
-    assert_eq!(secret, lab.azure.identity_header_for(lab.oid));
+    let audience = server.azure.endpoint().as_str().trim_end_matches('/').to_owned();
+    let secret = server.azure.identity_header_for(server.oid);
+    assert_eq!(secret, server.azure.identity_header_for(server.oid));
     let ask = async |secret: &str, query: &[(&str, &str)]| {
-        let request = lab.client.get(endpoint.clone()).query(query).header("X-Identity-Header", secret);
+        let request = server.client.get(endpoint.clone()).query(query).header("X-Identity-Header", secret);
         let response = request.send().await.unwrap();
         (response.status().as_u16(), response.json::<Value>().await.unwrap())
     };
@@ -183,7 +148,7 @@ async fn the_managed_identity_endpoint_gives_tokens_for_its_secret() {
     assert_eq!((status, &body["token_type"], &body["resource"]), (200, &json!("Bearer"), &json!(audience)));
     assert!(body["expires_on"].as_str().unwrap().parse::<i64>().unwrap() > Timestamp::now().as_second());
     let token = body["access_token"].as_str().unwrap();
-    let response = lab.client.get(lab.url(GROUPS)).bearer_auth(token).send().await.unwrap();
+    let response = server.client.get(server.url(GROUPS)).bearer_auth(token).send().await.unwrap();
     assert_eq!(response.status(), 200);
 
     assert_eq!(ask("wrong", &good).await.0, 401);
@@ -194,38 +159,38 @@ async fn the_managed_identity_endpoint_gives_tokens_for_its_secret() {
     let own = Uuid::from_u128(2).to_string();
     assert_eq!(ask(&secret, &[good[0], good[1], ("client_id", own.as_str())]).await.0, 200);
 
-    let entries = lab.azure.ledger().entries();
+    let entries = server.azure.ledger().entries();
     assert_eq!(entries[0].path, "/msi/token");
-    assert_eq!(entries[0].principal, Some(lab.oid));
+    assert_eq!(entries[0].principal, Some(server.oid));
     assert_eq!(entries[2].status, 401);
 }
 
 #[tokio::test]
 async fn a_network_lives() {
-    let lab = Lab::start().await;
-    let mut events = lab.azure.subscribe();
+    let server = TestServer::start().await;
+    let mut events = server.azure.subscribe();
     assert_eq!(
-        lab.put("/resourceGroups/Net?api-version=2021-04-01", json!({"location": "eastus"})).await.status(),
+        server.put("/resourceGroups/Net?api-version=2021-04-01", json!({"location": "eastus"})).await.status(),
         201
     );
     let network = "/resourceGroups/Net/providers/Microsoft.Network";
     let api = "api-version=2022-01-01";
     let body = json!({"location": "eastus", "properties": {"addressSpace": {"addressPrefixes": ["10.0.0.0/16"]}}});
-    let made = lab.put(&format!("{network}/virtualNetworks/v?{api}"), body).await;
+    let made = server.put(&format!("{network}/virtualNetworks/v?{api}"), body).await;
     assert_eq!(made.status(), 201);
-    let ended = lab.finish(made).await;
+    let ended = server.finish(made).await;
     assert_eq!(ended["status"], "Succeeded");
 
     let subnet = json!({"properties": {"addressPrefix": "10.0.1.0/24"}});
-    let made = lab.put(&format!("{network}/virtualNetworks/v/subnets/s?{api}"), subnet).await;
-    let ended = lab.finish(made).await;
+    let made = server.put(&format!("{network}/virtualNetworks/v/subnets/s?{api}"), subnet).await;
+    let ended = server.finish(made).await;
     assert_eq!(ended["status"], "Succeeded");
-    let seen: Value = lab.get(&format!("{network}/virtualnetworks/V/SUBNETS/S?{api}")).await.json().await.unwrap();
+    let seen: Value = server.get(&format!("{network}/virtualnetworks/V/SUBNETS/S?{api}")).await.json().await.unwrap();
     assert_eq!((&seen["name"], &seen["properties"]["provisioningState"]), (&json!("s"), &json!("Succeeded")));
 
     let nic = json!({"location": "eastus", "properties": {"ipConfigurations": [{"name": "aks-a", "properties": {
         "primary": true, "privateIPAllocationMethod": "Dynamic", "subnet": {"id": seen["id"]}}}]}});
-    let made = lab.put(&format!("{network}/networkInterfaces/aks-a?{api}"), nic).await;
+    let made = server.put(&format!("{network}/networkInterfaces/aks-a?{api}"), nic).await;
     assert_eq!(made.status(), 201);
     assert!(made.headers().get("azure-asyncoperation").is_none(), "an interface is done when it is answered");
     let made: Value = made.json().await.unwrap();
@@ -233,19 +198,19 @@ async fn a_network_lives() {
     assert_eq!(made["properties"]["ipConfigurations"][0]["properties"]["privateIPAddress"], "10.0.1.4");
 
     let (status, code, _) =
-        refusal(lab.call(Method::DELETE, &format!("{network}/virtualNetworks/v?{api}"), None).await).await;
+        refusal(server.call(Method::DELETE, &format!("{network}/virtualNetworks/v?{api}"), None).await).await;
     assert_eq!((status, code.as_str()), (400, "InUseSubnetCannotBeDeleted"));
 
-    let gone = lab.call(Method::DELETE, "/resourceGroups/net?api-version=2021-04-01", None).await;
+    let gone = server.call(Method::DELETE, "/resourceGroups/net?api-version=2021-04-01", None).await;
     assert_eq!(gone.status(), 202);
     assert!(gone.headers().contains_key("location"));
     assert!(!gone.headers().contains_key("azure-asyncoperation"), "resource groups are followed by Location only");
-    assert_eq!(lab.finish(gone).await["status"], "Succeeded");
-    let head = lab.call(Method::HEAD, "/resourceGroups/net?api-version=2021-04-01", None).await;
+    assert_eq!(server.finish(gone).await["status"], "Succeeded");
+    let head = server.call(Method::HEAD, "/resourceGroups/net?api-version=2021-04-01", None).await;
     assert_eq!(head.status(), 404);
 
     // What was told is what is in the ledger, in order.
-    let entries = lab.azure.ledger().entries();
+    let entries = server.azure.ledger().entries();
     for (index, entry) in entries.iter().enumerate() {
         assert_eq!(entry.sequence, index as u64 + 1);
         // Changes of resources are told in between.
@@ -264,37 +229,37 @@ async fn a_network_lives() {
     );
     let refused = entries.iter().find(|e| e.error_code.is_some()).unwrap();
     assert_eq!(refused.operation, "Microsoft.Network/virtualNetworks/delete");
-    assert_eq!(refused.principal, Some(lab.oid));
-    assert!(lab.azure.ledger().unknown_routes().is_empty());
+    assert_eq!(refused.principal, Some(server.oid));
+    assert!(server.azure.ledger().unknown_routes().is_empty());
 }
 
 #[tokio::test]
 async fn an_operation_follows_the_movable_clock() {
-    let lab = Lab::start().await;
-    lab.azure.tune(|s| s.set_duration("Microsoft.Network/virtualNetworks/write", Duration::from_secs(3600)));
-    lab.put("/resourceGroups/rg?api-version=2021-04-01", json!({"location": "eastus"})).await;
+    let server = TestServer::start().await;
+    server.azure.tune(|s| s.set_duration("Microsoft.Network/virtualNetworks/write", Duration::from_secs(3600)));
+    server.put("/resourceGroups/rg?api-version=2021-04-01", json!({"location": "eastus"})).await;
     let body = json!({"location": "eastus", "properties": {"addressSpace": {"addressPrefixes": ["10.0.0.0/16"]}}});
     let path = "/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/v?api-version=2022-01-01";
-    let made = lab.put(path, body).await;
-    let seen: Value = lab.get(path).await.json().await.unwrap();
+    let made = server.put(path, body).await;
+    let seen: Value = server.get(path).await.json().await.unwrap();
     assert_eq!(seen["properties"]["provisioningState"], "Updating");
-    lab.clock.0.store(3601, Ordering::SeqCst);
-    assert_eq!(lab.finish(made).await["status"], "Succeeded");
+    server.clock.advance(Duration::from_secs(3601));
+    assert_eq!(server.finish(made).await["status"], "Succeeded");
 }
 
 #[tokio::test]
 async fn unknown_routes_are_answered_and_remembered() {
-    let lab = Lab::start().await;
+    let server = TestServer::start().await;
     let path = "/providers/Microsoft.Bananas/locations/eastus/bunches?api-version=2022-01-01";
-    let (status, code, message) = refusal(lab.get(path).await).await;
+    let (status, code, message) = refusal(server.get(path).await).await;
     assert_eq!((status, code.as_str()), (404, "InvalidResourceNamespace"));
     assert_eq!(message, "The resource namespace 'Microsoft.Bananas' is invalid.");
-    let gaps = lab.azure.ledger().unknown_routes();
+    let gaps = server.azure.ledger().unknown_routes();
     assert_eq!(gaps.len(), 1);
     assert!(gaps[0].path.ends_with("/providers/Microsoft.Bananas/locations/eastus/bunches"));
 
-    let response = lab.client.put(lab.url("/resourceGroups/x?api-version=2021-04-01"));
-    let response = response.bearer_auth(lab.azure.token_for(lab.oid)).body("{not json").send().await.unwrap();
+    let response = server.client.put(server.url("/resourceGroups/x?api-version=2021-04-01"));
+    let response = response.bearer_auth(server.azure.token_for(server.oid)).body("{not json").send().await.unwrap();
     assert_eq!(refusal(response).await.1, "InvalidRequestContent");
 }
 
@@ -317,11 +282,11 @@ async fn several_live_side_by_side_and_stop() {
 #[tokio::test]
 async fn the_same_seed_gives_the_same_ids() {
     let guid = async || {
-        let lab = Lab::start().await;
-        lab.put("/resourceGroups/rg?api-version=2021-04-01", json!({"location": "eastus"})).await;
+        let server = TestServer::start().await;
+        server.put("/resourceGroups/rg?api-version=2021-04-01", json!({"location": "eastus"})).await;
         let body = json!({"location": "eastus", "properties": {"addressSpace": {"addressPrefixes": ["10.0.0.0/16"]}}});
         let path = "/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/v?api-version=2022-01-01";
-        let made: Value = lab.put(path, body).await.json().await.unwrap();
+        let made: Value = server.put(path, body).await.json().await.unwrap();
         made["properties"]["resourceGuid"].clone()
     };
     assert_eq!(guid().await, guid().await);

@@ -1,6 +1,5 @@
 //! What no well-behaved client sends: each gets an answer in ARM's form where HTTP allows one, and the fake lives on.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use fake_arm::directory::{Principal, PrincipalKind};
@@ -10,15 +9,17 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::rustls::pki_types::ServerName;
 use uuid::Uuid;
+
+#[path = "support/test_support.rs"]
+mod test_support;
+use test_support::{client, tls_connector};
 
 /// Longer than any of these answers takes, also on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-struct Lab {
+struct RawServer {
     azure: FakeArm,
     connector: TlsConnector,
     token: String,
@@ -39,7 +40,7 @@ impl Answer {
     }
 }
 
-impl Lab {
+impl RawServer {
     async fn start() -> Self {
         let mut settings = Settings::default();
         settings.body_patience = Duration::from_millis(300);
@@ -55,16 +56,8 @@ impl Lab {
             kind: PrincipalKind::ServicePrincipal,
             display_name: "tester".into(),
         });
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(azure.ca_pem().as_bytes()).unwrap()).unwrap();
-        let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
         let token = azure.token_for(oid);
-        Self { azure, connector: TlsConnector::from(Arc::new(config)), token }
+        Self { connector: tls_connector(azure.ca_pem()), azure, token }
     }
 
     fn address(&self) -> String {
@@ -137,29 +130,29 @@ const GROUP: &str = "{s}/resourceGroups/rg?api-version=2021-04-01";
 
 #[tokio::test]
 async fn bodies_that_are_no_resource() {
-    let lab = Lab::start().await;
+    let server = RawServer::start().await;
     for body in
         ["{", "{\"location\": \"eastus\",}", "not json", "[]", "\"eastus\"", "7", "{\"location\": 5, \"tags\": 5}"]
     {
-        lab.put(GROUP, body).await.expect(400, "InvalidRequestContent");
+        server.put(GROUP, body).await.expect(400, "InvalidRequestContent");
     }
-    lab.put(GROUP, "{\"location\": \"eastus\", \"colour\": \"red\"}").await.expect(400, "InvalidRequestContent");
-    lab.put(GROUP, "").await.expect(400, "LocationRequired");
-    lab.put(GROUP, &"[".repeat(1_000_000)).await.expect(400, "InvalidRequestContent");
-    lab.put(GROUP, "{\"location\": \"eastus\\ud800\"}").await.expect(400, "InvalidRequestContent");
-    lab.lives().await;
+    server.put(GROUP, "{\"location\": \"eastus\", \"colour\": \"red\"}").await.expect(400, "InvalidRequestContent");
+    server.put(GROUP, "").await.expect(400, "LocationRequired");
+    server.put(GROUP, &"[".repeat(1_000_000)).await.expect(400, "InvalidRequestContent");
+    server.put(GROUP, "{\"location\": \"eastus\\ud800\"}").await.expect(400, "InvalidRequestContent");
+    server.lives().await;
 }
 
 #[tokio::test]
 async fn a_body_of_a_hundred_megabytes() {
     // Far more patience than it needs: this is about size.
-    let lab = Lab::with(Settings::default()).await;
+    let server = RawServer::with(Settings::default()).await;
     let size = 100 * 1024 * 1024;
     let block = vec![b' '; 1024 * 1024];
 
     // Told in advance.
-    let mut stream = lab.connect().await;
-    let head = format!("{}Content-Length: {size}\r\n\r\n", lab.head("PUT", GROUP));
+    let mut stream = server.connect().await;
+    let head = format!("{}Content-Length: {size}\r\n\r\n", server.head("PUT", GROUP));
     stream.write_all(head.as_bytes()).await.unwrap();
     for _ in 0..100 {
         stream.write_all(&block).await.unwrap();
@@ -167,8 +160,8 @@ async fn a_body_of_a_hundred_megabytes() {
     read(&mut stream).await.expect(413, "RequestContentTooLarge");
 
     // In pieces, with no word of where it ends.
-    let mut stream = lab.connect().await;
-    let head = format!("{}Transfer-Encoding: chunked\r\n\r\n", lab.head("PUT", GROUP));
+    let mut stream = server.connect().await;
+    let head = format!("{}Transfer-Encoding: chunked\r\n\r\n", server.head("PUT", GROUP));
     stream.write_all(head.as_bytes()).await.unwrap();
     for _ in 0..100 {
         stream.write_all(format!("{:x}\r\n", block.len()).as_bytes()).await.unwrap();
@@ -180,23 +173,22 @@ async fn a_body_of_a_hundred_megabytes() {
 
     // By an ordinary client, over HTTP/2.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let ca = reqwest::Certificate::from_pem(lab.azure.ca_pem().as_bytes()).unwrap();
-    let client = reqwest::Client::builder().tls_certs_only([ca]).build().unwrap();
+    let client = client(&server.azure);
     let url = format!(
         "{}subscriptions/{}/resourceGroups/rg?api-version=2021-04-01",
-        lab.azure.endpoint(),
-        lab.azure.subscription_id()
+        server.azure.endpoint(),
+        server.azure.subscription_id()
     );
-    let response = client.put(url).bearer_auth(&lab.token).body(vec![b' '; size]).send().await.unwrap();
+    let response = client.put(url).bearer_auth(&server.token).body(vec![b' '; size]).send().await.unwrap();
     assert_eq!(response.status(), 413);
     let body: Value = response.json().await.unwrap();
     assert_eq!(body["error"]["code"], "RequestContentTooLarge");
-    lab.lives().await;
+    server.lives().await;
 }
 
 #[tokio::test]
 async fn paths_that_mean_another_one() {
-    let lab = Lab::start().await;
+    let server = RawServer::start().await;
     for path in [
         "{s}/../{s}/resourceGroups?api-version=2021-04-01",
         "{s}/resourceGroups/rg/../../resourceGroups?api-version=2021-04-01",
@@ -208,105 +200,105 @@ async fn paths_that_mean_another_one() {
         "{s}//resourceGroups?api-version=2021-04-01",
         "{s}/resourceGroups//providers/Microsoft.Network/virtualNetworks?api-version=2022-01-01",
     ] {
-        lab.get(path).await.expect(400, "InvalidRequestUri");
+        server.get(path).await.expect(400, "InvalidRequestUri");
     }
-    lab.get("/{s}/resourceGroups?api-version=2021-04-01").await.expect(404, "MissingSubscription");
+    server.get("/{s}/resourceGroups?api-version=2021-04-01").await.expect(404, "MissingSubscription");
     let long = format!("{{s}}/resourceGroups/{}?api-version=2021-04-01", "x".repeat(20_000));
-    lab.get(&long).await.expect(414, "RequestUriTooLong");
+    server.get(&long).await.expect(414, "RequestUriTooLong");
     // Longer than the protocol's own library takes: no body then.
-    assert_eq!(lab.get(&format!("{{s}}/{}", "x".repeat(70_000))).await.status, 414);
-    assert_eq!(lab.get("{s}/resourceGroups?api-version=2021-04-01&x=%zz&%&&==").await.status, 200);
-    lab.get("{s}/resourceGroups?api-version=%00").await.expect(400, "InvalidApiVersionParameter");
-    assert_eq!(lab.get("*").await.status, 400);
-    lab.lives().await;
+    assert_eq!(server.get(&format!("{{s}}/{}", "x".repeat(70_000))).await.status, 414);
+    assert_eq!(server.get("{s}/resourceGroups?api-version=2021-04-01&x=%zz&%&&==").await.status, 200);
+    server.get("{s}/resourceGroups?api-version=%00").await.expect(400, "InvalidApiVersionParameter");
+    assert_eq!(server.get("*").await.status, 400);
+    server.lives().await;
 }
 
 #[tokio::test]
 async fn headers_given_twice() {
-    let lab = Lab::start().await;
-    let head = lab.head("GET", GROUPS);
-    let twice = lab.say(format!("{head}Authorization: Bearer {}\r\n\r\n", lab.token)).await;
+    let server = RawServer::start().await;
+    let head = server.head("GET", GROUPS);
+    let twice = server.say(format!("{head}Authorization: Bearer {}\r\n\r\n", server.token)).await;
     twice.expect(401, "AuthenticationFailedInvalidHeader");
     for header in
         ["Host: other", "If-Match: *\r\nIf-Match: *", "X-Ms-Client-Request-Id: 1\r\nx-ms-client-request-id: 2"]
     {
-        lab.say(format!("{head}{header}\r\n\r\n")).await.expect(400, "InvalidHeaderValue");
+        server.say(format!("{head}{header}\r\n\r\n")).await.expect(400, "InvalidHeaderValue");
     }
-    let put = lab.head("PUT", GROUP);
-    assert_eq!(lab.say(format!("{put}Content-Length: 2\r\nContent-Length: 3\r\n\r\n{{}}")).await.status, 400);
-    assert_eq!(lab.say(format!("{put}Content-Length: -2\r\n\r\n{{}}")).await.status, 400);
-    lab.lives().await;
+    let put = server.head("PUT", GROUP);
+    assert_eq!(server.say(format!("{put}Content-Length: 2\r\nContent-Length: 3\r\n\r\n{{}}")).await.status, 400);
+    assert_eq!(server.say(format!("{put}Content-Length: -2\r\n\r\n{{}}")).await.status, 400);
+    server.lives().await;
 }
 
 #[tokio::test]
 async fn huge_heads() {
-    let lab = Lab::start().await;
-    let head = lab.head("GET", GROUPS);
-    let huge = lab.say(format!("{head}X-Large: {}\r\n\r\n", "x".repeat(80_000))).await;
+    let server = RawServer::start().await;
+    let head = server.head("GET", GROUPS);
+    let huge = server.say(format!("{head}X-Large: {}\r\n\r\n", "x".repeat(80_000))).await;
     huge.expect(431, "RequestHeaderFieldsTooLarge");
     // Beyond what the protocol's own library takes: no body then.
     let many: String = (0..200).map(|n| format!("X-{n}: x\r\n")).collect();
-    assert_eq!(lab.say(format!("{head}{many}\r\n")).await.status, 431);
-    assert_eq!(lab.say(format!("{head}X-Large: {}\r\n\r\n", "x".repeat(2_000_000))).await.status, 431);
-    lab.lives().await;
+    assert_eq!(server.say(format!("{head}{many}\r\n")).await.status, 431);
+    assert_eq!(server.say(format!("{head}X-Large: {}\r\n\r\n", "x".repeat(2_000_000))).await.status, 431);
+    server.lives().await;
 }
 
 #[tokio::test]
 async fn a_body_that_does_not_come() {
-    let lab = Lab::start().await;
-    let head = format!("{}Content-Length: 100\r\n\r\n", lab.head("PUT", GROUP));
-    lab.say(&head).await.expect(408, "RequestTimeout");
-    lab.say(format!("{head}{{\"location\":")).await.expect(408, "RequestTimeout");
-    lab.lives().await;
+    let server = RawServer::start().await;
+    let head = format!("{}Content-Length: 100\r\n\r\n", server.head("PUT", GROUP));
+    server.say(&head).await.expect(408, "RequestTimeout");
+    server.say(format!("{head}{{\"location\":")).await.expect(408, "RequestTimeout");
+    server.lives().await;
 }
 
 #[tokio::test]
 async fn connections_closed_halfway() {
-    let lab = Lab::start().await;
+    let server = RawServer::start().await;
     // The whole request, then no more to say: the answer still comes.
-    let mut stream = lab.connect().await;
-    stream.write_all(format!("{}\r\n", lab.head("GET", GROUPS)).as_bytes()).await.unwrap();
+    let mut stream = server.connect().await;
+    stream.write_all(format!("{}\r\n", server.head("GET", GROUPS)).as_bytes()).await.unwrap();
     stream.shutdown().await.unwrap();
     assert_eq!(read(&mut stream).await.status, 200);
 
     // Half a body.
-    let mut stream = lab.connect().await;
-    let head = format!("{}Content-Length: 100\r\n\r\n{{\"loc", lab.head("PUT", GROUP));
+    let mut stream = server.connect().await;
+    let head = format!("{}Content-Length: 100\r\n\r\n{{\"loc", server.head("PUT", GROUP));
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.shutdown().await.unwrap();
     read(&mut stream).await.expect(400, "InvalidRequestContent");
 
     // Half a head, and gone altogether: nobody is left to answer to.
     for part in ["", "GET /subscr", "PUT / HTTP/1.1\r\nContent-Length: 5\r\n\r\n{"] {
-        let mut stream = lab.connect().await;
+        let mut stream = server.connect().await;
         stream.write_all(part.as_bytes()).await.unwrap();
         drop(stream);
     }
-    lab.lives().await;
+    server.lives().await;
 }
 
 #[tokio::test]
 async fn noise() {
-    let lab = Lab::start().await;
+    let server = RawServer::start().await;
     for noise in ["GARBAGE\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "\0\0\0\0\r\n\r\n", "GET  HTTP/1.1\r\n\r\n"] {
-        let status = lab.say(noise).await.status;
+        let status = server.say(noise).await.status;
         assert!(matches!(status, 0 | 400 | 505), "{status} for {noise:?}");
     }
-    let chunked = format!("{}Transfer-Encoding: chunked\r\n\r\nzz\r\n", lab.head("PUT", GROUP));
-    assert_eq!(lab.say(chunked).await.status, 400);
+    let chunked = format!("{}Transfer-Encoding: chunked\r\n\r\nzz\r\n", server.head("PUT", GROUP));
+    assert_eq!(server.say(chunked).await.status, 400);
     // Plain HTTP where TLS is spoken.
-    let mut plain = TcpStream::connect(lab.address()).await.unwrap();
+    let mut plain = TcpStream::connect(server.address()).await.unwrap();
     plain.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
     assert_eq!(read(&mut plain).await.status, 0);
-    lab.lives().await;
+    server.lives().await;
 }
 
 #[tokio::test]
 async fn what_the_caller_calls_the_request_comes_back_on_demand() {
-    let lab = Lab::start().await;
+    let server = RawServer::start().await;
     let ask = async |headers: &str| {
-        let mut stream = lab.connect().await;
-        let head = format!("{}{headers}\r\n", lab.head("GET", GROUPS));
+        let mut stream = server.connect().await;
+        let head = format!("{}{headers}\r\n", server.head("GET", GROUPS));
         stream.write_all(head.as_bytes()).await.unwrap();
         let mut bytes = vec![0; 8192];
         let count = stream.read(&mut bytes).await.unwrap();

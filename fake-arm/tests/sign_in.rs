@@ -1,5 +1,7 @@
 //! How clients get tokens: by secret, by another issuer's token, on a machine; and what they are told when they do not.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use fake_arm::directory::{ClientSecret, FederatedCredential};
@@ -11,23 +13,24 @@ use ring::signature::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-mod lab;
-use lab::Lab;
+#[path = "support/test_support.rs"]
+mod test_support;
+use test_support::TestServer;
 
 const ISSUER: &str = "https://oidc.example/cluster/";
 const SUBJECT: &str = "system:serviceaccount:kube-system:karpenter-sa";
 const AUDIENCE: &str = "api://AzureADTokenExchange";
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-async fn ask(lab: &Lab, path: &str, form: &[(&str, &str)]) -> (u16, Value) {
-    let url = format!("{}/{path}", lab.origin());
-    let response = lab.client.post(url).form(form).send().await.unwrap();
+async fn ask(server: &TestServer, path: &str, form: &[(&str, &str)]) -> (u16, Value) {
+    let url = format!("{}/{path}", server.origin());
+    let response = server.client.post(url).form(form).send().await.unwrap();
     (response.status().as_u16(), response.json().await.unwrap())
 }
 
 /// The tenant's token endpoint, asked with changes to a good form.
-async fn token(lab: &Lab, changes: &[(&str, &str)]) -> (u16, Value) {
-    let (client, scope) = (lab.client_id.to_string(), format!("{}/.default", lab.origin()));
+async fn token(server: &TestServer, changes: &[(&str, &str)]) -> (u16, Value) {
+    let (client, scope) = (server.client_id.to_string(), format!("{}/.default", server.origin()));
     let mut form = vec![
         ("grant_type", "client_credentials"),
         ("client_id", client.as_str()),
@@ -40,7 +43,7 @@ async fn token(lab: &Lab, changes: &[(&str, &str)]) -> (u16, Value) {
             form.push((name, value));
         }
     }
-    ask(lab, &format!("{}/oauth2/v2.0/token", lab.azure.tenant_id()), &form).await
+    ask(server, &format!("{}/oauth2/v2.0/token", server.azure.tenant_id()), &form).await
 }
 
 #[track_caller]
@@ -52,85 +55,97 @@ fn refused(answer: (u16, Value), status: u16, error: &str, code: u32) {
     assert!(told.contains("Trace ID: ") && told.contains("Correlation ID: ") && told.contains("Timestamp: "), "{told}");
 }
 
-async fn with_secret() -> Lab {
-    let lab = Lab::start().await;
-    let oid = lab.oid;
-    lab.azure.with(|world| world.credentials_mut().add_secret(oid, ClientSecret::new("s3cret")));
-    lab
+async fn with_secret() -> TestServer {
+    let server = TestServer::start().await;
+    let oid = server.oid;
+    server.azure.with(|world| world.credentials_mut().add_secret(oid, ClientSecret::new("s3cret")));
+    server
 }
 
-async fn works(lab: &Lab, token: &Value) {
-    let url = format!("{}/subscriptions?api-version=2022-12-01", lab.origin());
-    let response = lab.client.get(url).bearer_auth(token["access_token"].as_str().unwrap()).send().await.unwrap();
+async fn works(server: &TestServer, token: &Value) {
+    let url = format!("{}/subscriptions?api-version=2022-12-01", server.origin());
+    let response = server.client.get(url).bearer_auth(token["access_token"].as_str().unwrap()).send().await.unwrap();
     assert_eq!(response.status(), 200);
 }
 
 #[tokio::test]
 async fn a_secret_gives_a_token() {
-    let lab = with_secret().await;
-    let (status, body) = token(&lab, &[]).await;
+    let server = with_secret().await;
+    let (status, body) = token(&server, &[]).await;
     assert_eq!((status, &body["token_type"], &body["expires_in"]), (200, &json!("Bearer"), &json!(3600)));
-    works(&lab, &body).await;
+    works(&server, &body).await;
     // As the Azure CLI writes it: the resource ends in a slash of its own.
-    let scope = format!("{}//.default", lab.origin());
-    works(&lab, &token(&lab, &[("scope", &scope)]).await.1).await;
-    works(&lab, &token(&lab, &[("scope", "https://management.azure.com/.default openid offline_access")]).await.1)
-        .await;
+    let scope = format!("{}//.default", server.origin());
+    works(&server, &token(&server, &[("scope", &scope)]).await.1).await;
+    works(
+        &server,
+        &token(&server, &[("scope", "https://management.azure.com/.default openid offline_access")]).await.1,
+    )
+    .await;
 
-    let tenant = lab.azure.tenant_id();
-    let (client, origin) = (lab.client_id.to_string(), lab.origin());
+    let tenant = server.azure.tenant_id();
+    let (client, origin) = (server.client_id.to_string(), server.origin());
     let v1 = [
         ("grant_type", "client_credentials"),
         ("client_id", client.as_str()),
         ("client_secret", "s3cret"),
         ("resource", origin.as_str()),
     ];
-    let (status, body) = ask(&lab, &format!("{tenant}/oauth2/token"), &v1).await;
+    let (status, body) = ask(&server, &format!("{tenant}/oauth2/token"), &v1).await;
     assert_eq!((status, &body["resource"], &body["expires_in"]), (200, &json!(origin), &json!("3600")));
-    works(&lab, &body).await;
+    works(&server, &body).await;
 
     let url = format!("{origin}/{tenant}/oauth2/v2.0/token");
     let form = [("grant_type", "client_credentials"), ("scope", scope.as_str())];
-    let basic = lab.client.post(url).basic_auth(&client, Some("s3cret")).form(&form).send().await.unwrap();
-    works(&lab, &basic.json().await.unwrap()).await;
+    let basic = server.client.post(url).basic_auth(&client, Some("s3cret")).form(&form).send().await.unwrap();
+    works(&server, &basic.json().await.unwrap()).await;
 
-    let entry = lab.azure.ledger().entries()[0].clone();
-    assert_eq!((entry.principal, entry.status, &entry.request_body), (Some(lab.oid), 200, &None), "no secret is kept");
+    let entry = server.azure.ledger().entries()[0].clone();
+    assert_eq!(
+        (entry.principal, entry.status, &entry.request_body),
+        (Some(server.oid), 200, &None),
+        "no secret is kept"
+    );
 }
 
 #[tokio::test]
 async fn refusals_have_entras_numbers() {
-    let lab = with_secret().await;
-    refused(token(&lab, &[("client_secret", "wrong")]).await, 401, "invalid_client", 7_000_215);
-    refused(token(&lab, &[("client_secret", "")]).await, 401, "invalid_client", 7_000_216);
-    refused(token(&lab, &[("client_id", &Uuid::from_u128(9).to_string())]).await, 400, "unauthorized_client", 700_016);
-    refused(token(&lab, &[("client_id", "not-an-id")]).await, 400, "unauthorized_client", 700_016);
-    refused(token(&lab, &[("client_id", "")]).await, 400, "invalid_request", 900_144);
-    refused(token(&lab, &[("grant_type", "")]).await, 400, "invalid_request", 900_144);
-    refused(token(&lab, &[("grant_type", "password")]).await, 400, "unsupported_grant_type", 70003);
-    refused(token(&lab, &[("scope", "")]).await, 400, "invalid_request", 900_144);
-    refused(token(&lab, &[("scope", "https://a/.default https://b/.default")]).await, 400, "invalid_scope", 70011);
+    let server = with_secret().await;
+    refused(token(&server, &[("client_secret", "wrong")]).await, 401, "invalid_client", 7_000_215);
+    refused(token(&server, &[("client_secret", "")]).await, 401, "invalid_client", 7_000_216);
     refused(
-        token(&lab, &[("scope", "https://management.azure.com/user_impersonation")]).await,
+        token(&server, &[("client_id", &Uuid::from_u128(9).to_string())]).await,
+        400,
+        "unauthorized_client",
+        700_016,
+    );
+    refused(token(&server, &[("client_id", "not-an-id")]).await, 400, "unauthorized_client", 700_016);
+    refused(token(&server, &[("client_id", "")]).await, 400, "invalid_request", 900_144);
+    refused(token(&server, &[("grant_type", "")]).await, 400, "invalid_request", 900_144);
+    refused(token(&server, &[("grant_type", "password")]).await, 400, "unsupported_grant_type", 70003);
+    refused(token(&server, &[("scope", "")]).await, 400, "invalid_request", 900_144);
+    refused(token(&server, &[("scope", "https://a/.default https://b/.default")]).await, 400, "invalid_scope", 70011);
+    refused(
+        token(&server, &[("scope", "https://management.azure.com/user_impersonation")]).await,
         400,
         "invalid_scope",
         1_002_012,
     );
-    let elsewhere = ask(&lab, &format!("{}/oauth2/v2.0/token", Uuid::from_u128(9)), &[]).await;
+    let elsewhere = ask(&server, &format!("{}/oauth2/v2.0/token", Uuid::from_u128(9)), &[]).await;
     assert!(elsewhere.1["error_description"].as_str().unwrap().contains(&Uuid::from_u128(9).to_string()));
     refused(elsewhere, 400, "invalid_request", 90002);
-    let url = format!("{}/{}/oauth2/v2.0/token", lab.origin(), lab.azure.tenant_id());
-    let got = lab.client.get(url).send().await.unwrap();
+    let url = format!("{}/{}/oauth2/v2.0/token", server.origin(), server.azure.tenant_id());
+    let got = server.client.get(url).send().await.unwrap();
     refused((got.status().as_u16(), got.json().await.unwrap()), 400, "invalid_request", 900_561);
 
-    let (oid, now) = (lab.oid, Timestamp::now());
-    lab.azure.with(|world| {
+    let (oid, now) = (server.oid, Timestamp::now());
+    server.azure.with(|world| {
         world.credentials_mut().add_secret(oid, ClientSecret { value: "old".into(), expires: Some(now) });
     });
-    refused(token(&lab, &[("client_secret", "old")]).await, 401, "invalid_client", 7_000_222);
-    let entry = lab.azure.ledger().entries().last().unwrap().clone();
+    refused(token(&server, &[("client_secret", "old")]).await, 401, "invalid_client", 7_000_222);
+    let entry = server.azure.ledger().entries().last().unwrap().clone();
     assert_eq!(entry.error_code.as_deref(), Some("AADSTS7000222"));
-    assert!(lab.azure.ledger().unknown_routes().is_empty());
+    assert!(server.azure.ledger().unknown_routes().is_empty());
 }
 
 /// An issuer such as a cluster's API server.
@@ -165,16 +180,16 @@ impl Cluster {
     }
 }
 
-async fn federated(lab: &Lab, assertion: &str) -> (u16, Value) {
+async fn federated(server: &TestServer, assertion: &str) -> (u16, Value) {
     let changes = [("client_secret", ""), ("client_assertion_type", JWT_BEARER), ("client_assertion", assertion)];
-    token(lab, &changes).await
+    token(server, &changes).await
 }
 
 #[tokio::test]
 async fn a_clusters_token_speaks_for_an_identity() {
-    let lab = Lab::start().await;
+    let server = TestServer::start().await;
     let cluster = Cluster::new();
-    refused(federated(&lab, &cluster.sign(&[])).await, 401, "invalid_client", 70025);
+    refused(federated(&server, &cluster.sign(&[])).await, 401, "invalid_client", 70025);
 
     let credential = FederatedCredential {
         name: "karpenter".into(),
@@ -182,46 +197,46 @@ async fn a_clusters_token_speaks_for_an_identity() {
         subject: SUBJECT.into(),
         audiences: vec![AUDIENCE.into()],
     };
-    let oid = lab.oid;
-    lab.azure.with(|world| world.credentials_mut().set_federated(oid, credential));
-    refused(federated(&lab, &cluster.sign(&[])).await, 400, "invalid_request", 50166);
-    lab.azure.with(|world| world.trust_issuer(ISSUER, cluster.keys())).unwrap();
-    let (status, body) = federated(&lab, &cluster.sign(&[])).await;
+    let oid = server.oid;
+    server.azure.with(|world| world.credentials_mut().set_federated(oid, credential));
+    refused(federated(&server, &cluster.sign(&[])).await, 400, "invalid_request", 50166);
+    server.azure.with(|world| world.trust_issuer(ISSUER, cluster.keys())).unwrap();
+    let (status, body) = federated(&server, &cluster.sign(&[])).await;
     assert_eq!(status, 200, "{body:#}");
-    works(&lab, &body).await;
+    works(&server, &body).await;
 
     let wrong = |name: &'static str, value: &str| cluster.sign(&[(name, json!(value))]);
-    refused(federated(&lab, &wrong("iss", "https://oidc.example/cluster")).await, 401, "invalid_client", 700_211);
-    refused(federated(&lab, &wrong("sub", &SUBJECT.to_uppercase())).await, 401, "invalid_client", 700_213);
-    refused(federated(&lab, &wrong("aud", "https://other")).await, 401, "invalid_client", 700_212);
+    refused(federated(&server, &wrong("iss", "https://oidc.example/cluster")).await, 401, "invalid_client", 700_211);
+    refused(federated(&server, &wrong("sub", &SUBJECT.to_uppercase())).await, 401, "invalid_client", 700_213);
+    refused(federated(&server, &wrong("aud", "https://other")).await, 401, "invalid_client", 700_212);
     let past = Timestamp::now().as_second() - 10;
-    refused(federated(&lab, &cluster.sign(&[("exp", json!(past))])).await, 401, "invalid_client", 700_024);
-    refused(federated(&lab, &Cluster::new().sign(&[])).await, 401, "invalid_client", 700_027);
-    refused(federated(&lab, "no.token").await, 400, "invalid_request", 50027);
+    refused(federated(&server, &cluster.sign(&[("exp", json!(past))])).await, 401, "invalid_client", 700_024);
+    refused(federated(&server, &Cluster::new().sign(&[])).await, 401, "invalid_client", 700_027);
+    refused(federated(&server, "no.token").await, 400, "invalid_request", 50027);
     let changes = [("client_secret", ""), ("client_assertion_type", "x"), ("client_assertion", "a.b.c")];
-    refused(token(&lab, &changes).await, 401, "invalid_client", 70002);
-    lab.clock.advance(2 * 3600);
-    refused(federated(&lab, &cluster.sign(&[])).await, 401, "invalid_client", 700_024);
+    refused(token(&server, &changes).await, 401, "invalid_client", 70002);
+    server.clock.advance(Duration::from_secs(2 * 3600));
+    refused(federated(&server, &cluster.sign(&[])).await, 401, "invalid_client", 700_024);
 }
 
 #[tokio::test]
 async fn the_published_keys_verify_the_tokens() {
-    let lab = with_secret().await;
+    let server = with_secret().await;
     let get = async |path: &str| {
-        let response = lab.client.get(format!("{}/{path}", lab.origin())).send().await.unwrap();
+        let response = server.client.get(format!("{}/{path}", server.origin())).send().await.unwrap();
         (response.status().as_u16(), response.json::<Value>().await.unwrap())
     };
-    let tenant = lab.azure.tenant_id();
+    let tenant = server.azure.tenant_id();
     let (status, document) = get(&format!("{tenant}/v2.0/.well-known/openid-configuration")).await;
     assert_eq!(status, 200);
-    assert_eq!(document["issuer"], format!("{}/{tenant}/v2.0", lab.origin()));
-    assert_eq!(document["token_endpoint"], format!("{}/{tenant}/oauth2/v2.0/token", lab.origin()));
-    let keys = document["jwks_uri"].as_str().unwrap().strip_prefix(&format!("{}/", lab.origin())).unwrap();
+    assert_eq!(document["issuer"], format!("{}/{tenant}/v2.0", server.origin()));
+    assert_eq!(document["token_endpoint"], format!("{}/{tenant}/oauth2/v2.0/token", server.origin()));
+    let keys = document["jwks_uri"].as_str().unwrap().strip_prefix(&format!("{}/", server.origin())).unwrap();
     let (_, keys) = get(keys).await;
     let key = &keys["keys"][0];
     let part = |name: &str| BASE64.decode(key[name].as_str().unwrap()).unwrap();
     let point = [vec![4], part("x"), part("y")].concat();
-    let token = token(&lab, &[]).await.1["access_token"].as_str().unwrap().to_owned();
+    let token = token(&server, &[]).await.1["access_token"].as_str().unwrap().to_owned();
     let (signed, signature) = token.rsplit_once('.').unwrap();
     let signature = BASE64.decode(signature).unwrap();
     UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(signed.as_bytes(), &signature).unwrap();
@@ -231,17 +246,17 @@ async fn the_published_keys_verify_the_tokens() {
     refused(get("contoso.com/v2.0/.well-known/openid-configuration").await, 400, "invalid_tenant", 90002);
     assert_eq!(get("common/discovery/instance?api-version=1.1").await.0, 200);
     let (_, cloud) = get("metadata/endpoints?api-version=2022-09-01").await;
-    assert_eq!(cloud["resourceManager"], format!("{}/", lab.origin()));
+    assert_eq!(cloud["resourceManager"], format!("{}/", server.origin()));
     assert_eq!(get("metadata/endpoints").await.1["error"]["code"], "MissingApiVersionParameter");
-    assert!(lab.azure.ledger().unknown_routes().is_empty());
+    assert!(server.azure.ledger().unknown_routes().is_empty());
 }
 
 #[tokio::test]
 async fn a_machine_gets_tokens_and_knows_itself() {
-    let lab = Lab::start().await;
-    let base = lab.azure.identity_endpoint().join("/").unwrap();
+    let server = TestServer::start().await;
+    let base = server.azure.identity_endpoint().join("/").unwrap();
     let ask = async |path: &str, marked: bool| {
-        let mut request = lab.client.get(base.join(path).unwrap());
+        let mut request = server.client.get(base.join(path).unwrap());
         if marked {
             request = request.header("Metadata", "true");
         }
@@ -249,24 +264,24 @@ async fn a_machine_gets_tokens_and_knows_itself() {
         (response.status().as_u16(), response.text().await.unwrap())
     };
     let json = |text: &str| serde_json::from_str::<Value>(text).unwrap();
-    let query = format!("api-version=2018-02-01&resource={}", lab.origin());
+    let query = format!("api-version=2018-02-01&resource={}", server.origin());
     let path = format!("/metadata/identity/oauth2/token?{query}");
     assert_eq!(ask(&path, false).await.0, 400, "without the header it may be a forwarded request");
     assert_eq!(json(&ask(&path, true).await.1)["error_description"], "Identity not found");
-    let (status, body) = ask(&format!("{path}&client_id={}", lab.client_id), true).await;
+    let (status, body) = ask(&format!("{path}&client_id={}", server.client_id), true).await;
     assert_eq!(status, 200);
-    works(&lab, &json(&body)).await;
-    let secret = lab.azure.identity_header_for(lab.oid);
+    works(&server, &json(&body)).await;
+    let secret = server.azure.identity_header_for(server.oid);
     assert_eq!(ask(&format!("/{secret}{path}"), true).await.0, 200);
     assert_eq!(ask(&format!("/{secret}{path}&client_id={}", Uuid::from_u128(5)), true).await.0, 400);
-    let oid = lab.oid;
-    lab.azure.with(|world| world.set_metadata_principal(Some(oid)));
+    let oid = server.oid;
+    server.azure.with(|world| world.set_metadata_principal(Some(oid)));
     assert_eq!(ask(&path, true).await.0, 200);
     assert_eq!(ask("/metadata/identity/oauth2/token?api-version=2018-02-01", true).await.0, 400);
 
     let instance = "/metadata/instance?api-version=2021-02-01";
     assert_eq!(ask(instance, true).await.0, 404, "there is no machine");
-    lab.azure.with(|world| {
+    server.azure.with(|world| {
         let id = format!(
             "/subscriptions/{}/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/vm",
             world.subscription()
@@ -292,7 +307,7 @@ async fn a_machine_gets_tokens_and_knows_itself() {
     assert_eq!(ask(&format!("/other{instance}"), true).await.0, 404);
     assert_eq!(ask("/metadata/instance?api-version=2000-01-01", true).await.0, 400);
     assert_eq!(ask(instance, false).await.0, 400);
-    assert!(lab.azure.ledger().unknown_routes().is_empty());
+    assert!(server.azure.ledger().unknown_routes().is_empty());
     assert_eq!(ask("/metadata/unknown", true).await.0, 404);
-    assert_eq!(lab.azure.ledger().unknown_routes().len(), 1);
+    assert_eq!(server.azure.ledger().unknown_routes().len(), 1);
 }
