@@ -29,7 +29,7 @@ pub struct ResourceEvent {
     pub id: String,
     /// Type, for example `Microsoft.Network/networkInterfaces`.
     pub resource_type: String,
-    /// The resource as a GET would show it; none when it is gone.
+    /// The resource as a GET would show it; `None` when it is gone.
     pub body: Option<Arc<serde_json::Value>>,
 }
 
@@ -87,7 +87,7 @@ pub struct VirtualMachine {
     pub computer_name: String,
     /// ARM region, lower case, without blanks.
     pub location: String,
-    /// Availability zone (`1`, `2`, `3`), none for a regional machine.
+    /// Availability zone (`1`, `2`, `3`); `None` for a regional machine.
     pub zone: Option<String>,
     /// Size, for example `Standard_D4s_v5`.
     pub size: String,
@@ -103,7 +103,7 @@ pub struct VirtualMachine {
     pub os_disk_gb: u32,
     /// `Regular` or `Spot`.
     pub priority: String,
-    /// Base64 of the script that cloud-init runs; none for agent pool machines.
+    /// Base64 of the script that cloud-init runs; `None` for agent pool machines.
     pub custom_data: Option<String>,
     /// Primary address of the primary network interface.
     pub private_ip: Option<IpAddr>,

@@ -60,7 +60,7 @@ impl Filter {
     /// Reads a filter.
     ///
     /// # Errors
-    /// `InvalidFilterInQueryString` for what is none.
+    /// `InvalidFilterInQueryString` where the text is not a filter.
     pub fn parse(text: &str) -> Result<Self, ArmError> {
         terminated(|input: &mut &str| any_of(input, 0), blank).parse(text).map_err(|_| invalid(text))
     }
@@ -89,7 +89,7 @@ impl Filter {
     }
 }
 
-/// The error of a filter that is none, or that a list does not know.
+/// The error of a text that is not a filter, or of a filter that a list does not know.
 pub(crate) fn invalid(text: &str) -> ArmError {
     ArmError::bad_request(
         "InvalidFilterInQueryString",

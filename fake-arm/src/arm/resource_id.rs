@@ -29,10 +29,10 @@ pub struct InvalidResourceId {
     pub reason: &'static str,
 }
 
-/// A run of `type/name` pairs below one namespace (or below none, at the start of an id).
+/// A run of `type/name` pairs below one namespace (or without a namespace, at the start of an id).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Block<'a> {
-    /// `Microsoft.Network`; none for `/subscriptions/…/resourceGroups/…`.
+    /// `Microsoft.Network`; `None` for `/subscriptions/…/resourceGroups/…`.
     pub(crate) namespace: Option<&'a str>,
     /// The complete pairs.
     pub(crate) pairs: Vec<(&'a str, &'a str)>,
@@ -158,8 +158,8 @@ impl ResourceId {
     }
 
     /// Where the namespace begins in an id like most: of a resource of one provider, below a subscription, a group or
-    /// nothing. Such ids are taken apart without a list of their segments, which is what most requests spend on ids; none
-    /// for all others, which [`blocks`] reads.
+    /// nothing. Such ids are taken apart without a list of their segments, which most requests would spend most on;
+    /// `None` for all others, which [`blocks`] reads.
     fn namespace_at(&self) -> Option<usize> {
         const MARK: &str = "/providers/";
         let at = self.folded.find(MARK)?;

@@ -60,7 +60,7 @@ pub(super) struct RegionRow {
     pub(super) name: String,
     pub(super) display_name: String,
     pub(super) zones: Vec<String>,
-    /// The region whose sizes and prices it is taken to have, where none of its own are at hand.
+    /// The region whose sizes and prices it is taken to have, where its own are not at hand.
     pub(super) sells_as: Option<String>,
     #[serde(default)]
     pub(super) unpriced: Vec<String>,

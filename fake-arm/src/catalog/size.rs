@@ -27,9 +27,9 @@ pub struct VmSize {
     pub architecture: String,
     /// Hyper-V generations, `V1,V2`.
     pub generations: String,
-    /// Temporary disk in MiB, 0 for none.
+    /// Temporary disk in MiB, 0 without one.
     pub temp_disk_mib: u64,
-    /// Host cache in bytes, 0 for none.
+    /// Host cache in bytes, 0 without one.
     pub cached_disk_bytes: u64,
     /// Local NVMe disks.
     pub nvme: Option<NvmeDisks>,
@@ -39,7 +39,7 @@ pub struct VmSize {
     pub max_data_disks: u32,
     /// Network interfaces at most.
     pub max_nics: u32,
-    /// Disk controllers, `SCSI,NVMe`; none where Azure does not say.
+    /// Disk controllers, `SCSI,NVMe`; `None` where Azure does not say.
     pub disk_controllers: Option<String>,
     /// An ephemeral OS disk is possible.
     pub ephemeral_os_disk: bool,

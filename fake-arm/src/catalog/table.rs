@@ -114,7 +114,7 @@ impl Catalog {
         self.offer(region, name).map(|offer| &self.sizes[offer.size])
     }
 
-    /// All sizes that the region sells, in the catalog's order; none for an unknown region.
+    /// All sizes that the region sells, in the catalog's order; empty for an unknown region.
     pub fn sizes(&self, region: &str) -> Vec<&VmSize> {
         self.offers(region).into_iter().map(|offer| &self.sizes[offer.size]).collect()
     }

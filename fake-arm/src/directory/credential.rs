@@ -11,7 +11,7 @@ use uuid::Uuid;
 pub struct ClientSecret {
     /// The secret itself.
     pub value: String,
-    /// When it stops being good; none for never.
+    /// When it stops being good; `None` where it never does.
     #[serde(default)]
     pub expires: Option<Timestamp>,
 }

@@ -39,7 +39,7 @@ pub(crate) enum Fault {
     Signature,
 }
 
-/// Why a document is no set of keys.
+/// Why a document is not a set of keys.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidKeySet {
     /// `keys` is missing or no list.
@@ -79,7 +79,7 @@ impl KeySet {
     }
 }
 
-/// The claims of a token, whoever signed it; none for what is no token.
+/// The claims of a token, whoever signed it; `None` where the text is not a token.
 pub(crate) fn unverified_claims(token: &str) -> Option<Value> {
     let mut parts = token.split('.');
     let (_, claims, _) = (parts.next()?, parts.next()?, parts.next()?);

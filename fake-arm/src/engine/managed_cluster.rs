@@ -74,7 +74,7 @@ pub struct NetworkProfile {
     pub dataplane: String,
     /// `azure`, `cilium`, `calico`, `none` or empty.
     pub policy: String,
-    /// Pod range; none in node subnet networking.
+    /// Pod range; `None` in node subnet networking.
     pub pod_cidr: Option<ipnet::IpNet>,
     /// Service range.
     pub service_cidr: ipnet::IpNet,

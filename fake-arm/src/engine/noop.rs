@@ -28,7 +28,7 @@ fn access(cluster: &ManagedCluster) -> ClusterAccess {
     }
 }
 
-/// In the form and with the names of AKS's, for a host that nobody answers on. It has no certificate to trust.
+/// A kubeconfig in the form and with the names of AKS's, for a host that does not answer. It has no certificate to trust.
 fn kubeconfig(cluster: &ManagedCluster, role: &str, context: &str) -> String {
     // Names of groups may have brackets and dots; a JSON text is a YAML text.
     let quoted = |text: &str| serde_json::Value::from(text).to_string();

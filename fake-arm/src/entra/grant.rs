@@ -181,7 +181,7 @@ fn check_assertion(world: &World, ask: &Ask<'_>, principal: &Principal, assertio
 }
 
 /// A credential of the identity names the token's issuer, subject and audience. The number of the refusal says which of
-/// them none names.
+/// these no credential names.
 fn check_federation(world: &World, principal: &Principal, claims: &Value) -> Result<(), Refusal> {
     let known = world.credentials().federated(principal.object_id);
     if known.is_empty() {

@@ -182,7 +182,7 @@ fn newest() -> Vec<&'static str> {
     INSTANCE_VERSIONS.iter().rev().take(3).copied().collect()
 }
 
-/// The machine that is named, by name or `vmId`; the only one where none is.
+/// The machine with this name or `vmId`; without either, the only machine that there is.
 fn machine<'a>(world: &'a World, who: Option<&str>) -> Option<&'a Resource> {
     let mut machines = world.resources().of_type("Microsoft.Compute/virtualMachines");
     match who {

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::arm::ArmError;
 
-/// A body as JSON, null where there is none, and its size in bytes.
+/// A body as JSON, null for an empty one, and its size in bytes.
 #[derive(Debug, Default)]
 pub(crate) struct Content {
     pub(crate) value: Value,

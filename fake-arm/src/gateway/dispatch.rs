@@ -23,7 +23,7 @@ pub(crate) struct Incoming {
     pub(crate) path: String,
     pub(crate) query: String,
     pub(crate) headers: Arc<HeaderMap>,
-    /// The body, or why there is none.
+    /// The body, or why it cannot be read.
     pub(crate) body: Result<Value, ArmError>,
     pub(crate) origin: String,
     pub(crate) caller: Uuid,

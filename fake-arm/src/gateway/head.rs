@@ -16,7 +16,7 @@ pub(crate) struct Head {
 }
 
 impl Head {
-    /// A header as text; none where it is missing or no text.
+    /// A header as text; `None` where it is missing or not a text.
     pub(crate) fn text(&self, name: impl header::AsHeaderName) -> Option<&str> {
         self.headers.get(name).and_then(|v| v.to_str().ok())
     }

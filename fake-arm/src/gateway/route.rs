@@ -25,7 +25,7 @@ pub(super) struct Route {
     pub(super) target: Target,
     /// The type, as registered; as written in the path where it is not.
     pub(super) type_name: String,
-    /// Who serves it; none for the status of operations, and for what nobody serves.
+    /// Who serves it; `None` for the status of operations, and for types that nobody serves.
     pub(super) resource_type: Option<&'static ResourceType>,
 }
 

@@ -48,7 +48,7 @@ impl Shared {
         result
     }
 
-    /// Tells what became of the world. What nobody hears is not put together.
+    /// Tells the listeners what became of the world. Without listeners the events are not even made.
     fn tell(&self, world: &mut World) {
         if self.ledger.is_heard() {
             self.ledger.tell(take_events(world));

@@ -32,7 +32,7 @@ pub(super) enum AuthRoute<'a> {
 }
 
 impl<'a> AuthRoute<'a> {
-    /// The route of a path; none for what is not the identity platform's.
+    /// The route of a path; `None` for a path that is not the identity platform's.
     pub(super) fn at(path: &'a str) -> Option<Self> {
         let mut segments = path.strip_prefix('/')?.split('/');
         let tenant = segments.next().filter(|tenant| !tenant.is_empty())?;

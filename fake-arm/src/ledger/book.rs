@@ -46,7 +46,7 @@ impl Ledger {
         self.lock().entries.iter().filter(|e| e.unknown_route).cloned().collect()
     }
 
-    /// Every event from now on, in order, none lost.
+    /// Every event from now on, in order and without gaps.
     pub fn subscribe(&self) -> UnboundedReceiver<ArmEvent> {
         let (sender, receiver) = unbounded_channel();
         self.lock().listeners.push(sender);
@@ -61,7 +61,7 @@ impl Ledger {
         (inner.told, receiver)
     }
 
-    /// Number of events so far. Whoever counts those that it has received knows whether more are under way.
+    /// Number of events so far. A listener that counts what it received knows whether more are under way.
     pub fn told(&self) -> u64 {
         self.lock().told
     }

@@ -21,14 +21,14 @@ pub struct Segment {
     pub prefixes: Vec<IpNet>,
     /// Where it sends what.
     pub routes: RouteTable,
-    /// Its security group, by name; none lets everything pass.
+    /// Its security group, by name; without one everything passes.
     pub rules: Option<(String, SecurityRules)>,
 }
 
 /// The network of a cluster.
 #[derive(Debug, Clone)]
 pub struct Fabric {
-    /// Ranges of pods in an overlay; none where pods take their addresses from the nodes' subnets.
+    /// Ranges of pods in an overlay; empty where pods take their addresses from the nodes' subnets.
     pub pods: Vec<IpNet>,
     /// Ranges of services.
     pub services: Vec<IpNet>,

@@ -18,7 +18,7 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// As security rules name it, in any case; none for `*` and for what there is not.
+    /// As security rules name it, in any letter case; `None` for `*` and for an unknown name.
     pub fn parse(text: &str) -> Option<Self> {
         let known =
             [("Tcp", Self::Tcp), ("Udp", Self::Udp), ("Icmp", Self::Icmp), ("Esp", Self::Esp), ("Ah", Self::Ah)];

@@ -67,7 +67,7 @@ impl RouteTable {
         table
     }
 
-    /// The route of a destination; none where no prefix holds it.
+    /// The route of a destination; `None` where no prefix holds it.
     pub fn route(&self, destination: IpAddr) -> Option<&Route> {
         self.by_length.iter().rev().filter(|((v4, _), _)| *v4 == destination.is_ipv4()).find_map(
             |((_, length), routes)| {

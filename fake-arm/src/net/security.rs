@@ -1,5 +1,5 @@
 //! Security rules: whether a network security group lets a packet pass. The rule with the lowest priority number that
-//! matches decides; where none does, the packet is dropped (the default rules see to it that one always does).
+//! matches decides; without a match the packet is dropped (the default rules see to it that one always matches).
 //!
 //! Groups are stateful: only the packet that opens a connection is held against the rules, answers pass.
 
@@ -89,7 +89,7 @@ pub struct SecurityRule {
     pub direction: Direction,
     /// What it does.
     pub access: Access,
-    /// The protocol; none for `*`.
+    /// The protocol; `None` for `*`.
     pub protocol: Option<Protocol>,
     /// Senders, any of them.
     pub sources: Vec<Peer>,
@@ -152,7 +152,7 @@ impl SecurityRule {
 pub struct Verdict<'r> {
     /// It passes or it does not.
     pub access: Access,
-    /// The rule that decided; none where no rule matched, and the packet is dropped.
+    /// The rule that decided; `None` where no rule matched, and the packet is dropped.
     pub rule: Option<&'r SecurityRule>,
 }
 

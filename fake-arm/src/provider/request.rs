@@ -25,7 +25,7 @@ pub struct Request {
     pub query: BTreeMap<String, String>,
     /// Headers.
     pub headers: Arc<HeaderMap>,
-    /// JSON body, null where there was none.
+    /// JSON body, null for an empty one.
     pub body: Value,
     /// Object id of who asks.
     pub caller: Uuid,
@@ -34,12 +34,12 @@ pub struct Request {
 }
 
 impl Request {
-    /// `location` of the body as Azure stores it: lower case, without blanks. Empty where there is none.
+    /// `location` of the body as Azure stores it: lower case, without blanks. Empty where the body has no location.
     pub fn location(&self) -> String {
         normal_location(self.body["location"].as_str().unwrap_or_default())
     }
 
-    /// `properties` of the body, null where there are none.
+    /// `properties` of the body, null where they are missing.
     pub fn properties(&self) -> &Value {
         &self.body["properties"]
     }

@@ -86,7 +86,7 @@ pub struct PrincipalEntry {
     pub object_id: Option<Uuid>,
     /// Client id; a new one unless said.
     pub client_id: Option<Uuid>,
-    /// Client secret; none unless said.
+    /// Client secret, where it has one.
     pub secret: Option<String>,
     /// What it may do.
     #[serde(default)]
@@ -123,7 +123,7 @@ pub struct ResourceEntry {
     pub body: Map<String, Value>,
 }
 
-/// The text is no world. Says where: line and column.
+/// The text is not a world document; the message says at which line and column.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidDocument(String);

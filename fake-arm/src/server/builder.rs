@@ -144,7 +144,7 @@ impl Builder {
         self
     }
 
-    /// Where the admin API listens, plain HTTP and without a password; there is none unless given.
+    /// Where the admin API listens, plain HTTP and without a password. Without this there is no admin API.
     #[must_use]
     pub fn admin_listen(mut self, address: SocketAddr) -> Self {
         self.admin_listen = Some(address);

@@ -123,7 +123,7 @@ impl FakeArm {
         self.shared.ledger.clone()
     }
 
-    /// Every event from now on, in order, none lost.
+    /// Every event from now on, in order and without gaps.
     pub fn subscribe(&self) -> UnboundedReceiver<ArmEvent> {
         self.shared.ledger.subscribe()
     }

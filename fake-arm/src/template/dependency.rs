@@ -48,7 +48,7 @@ fn in_expression(scope: &Scope<'_>, expression: &Expression, found: &mut BTreeSe
     }
 }
 
-/// A resource of a circle, where resources wait for each other; none where each can come after those that it waits for.
+/// A resource of a circle, where resources wait for each other; `None` where each can come after those it waits for.
 pub(super) fn circle(waits: &[(ResourceId, Vec<ResourceId>)]) -> Option<ResourceId> {
     let mut done: BTreeSet<&ResourceId> = BTreeSet::new();
     loop {

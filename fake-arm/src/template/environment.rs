@@ -11,7 +11,7 @@ use crate::arm::ResourceId;
 pub(crate) struct Facts {
     pub(crate) subscription: Uuid,
     pub(crate) tenant: Uuid,
-    /// Its resource group; none for a deployment to the subscription.
+    /// Its resource group; `None` for a deployment to the subscription.
     pub(crate) group: Option<Group>,
     /// Name of the deployment.
     pub(crate) name: String,

@@ -1,4 +1,4 @@
-//! Why a template is none, in Azure's words.
+//! Why a template is not valid, in Azure's words.
 
 use crate::arm::ArmError;
 

@@ -21,7 +21,7 @@ pub(crate) struct Scope<'t> {
     pub(super) parameters: &'t Map<String, Value>,
     /// `variables` of the template.
     pub(super) variables: &'t Map<String, Value>,
-    /// What is there already; none while a template is planned.
+    /// What is there already; `None` while a template is planned.
     pub(super) runtime: Option<&'t dyn Runtime>,
     /// Names of the template's resources, to find those that are referred to by name.
     pub(super) names: &'t dyn Fn(&str) -> Option<crate::arm::ResourceId>,

@@ -30,7 +30,7 @@ pub(super) enum Text<'t> {
 /// Reads a text of a template: an expression stands in brackets, a literal that does has one bracket more in front.
 ///
 /// # Errors
-/// Azure's sentence about a text in brackets that is no expression.
+/// Azure's sentence about a text in brackets that is not an expression.
 pub(super) fn read(text: &str) -> Result<Text<'_>, TemplateError> {
     let Some(inner) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) else {
         return Ok(Text::Literal(text));

@@ -17,7 +17,7 @@ pub(crate) struct Malformed {
     at: usize,
 }
 
-/// The body of a deployment that is no strict JSON. None where it is no deployment, or no lenient JSON either.
+/// The body of a deployment that is lenient JSON but not strict JSON; `None` where it is neither, or not a deployment.
 pub(crate) fn deployment_body(bytes: &[u8]) -> Option<Value> {
     let text = std::str::from_utf8(bytes).ok()?;
     let body = parse(text).ok()?;

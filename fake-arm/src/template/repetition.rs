@@ -28,7 +28,7 @@ pub(super) fn properties(scope: &Scope<'_>, loops: &Value) -> Result<Vec<(String
         .collect()
 }
 
-/// A variable that a `copy` among the variables makes; none where none does.
+/// A variable that a `copy` among the variables makes; `None` where no `copy` makes it.
 pub(super) fn variable(scope: &Scope<'_>, name: &str) -> Option<Result<Value, TemplateError>> {
     let loops = scope.variables.get("copy").filter(|loops| is_property_copy(loops))?;
     let one =
@@ -55,7 +55,7 @@ fn items(scope: &Scope<'_>, name: &str, count: i64, input: &Value) -> Result<Vec
     (0..count).map(|index| scope.looped(name, index, |inner| inner.value(input))).collect()
 }
 
-/// The `copy` of a resource or an output: its name and how often; none where it is meant once.
+/// The `copy` of a resource or an output: its name and how often; `None` where it is meant once.
 pub(super) fn of(scope: &Scope<'_>, thing: &Map<String, Value>) -> Result<Option<(String, i64)>, TemplateError> {
     let Some(copy) = thing.get("copy").filter(|copy| copy.is_object()) else { return Ok(None) };
     let name = copy["name"].as_str().unwrap_or_default().to_owned();

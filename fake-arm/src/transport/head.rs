@@ -96,7 +96,7 @@ fn check_path(path: &str) -> Result<(), ArmError> {
     Err(ArmError::bad_request("InvalidRequestUri", format!("The request URI path '{path}' is invalid: {reason}.")))
 }
 
-/// What is wrong with a path; none for one that is what it shows. A single `/` at the end is nothing wrong.
+/// What is wrong with a path that means another one than it says; `None` where it does not. A `/` at the end is allowed.
 fn trick(path: &str) -> Option<&'static str> {
     let path = path.strip_prefix('/').unwrap_or(path);
     let path = path.strip_suffix('/').unwrap_or(path);

@@ -44,7 +44,7 @@ impl Resource {
         Value::Object(out)
     }
 
-    /// [`json`](Self::json) as text, without a copy of the body in between; none for a body that says one of the four
+    /// [`json`](Self::json) as text, without a copy of the body in between; `None` for a body that says one of the four
     /// itself.
     pub(crate) fn text(&self) -> Option<Vec<u8>> {
         let body = self.body.as_object()?;
@@ -71,12 +71,12 @@ impl Resource {
         format!("W/\"{}\"", self.etag)
     }
 
-    /// `properties`, null where there are none.
+    /// `properties`, null where they are missing.
     pub fn properties(&self) -> &Value {
         &self.body["properties"]
     }
 
-    /// `properties`, made where there are none.
+    /// `properties`, made where they are missing.
     pub fn properties_mut(&mut self) -> &mut Map<String, Value> {
         if !self.body["properties"].is_object() {
             self.body["properties"] = json!({});
@@ -84,7 +84,7 @@ impl Resource {
         self.body["properties"].as_object_mut().expect("just made")
     }
 
-    /// `properties.provisioningState`, empty where there is none.
+    /// `properties.provisioningState`, empty where it is missing.
     pub fn provisioning_state(&self) -> &str {
         self.properties()["provisioningState"].as_str().unwrap_or_default()
     }
@@ -94,7 +94,7 @@ impl Resource {
         self.properties_mut().insert("provisioningState".into(), json!(state));
     }
 
-    /// `location`, empty where there is none.
+    /// `location`, empty where it is missing.
     pub fn location(&self) -> &str {
         self.body["location"].as_str().unwrap_or_default()
     }

@@ -49,7 +49,7 @@ pub struct World {
     pub(super) credentials: Credentials,
     /// Keys of foreign issuers, by their `iss`.
     pub(super) trusted_issuers: BTreeMap<String, TrustedIssuer>,
-    /// Whose tokens a machine's metadata endpoint gives to whoever does not say whose he wants.
+    /// The identity whose token the instance metadata endpoint gives where a request names no identity.
     pub(super) metadata_principal: Option<Uuid>,
     pub(super) resources: Resources,
     operations: BTreeMap<Uuid, Operation>,
@@ -237,12 +237,12 @@ impl World {
         self.trusted_issuers.get(issuer).map(|trusted| &trusted.set)
     }
 
-    /// Sets whose tokens a machine's metadata endpoint gives to whoever does not say whose he wants.
+    /// Sets the identity whose token the instance metadata endpoint gives where a request names no identity.
     pub fn set_metadata_principal(&mut self, object_id: Option<Uuid>) {
         self.metadata_principal = object_id;
     }
 
-    /// Whose tokens a machine's metadata endpoint gives to whoever does not say whose he wants.
+    /// The identity whose token the instance metadata endpoint gives where a request names no identity.
     pub fn metadata_principal(&self) -> Option<Uuid> {
         self.metadata_principal
     }
@@ -274,7 +274,7 @@ impl World {
         self.latest_operations.clear();
     }
 
-    /// Whoever makes Kubernetes clusters; none in a fake without them.
+    /// What makes Kubernetes clusters; `None` in a fake without them.
     pub fn engine(&self) -> Option<Arc<dyn ClusterEngine>> {
         self.engine.clone()
     }
@@ -293,7 +293,7 @@ impl World {
             .expect("the key is the value's type")
     }
 
-    /// A provider's own state to read, none where it was never made.
+    /// A provider's own state to read; `None` where it was never made.
     pub fn peek<T: Any + Send>(&self) -> Option<&T> {
         self.state.get(&TypeId::of::<T>())?.downcast_ref()
     }
@@ -303,7 +303,7 @@ impl World {
         self.outbox.push(ArmEvent::Vm(event));
     }
 
-    /// Drops what nobody wants to be told.
+    /// Drops the events that were not told yet: nobody listens.
     pub(crate) fn forget_events(&mut self) {
         self.outbox.clear();
         self.resources.take_touched();
@@ -384,7 +384,7 @@ impl World {
         self.end(id, outcome);
     }
 
-    /// Does something once an operation has ended; at once where it has, or where there is none.
+    /// Does something once an operation has ended; at once where it has ended, or where there is no such operation.
     pub(crate) fn when_ended(&mut self, operation: Uuid, change: Change) {
         let at_work = self.operations.get(&operation).is_some_and(|o| o.status == OperationStatus::InProgress);
         if at_work {

@@ -16,7 +16,7 @@ use crate::trouble::Trouble;
 /// After a change the state is written this much later, so that many changes are written once.
 const REST: Duration = Duration::from_millis(300);
 
-/// What a file keeps; none where there is no such file yet.
+/// What a file keeps; `None` where the file does not exist yet.
 pub(crate) fn read_state(path: &Path) -> Result<Option<Saved>, Trouble> {
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,

@@ -35,7 +35,7 @@ const fn change(name: &'static str) -> Policy {
 
 const MACHINE: &str = "microsoft.compute/virtualmachines";
 
-/// Which policy a request falls under; none for what is no virtual machine. `known`: the machine exists.
+/// Which policy a request falls under; `None` where it is not about a virtual machine. `known`: the machine exists.
 pub(super) fn policy(type_name: &str, target: &Target, method: &Method, known: bool) -> Option<&'static Policy> {
     let name = type_name.to_ascii_lowercase();
     let child = match name.strip_prefix(MACHINE)? {

@@ -25,7 +25,7 @@ impl Meter {
         passed.mul_add(bucket.refill, self.level).min(f64::from(bucket.size))
     }
 
-    /// How long until there is a whole token; none where there is one.
+    /// How long until there is a whole token; `None` where there is one now.
     pub(super) fn wait(&self, bucket: &Bucket, now: Timestamp) -> Option<Duration> {
         let level = self.level(bucket, now);
         // Tenths of seconds add up to a whole token with a rounding error.

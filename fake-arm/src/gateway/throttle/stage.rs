@@ -73,7 +73,7 @@ impl Kind {
 const MANY: usize = 10_000;
 
 impl Meters {
-    /// How long until the bucket gives a token; none where it does.
+    /// How long until the bucket gives a token; `None` where it gives one now.
     fn wait(&self, key: &Key, bucket: &Bucket, now: Timestamp) -> Option<Duration> {
         self.by_key.get(key).and_then(|(_, meter)| meter.wait(bucket, now)).or_else(|| {
             // A bucket that holds nothing at all gives nothing even when it is new.
@@ -259,7 +259,7 @@ fn throttled(code: &str, message: impl Into<String>, seconds: u64) -> ArmError {
     ArmError::new(StatusCode::TOO_MANY_REQUESTS, code, message).retry_after(Duration::from_secs(seconds))
 }
 
-/// `Retry-After` has whole seconds only, and 0 counts as none.
+/// `Retry-After` has whole seconds only, and clients take 0 as if it were missing.
 fn whole_seconds(wait: Duration) -> u64 {
     wait.as_secs_f64().ceil().max(1.0) as u64
 }

@@ -19,7 +19,7 @@ pub(super) enum Term {
     Equals(String, String),
 }
 
-/// Reads a filter; none is no term.
+/// Reads a `$filter`; without one there are no terms.
 ///
 /// # Errors
 /// 400 where it says what this provider does not know.

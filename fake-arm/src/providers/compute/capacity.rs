@@ -86,7 +86,7 @@ inventory::submit! { KeptState::of::<Capacity>("Microsoft.Compute/capacity") }
 #[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Capacity {
     shortages: Vec<Shortage>,
-    /// Zones in which the subscription may not have a size, by folded region and size; none named is all of the region.
+    /// Zones in which the subscription may not have a size, by folded region and size; an empty list is all of the region.
     restrictions: BTreeMap<String, Vec<String>>,
     /// USD an hour, by folded region and size.
     spot_prices: BTreeMap<String, f64>,
@@ -121,7 +121,7 @@ impl Capacity {
         self.spot_prices.insert(key(region, size), usd);
     }
 
-    /// What a spot machine costs; none where nobody has said it.
+    /// What a spot machine costs; `None` where no price was given.
     pub fn spot_price(&self, region: &str, size: &str) -> Option<f64> {
         self.spot_prices.get(&key(region, size)).copied()
     }
@@ -151,7 +151,7 @@ fn key(region: &str, size: &str) -> String {
     format!("{region}/{size}").to_ascii_lowercase()
 }
 
-/// Looks for a place for a machine. `Ok(Some(_))`: there is none, but Azure notices only once it is at work, so that the
+/// Looks for a place for a machine. `Ok(Some(_))`: there is no place, but Azure notices that only once it is at work, so the
 /// operation fails with this.
 ///
 /// # Errors

@@ -13,7 +13,7 @@ use crate::catalog::Catalog;
 use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
 use crate::world::{Resource, World};
 
-/// Size of the images' own disk; what an OS disk gets that asks for none.
+/// Size of the images' own disk, and of an OS disk that asks for no size.
 pub(super) const IMAGE_DISK_GB: u64 = 30;
 
 /// The largest disk that there is.
@@ -237,7 +237,7 @@ fn is_os_disk(disk: &Resource) -> bool {
     disk.properties()["osType"].is_string()
 }
 
-/// Id of the disk that a machine's body names, or that it gets where it names none.
+/// Id of the disk that a machine's body names, or of the one that it gets where the body names no disk.
 pub(super) fn os_disk_id(world: &mut World, vm: &ResourceId, body: &Value) -> Result<ResourceId, ArmError> {
     let os_disk = &body["properties"]["storageProfile"]["osDisk"];
     let name = match os_disk["name"].as_str().filter(|name| !name.is_empty()) {

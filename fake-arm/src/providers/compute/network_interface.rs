@@ -103,7 +103,7 @@ pub(super) fn check_primary(vm: &ResourceId, body: &Value) -> Result<(), ArmErro
     ))
 }
 
-/// Gives all interfaces to the machine, or none.
+/// Gives all interfaces to the machine or, where one is refused, not a single one.
 pub(super) fn attach(
     world: &mut World,
     vm: &ResourceId,

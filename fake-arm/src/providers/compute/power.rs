@@ -20,7 +20,7 @@ pub enum PowerState {
 }
 
 impl PowerState {
-    /// The code after `PowerState/`; none for a machine that never ran.
+    /// The code after `PowerState/`; `None` for a machine that never ran.
     pub(super) fn code(self) -> Option<&'static str> {
         match self {
             Self::Running => Some("running"),

@@ -124,7 +124,7 @@ pub(super) fn invalid_id(id: &str, path: &str) -> ArmError {
     )
 }
 
-/// Azure serves it, this fake does not: a gap that whoever runs into it should hear of.
+/// Azure serves it and this fake does not: a gap that the caller has to hear of.
 pub(super) fn not_modelled(what: &str) -> ArmError {
     ArmError::bad_request("NotModelled", format!("{what} cannot be served by fake-arm.")).unknown_route()
 }

@@ -55,7 +55,7 @@ impl Move {
     ];
 }
 
-/// Serves an action; none for one that Azure does not know.
+/// Serves an action; `None` for one that Azure does not know.
 pub(super) fn act(world: &mut World, request: &Request, action: &str) -> Option<Reply> {
     if action.eq_ignore_ascii_case("simulateEviction") {
         return Some(eviction::simulate(world, &request.id));

@@ -90,7 +90,7 @@ fn window(world: &World, cluster: &ResourceId) -> Option<Window> {
     Window::read(&configuration.properties()["maintenanceWindow"]).ok()
 }
 
-/// What its channel wants a cluster to become; none where it is that already.
+/// What its channel wants a cluster to become; `None` where it is that already.
 fn target(cluster: &Cluster) -> Option<Version> {
     let channel = cluster.properties()["autoUpgradeProfile"]["upgradeChannel"].as_str()?;
     version::of_channel(&channel.to_ascii_lowercase(), cluster.version())

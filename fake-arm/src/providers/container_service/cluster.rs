@@ -31,7 +31,7 @@ pub(super) struct Cluster {
 }
 
 impl Cluster {
-    /// The cluster with this id; none where there is none.
+    /// The cluster with this id; `None` where there is no such cluster.
     pub(super) fn find(world: &World, id: &ResourceId) -> Option<Self> {
         let found = world.resources().get(id).filter(|r| r.resource_type == MANAGED_CLUSTER)?;
         Some(Self { id: found.id.clone(), body: found.body.clone(), pools: pools_of(world, id) })
@@ -63,7 +63,7 @@ impl Cluster {
     /// Its network profile.
     ///
     /// # Errors
-    /// None, as long as what is stored was checked when it came in.
+    /// It fails only where what is stored was not checked when it came in.
     pub(super) fn network(&self) -> Result<NetworkProfile, ArmError> {
         network_profile::complete(&self.properties()["networkProfile"])
     }

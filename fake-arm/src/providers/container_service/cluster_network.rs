@@ -32,7 +32,7 @@ pub struct ClusterNetwork {
 }
 
 impl ClusterNetwork {
-    /// The network of a cluster as it is now; none where there is no such cluster.
+    /// The network of a cluster as it is now; `None` where there is no such cluster.
     pub fn of(world: &World, cluster: &ResourceId) -> Option<Self> {
         let cluster = Cluster::find(world, cluster)?;
         let profile = cluster.network().ok()?;

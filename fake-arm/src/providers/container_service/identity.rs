@@ -31,7 +31,7 @@ impl Wanted {
     /// Reads `identity` and `servicePrincipalProfile`.
     ///
     /// # Errors
-    /// Neither is there; not one of the types; several identities, or none of the type that wants one.
+    /// Neither is there; not one of the types; several identities, or no identity for the type that wants one.
     pub(super) fn read(body: &Value) -> Result<Self, ArmError> {
         let given = &body["identity"];
         let client = body["properties"]["servicePrincipalProfile"]["clientId"].as_str().unwrap_or_default();
@@ -109,7 +109,7 @@ pub(super) fn forget(world: &mut World, shown: &Value) {
     }
 }
 
-/// The identity that a request names for the kubelets; none where AKS is to make one.
+/// The identity that a request names for the kubelets; `None` where AKS is to make one.
 ///
 /// # Errors
 /// `CustomKubeletIdentityOnlySupportedOnUserAssignedMSICluster`; an identity that does not exist.

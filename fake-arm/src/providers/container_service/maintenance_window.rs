@@ -74,7 +74,7 @@ impl Window {
         Ok(Self { from, at, offset, hours, schedule, closed })
     }
 
-    /// The first moment from `now` on at which it is open, `now` itself where it is, and when it closes again; none where
+    /// The first moment from `now` on at which it is open, `now` itself where it is, and when it closes again; `None` where
     /// it opens no more within two years.
     pub(super) fn next(&self, now: Timestamp) -> Option<(Timestamp, Timestamp)> {
         // A window may go over midnight.

@@ -124,7 +124,7 @@ pub(super) fn shown(profile: &NetworkProfile, given: &Value, addresses: &[Value]
     Value::Object(shown)
 }
 
-/// The policy engine, empty for none. The Cilium data plane brings its own.
+/// The policy engine, empty without one. The Cilium data plane brings its own.
 fn policy(given: &Value, plugin: &str, dataplane: &str) -> Result<String, ArmError> {
     const TARGET: &str = "networkProfile.networkPolicy";
     let policy =

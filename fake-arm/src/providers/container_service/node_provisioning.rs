@@ -20,7 +20,7 @@ pub(super) struct NodeProvisioning {
 }
 
 impl NodeProvisioning {
-    /// Reads the profile; Manual where there is none.
+    /// Reads the profile; `Manual` where the body has no profile.
     ///
     /// # Errors
     /// `InvalidParameter` where a value is not one of the profile's.

@@ -1,5 +1,5 @@
 //! What AKS puts into the node resource group: a load balancer or a gateway, a network security group, the kubelets'
-//! identity, and a virtual network with its route table where none is given.
+//! identity, and a virtual network with its route table where the request names no network.
 
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -87,7 +87,7 @@ impl NodeResourceGroup {
         }
     }
 
-    /// A virtual network for a cluster that names none: `aks-vnet-<digits>` with `aks-subnet`, which has the group's
+    /// A virtual network for a cluster that names no network: `aks-vnet-<digits>` with `aks-subnet`, which has the group's
     /// security group and route table, and a subnet for the API server where it is integrated.
     ///
     /// # Errors

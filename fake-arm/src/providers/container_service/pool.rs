@@ -11,7 +11,7 @@ use crate::arm::{ArmError, ResourceId};
 use crate::catalog::{Catalog, VmSize};
 use crate::engine::NetworkProfile;
 
-/// Sizes that AKS may choose where none is given, the first that the region has.
+/// Sizes that AKS may choose where a pool names no size: the first that the region has.
 const DEFAULT_SIZES: &[&str] = &["Standard_D2s_v5", "Standard_D2s_v3", "Standard_DS2_v2", "Standard_D2as_v5"];
 
 /// `mode` of a pool.
@@ -266,7 +266,7 @@ fn settled(given: &Map<String, Value>, before: &Value) -> Result<(), ArmError> {
 /// The choice that a text means in any case, the first of them where it is empty.
 ///
 /// # Errors
-/// `InvalidParameter` where it is none of them.
+/// `InvalidParameter` where it is not one of them.
 fn one_of<'a>(text: &str, name: &str, choices: &[&'a str]) -> Result<&'a str, ArmError> {
     let found = if text.is_empty() { choices.first() } else { choices.iter().find(|c| c.eq_ignore_ascii_case(text)) };
     found.copied().ok_or_else(|| {

@@ -32,7 +32,7 @@ pub(super) fn not_modelled(target: &str, what: &str) -> ArmError {
     invalid(target, format!("{what} is not modelled by fake-arm.")).unknown_route()
 }
 
-/// An id in a body that is none.
+/// A text in a body that should be a resource id and is not.
 ///
 /// # Errors
 /// `LinkedInvalidPropertyId`, as Azure Resource Manager words it.

@@ -111,7 +111,7 @@ pub(super) fn check_outbound(draft: &Draft) -> Result<(), ArmError> {
     }
 }
 
-/// The subnet that the API server goes into, checked; none where it is not integrated into a network of the user's.
+/// The subnet that the API server goes into, checked; `None` where it is not integrated into a network of the user's.
 ///
 /// # Errors
 /// No subnet though the pools have one; another network than theirs; not delegated, or to another service; smaller than

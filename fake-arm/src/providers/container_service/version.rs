@@ -137,7 +137,7 @@ pub(super) fn of_changed_cluster(from: Version, given: &str) -> Result<Version, 
     )))
 }
 
-/// The version that an upgrade channel gives a cluster next, one minor at a time; none where it has nothing newer for it.
+/// The version that an upgrade channel gives a cluster next, one minor at a time; `None` where it has nothing newer.
 /// `patch` keeps the minor, `stable` goes to the one before the newest, `rapid` to the newest; what is newer than that
 /// gets patches.
 pub(super) fn of_channel(channel: &str, from: Version) -> Option<Version> {

@@ -64,7 +64,7 @@ impl Handler for UserAssignedIdentities {
     }
 }
 
-/// The principal of an identity; none where there is no such identity.
+/// The principal of an identity; `None` where there is no such identity.
 pub fn principal_of(world: &World, identity: &ResourceId) -> Option<Principal> {
     let found = world.resources().get(identity).filter(|r| r.resource_type == USER_ASSIGNED_IDENTITY)?;
     let object_id = Uuid::parse_str(found.properties()["principalId"].as_str()?).ok()?;

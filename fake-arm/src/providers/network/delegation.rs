@@ -87,7 +87,7 @@ pub(super) fn with_defaults(subnet: &ResourceId, properties: &Value) -> Result<V
 }
 
 /// Longest IPv4 prefix that a service takes in a subnet delegated to it, 28 for
-/// `Microsoft.ContainerService/managedClusters`; none for a service that is not known.
+/// `Microsoft.ContainerService/managedClusters`; `None` for a service that is not known.
 pub fn longest_prefix(service: &str) -> Option<u8> {
     known(service).map(|service| service.longest)
 }

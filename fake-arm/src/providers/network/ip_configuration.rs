@@ -24,8 +24,8 @@ struct Wanted {
     item: Value,
 }
 
-/// Gives the configurations of an interface's PUT their addresses: all of them or, with an error, none. Those that
-/// had one in the same subnet keep it; those that are gone give theirs back. The finished array.
+/// Gives the configurations of an interface's PUT their addresses, and returns the finished array. With an error nothing
+/// has changed. Those that had an address in the same subnet keep it; those that are gone give theirs back.
 pub(super) fn take(world: &mut World, request: &Request) -> Result<Value, ArmError> {
     let wanted = read(world, request)?;
     check_capacity(world, &wanted)?;

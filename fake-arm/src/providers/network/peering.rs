@@ -266,7 +266,7 @@ fn check_alone(world: &World, id: &ResourceId, local: &ResourceId, remote: &Reso
     ))
 }
 
-/// Peered networks have no address in common, and none with each other's peers.
+/// Peered networks have no address in common with each other or with each other's peers.
 fn check_apart(world: &World, id: &ResourceId, local: &ResourceId, remote: &ResourceId) -> Result<(), ArmError> {
     let beginning =
         format!("Cannot create or update peering {id}. Virtual networks {local} and {remote} cannot be peered because");

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::arm::{ArmError, ResourceId};
 
-/// Where a prefix should be, there is none.
+/// The error of a subnet without an address prefix.
 pub(super) fn missing(of: &ResourceId) -> ArmError {
     ArmError::bad_request(
         "AddressPrefixStringCannotBeNullOrEmpty",

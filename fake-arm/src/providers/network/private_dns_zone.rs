@@ -180,8 +180,8 @@ fn record_sets<'w>(world: &'w World, zone: &ResourceId, kind: &str) -> Vec<&'w R
     world.resources().within(zone, &format!("{PRIVATE_DNS_ZONE}/{kind}")).collect()
 }
 
-/// The addresses that machines in a network get for a name out of the private zones that the network is linked to; none
-/// where no linked zone holds the name.
+/// The addresses that machines in a network get for a name out of the private zones that the network is linked to; empty
+/// where no linked zone has the name.
 pub fn resolve(world: &World, vnet: &ResourceId, name: &str) -> Vec<IpAddr> {
     let name = name.trim_end_matches('.').to_ascii_lowercase();
     let links = world.resources().of_type(LINK).filter(|l| reference::is_to(&l.properties()["virtualNetwork"], vnet));

@@ -16,7 +16,7 @@ pub(super) fn missing_reference(text: &str, from: &str) -> ArmError {
     )
 }
 
-/// A value that is none of those there are, as the network provider's reader of JSON refuses it.
+/// A value that is not one of those that Azure knows, as the network provider's reader of JSON refuses it.
 pub(super) fn unreadable(property: &str, value: &str, known: &str) -> ArmError {
     ArmError::bad_request("InvalidRequestFormat", "Cannot parse the request.").detail(
         "InvalidJson",
@@ -31,12 +31,12 @@ pub(super) fn one_of(properties: &Value, property: &str, known: &[&'static str])
     found.copied().ok_or_else(|| unreadable(property, text, &known.join(", ")))
 }
 
-/// The items of an array; none where there is no array.
+/// The items of an array; empty where the value is not an array.
 pub(super) fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
-/// Reads the id below `value` (`{"id": …}`); none where there is no reference.
+/// Reads the id below `value` (`{"id": …}`); `None` where there is no reference.
 pub(super) fn id_of(value: &Value) -> Result<Option<ResourceId>, ArmError> {
     let Some(text) = value["id"].as_str() else { return Ok(None) };
     ResourceId::parse(text).map(Some).map_err(|_| {

@@ -26,7 +26,7 @@ pub fn reserve(world: &mut World, nic: &ResourceId, machine: &ResourceId) {
     }
 }
 
-/// Refuses an interface that is reserved for another machine than `machine`; for any where none is named.
+/// Refuses an interface that is reserved for another machine than `machine`; with `None`, one that is reserved at all.
 pub(super) fn check(world: &World, nic: &ResourceId, machine: Option<&ResourceId>) -> Result<(), ArmError> {
     let Some((owner, until)) = world.peek::<Reservations>().and_then(|r| r.0.get(nic)) else { return Ok(()) };
     if *until <= world.now() || machine == Some(owner) {

@@ -235,7 +235,7 @@ fn peer(text: &str) -> Option<Peer> {
     })
 }
 
-/// Reads a stored rule, one of the group's own or a default one; none where it was stored without checks and means
+/// Reads a stored rule, one of the group's own or a default one; `None` where it was stored without checks and means
 /// nothing.
 pub(super) fn read(rule: &Value) -> Option<SecurityRule> {
     let body = &rule["properties"];

@@ -7,7 +7,7 @@ use crate::arm::{ArmError, ResourceId};
 use crate::catalog::Catalog;
 use crate::provider::Request;
 
-/// The SKU's name in a body; the first of those known where it names none.
+/// The SKU's name in a body; the first of those known where the body names no SKU.
 pub(super) fn read(body: &Value, kind: &str, known: &[&'static str]) -> Result<&'static str, ArmError> {
     let Some(name) = body["sku"]["name"].as_str() else { return Ok(known[0]) };
     let found = known.iter().find(|sku| sku.eq_ignore_ascii_case(name)).copied();

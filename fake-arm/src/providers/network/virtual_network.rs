@@ -93,7 +93,7 @@ const KEEPS_SUBNETS: &str = "2023-09-01";
 type Wanted = Vec<(ResourceId, subnet::Checked)>;
 
 /// The subnets that the network is to have, checked against its space, against each other and against what is in
-/// use; none where the present ones stay as they are.
+/// use; `None` where the present ones stay as they are.
 fn wanted_subnets(world: &World, request: &Request, space: &[IpNet]) -> Result<Option<Wanted>, ArmError> {
     let vnet = &request.id;
     let list = match request.properties().get("subnets").and_then(Value::as_array) {

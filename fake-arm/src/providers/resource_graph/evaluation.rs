@@ -11,7 +11,7 @@ use super::query::{Aggregate, Comparison, Expression, Function, Step};
 
 /// What has columns: a row, or what a row is going to be made of.
 pub(super) trait Columns {
-    /// The value of a column; none where there is no such column.
+    /// The value of a column; `None` where there is no such column.
     fn column(&self, name: &str) -> Option<Cow<'_, Value>>;
 }
 
@@ -126,7 +126,7 @@ pub(super) fn holds(condition: &Expression, row: &impl Columns) -> bool {
 /// What there is not.
 static NULL: Value = Value::Null;
 
-/// The value of an expression in a row; null where there is none. Column names are exact, as in Kusto.
+/// The value of an expression in a row; null where it has no value. Column names are exact, as in Kusto.
 fn evaluate<'v>(expression: &'v Expression, row: &'v impl Columns) -> Cow<'v, Value> {
     match expression {
         Expression::Value(value) => Cow::Borrowed(value),

@@ -25,7 +25,7 @@ pub(super) enum Kind {
     End,
 }
 
-/// A text that is no query: what is wrong, and where.
+/// Why a text is not a query: what is wrong, and where.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Refusal {
     pub(super) reason: String,

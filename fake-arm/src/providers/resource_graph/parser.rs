@@ -222,7 +222,7 @@ impl Parser {
         Ok(Step::Summarize(aggregates, by))
     }
 
-    /// An aggregate with the name that its column has where none is given.
+    /// An aggregate, and the name that its column has unless the query gives it another one.
     fn aggregate(&mut self) -> Result<(String, Aggregate), Refusal> {
         let function = self.name()?;
         self.sign("(")?;
@@ -250,7 +250,7 @@ impl Parser {
     }
 }
 
-/// The name of a column that is given none.
+/// The name that Kusto gives a column where the query does not name it.
 fn name_of(value: &Expression) -> Option<String> {
     match value {
         Expression::Column(name) => Some(name.clone()),

@@ -34,7 +34,7 @@ impl Handler for Listing {
     }
 }
 
-/// Those that the request's `$filter` lets through, all where it has none.
+/// Those that the request's `$filter` lets through; without a `$filter`, all of them.
 ///
 /// # Errors
 /// `InvalidFilterInQueryString`.
@@ -83,7 +83,7 @@ fn known(predicate: &Predicate) -> Option<()> {
     known.then_some(())
 }
 
-/// Whether a resource passes; none for a predicate that is not known. `tag`: the tag whose value is asked for.
+/// Whether a resource passes; `None` for a predicate that is not known. `tag`: the tag whose value is asked for.
 fn passes(resource: &Resource, predicate: &Predicate, tag: Option<&str>) -> Option<bool> {
     let of = |property: &str| -> Option<String> {
         Some(match property.to_ascii_lowercase().as_str() {

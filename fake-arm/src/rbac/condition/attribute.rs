@@ -106,7 +106,7 @@ impl Attribute {
 
 /// The facts that conditions ask for. Names are compared without regard to case by whoever answers.
 pub trait Attributes {
-    /// The values of an attribute, none where there is no such attribute.
+    /// The values of an attribute; `None` where there is no such attribute.
     fn values(&self, source: Source, name: &str) -> Option<Vec<Value>>;
 
     /// The suboperation of the action (`Blob.List`), where it has one.

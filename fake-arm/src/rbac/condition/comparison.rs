@@ -134,7 +134,7 @@ fn test_named(folded: &str) -> Option<(Test, bool)> {
 }
 
 impl Test {
-    /// None where a value is not of the kind that is compared: then neither the operator nor its negation holds.
+    /// `None` where a value is not of the kind that is compared: then neither the operator nor its negation holds.
     fn holds(self, left: &Value, right: &Value) -> Option<bool> {
         Some(match self {
             Self::Text(test, case) => {

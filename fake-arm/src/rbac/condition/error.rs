@@ -1,6 +1,6 @@
 //! What is wrong with a condition.
 
-/// Why a text is no condition.
+/// Why a text is not a condition.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidCondition {
     /// It does not follow the grammar.

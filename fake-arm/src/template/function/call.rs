@@ -67,7 +67,7 @@ pub(in crate::template) fn call(scope: &Scope<'_>, name: &str, values: &[Value])
 /// `if(condition, then, else)`.
 ///
 /// # Errors
-/// Not three arguments; the first is no truth.
+/// Not three arguments; the first is not a boolean.
 pub(in crate::template) fn choose(
     arguments: &[Expression],
     evaluate: impl Fn(&Expression) -> Result<Value, TemplateError>,

@@ -19,7 +19,7 @@ pub(in crate::providers::network) struct AddressBook {
     taken: BTreeMap<ResourceId, BTreeMap<IpAddr, String>>,
     /// Folded holder to what it has.
     holders: BTreeMap<String, (ResourceId, IpAddr)>,
-    /// Addresses that nobody has any more, and that nobody gets yet.
+    /// Released addresses that are still held back.
     kept: BTreeMap<ResourceId, BTreeMap<IpAddr, Kept>>,
 }
 
@@ -97,7 +97,7 @@ impl AddressBook {
         })
     }
 
-    /// How many addresses of a prefix nobody can get.
+    /// How many addresses of a prefix are taken or held back.
     pub(in crate::providers::network) fn used(&self, subnet: &ResourceId, prefix: IpNet, now: Timestamp) -> u64 {
         let inside = |address: &IpAddr| prefix.contains(address);
         let taken = self.taken.get(subnet).into_iter().flatten().filter(|(address, _)| inside(address)).count();

@@ -45,13 +45,13 @@ impl IpFamily {
     }
 }
 
-/// All prefixes of a subnet, in its order; none where it does not exist.
+/// All prefixes of a subnet, in its order; empty where it does not exist.
 pub fn subnet_prefixes(world: &World, subnet: &ResourceId) -> Vec<IpNet> {
     let found = world.resources().get(subnet).filter(|r| r.resource_type == SUBNET);
     found.map_or_else(Vec::new, |subnet| prefix::prefixes_of(subnet.properties()))
 }
 
-/// The first IPv4 prefix of a subnet; none where it does not exist.
+/// The first IPv4 prefix of a subnet; `None` where it has no such prefix or does not exist.
 pub fn subnet_prefix(world: &World, subnet: &ResourceId) -> Option<Ipv4Net> {
     subnet_prefixes(world, subnet).into_iter().find_map(|p| match p {
         IpNet::V4(v4) => Some(v4),
@@ -59,7 +59,7 @@ pub fn subnet_prefix(world: &World, subnet: &ResourceId) -> Option<Ipv4Net> {
     })
 }
 
-/// How many IPv4 addresses of a subnet are free; none free where it does not exist.
+/// How many IPv4 addresses of a subnet are free; 0 where it does not exist.
 pub fn capacity_left(world: &World, subnet: &ResourceId) -> u64 {
     free_addresses(world, subnet, IpFamily::V4)
 }
@@ -117,7 +117,7 @@ pub fn release(world: &mut World, holder: &str) {
     world.state::<AddressBook>().release(holder, now, now);
 }
 
-/// The same for what went with a machine: nobody gets the addresses before the world's
+/// Takes back the addresses of what went with a machine: they are free when the world's
 /// [`address_hold`](crate::Settings::address_hold) is over.
 pub fn release_late(world: &mut World, holder: &str) {
     let (now, until) = (world.now(), hold_ends(world));

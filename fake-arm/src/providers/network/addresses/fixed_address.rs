@@ -9,7 +9,7 @@ use super::allocation::IpFamily;
 use crate::arm::{ArmError, ResourceId};
 use crate::net;
 
-/// The address that a configuration asks for; none where its method is dynamic.
+/// The address that a configuration asks for; `None` where its method is dynamic.
 pub(in crate::providers::network) fn read(
     properties: &Value,
     prefixes: &[IpNet],

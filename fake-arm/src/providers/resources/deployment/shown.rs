@@ -87,7 +87,7 @@ pub(super) fn ids<'r>(ids: impl Iterator<Item = &'r ResourceId>) -> Value {
     ids.map(|id| json!({ "id": id })).collect()
 }
 
-/// `PT1M2.5S`.
+/// `PT62.500S`: seconds and milliseconds.
 pub(super) fn duration(from: Timestamp, to: Timestamp) -> String {
     let span = to.duration_since(from);
     format!("PT{}.{:03}S", span.as_secs().max(0), span.subsec_millis().max(0))
