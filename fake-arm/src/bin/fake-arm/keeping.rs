@@ -11,26 +11,26 @@ use fake_arm::seed::WorldDocument;
 use fake_arm::server::Saved;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use crate::trouble::Trouble;
+use crate::command_error::CommandError;
 
 /// After a change the state is written this much later, so that many changes are written once.
 const REST: Duration = Duration::from_millis(300);
 
 /// What a file keeps; `None` where the file does not exist yet.
-pub(crate) fn read_state(path: &Path) -> Result<Option<Saved>, Trouble> {
+pub(crate) fn read_state(path: &Path) -> Result<Option<Saved>, CommandError> {
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(Trouble::File { what: "read the state file", path: path.to_owned(), source }),
+        Err(source) => return Err(CommandError::File { what: "read the state file", path: path.to_owned(), source }),
     };
     // serde_json tells line and column.
     let read = serde_json::from_slice(&bytes);
-    read.map(Some).map_err(|error| Trouble::State { path: path.to_owned(), reason: error.to_string() })
+    read.map(Some).map_err(|error| CommandError::State { path: path.to_owned(), reason: error.to_string() })
 }
 
 /// Writes a file so that a reader sees the old one or the new one, and nobody else reads it: it holds keys.
-pub(crate) fn write_state(path: &Path, saved: &Saved) -> Result<(), Trouble> {
-    let failed = |source| Trouble::File { what: "write the state file", path: path.to_owned(), source };
+pub(crate) fn write_state(path: &Path, saved: &Saved) -> Result<(), CommandError> {
+    let failed = |source| CommandError::File { what: "write the state file", path: path.to_owned(), source };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let beside = folder.join(format!(".{name}.{}", std::process::id()));
@@ -60,8 +60,8 @@ pub(crate) async fn keep(azure: &FakeArm, path: &Path, mut events: UnboundedRece
         }
         tokio::time::sleep(REST).await;
         while events.try_recv().is_ok() {}
-        if let Err(trouble) = write_state(path, &azure.save()) {
-            eprintln!("warning: {}", trouble.told());
+        if let Err(error) = write_state(path, &azure.save()) {
+            eprintln!("warning: {}", error.message());
         }
     }
 }
@@ -74,18 +74,18 @@ fn changes(event: &ArmEvent) -> bool {
     }
 }
 
-pub(crate) fn read_world(path: &Path) -> Result<WorldDocument, Trouble> {
-    let text = fs::read_to_string(path).map_err(|source| Trouble::File {
+pub(crate) fn read_world(path: &Path) -> Result<WorldDocument, CommandError> {
+    let text = fs::read_to_string(path).map_err(|source| CommandError::File {
         what: "read the world file",
         path: path.to_owned(),
         source,
     })?;
     let parsed = WorldDocument::parse(&text);
-    parsed.map_err(|error| Trouble::World { path: path.to_owned(), reason: error.to_string() })
+    parsed.map_err(|error| CommandError::World { path: path.to_owned(), reason: error.to_string() })
 }
 
-pub(crate) fn write_certificate(path: &Path, pem: &str) -> Result<(), Trouble> {
-    fs::write(path, pem).map_err(|source| Trouble::File {
+pub(crate) fn write_certificate(path: &Path, pem: &str) -> Result<(), CommandError> {
+    fs::write(path, pem).map_err(|source| CommandError::File {
         what: "write the certificate to",
         path: path.to_owned(),
         source,

@@ -1,10 +1,10 @@
 //! `fake-arm`: a fake Azure on its own, for whatever speaks to Azure Resource Manager.
 
+mod command_error;
 mod flags;
 mod greeting;
 mod keeping;
 mod running;
-mod trouble;
 
 use std::process::ExitCode;
 
@@ -30,8 +30,8 @@ fn main() -> ExitCode {
     };
     match runtime.block_on(running::serve(serve)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(trouble) => {
-            eprintln!("error: {}", trouble.told());
+        Err(error) => {
+            eprintln!("error: {}", error.message());
             ExitCode::from(2)
         }
     }

@@ -12,10 +12,10 @@ use fake_arm::seed;
 use fake_arm::world::Throttling;
 use fake_arm::{FakeArm, Settings, StartError};
 
+use crate::command_error::CommandError;
 use crate::flags::Serve;
 use crate::greeting::{self, Client};
 use crate::keeping;
-use crate::trouble::Trouble;
 use fake_arm::engine::NoopEngine;
 
 /// Entries that the ledger keeps.
@@ -24,16 +24,16 @@ const LEDGER: usize = 100_000;
 const FAREWELL: Duration = Duration::from_secs(3);
 
 /// Serves until a signal comes.
-pub(crate) async fn serve(flags: Box<Serve>) -> Result<(), Trouble> {
+pub(crate) async fn serve(flags: Box<Serve>) -> Result<(), CommandError> {
     // Before anything is announced: whoever reads the announcement may send a signal at once.
-    let signals = Signals::new().map_err(Trouble::Signals)?;
+    let signals = Signals::new().map_err(CommandError::Signals)?;
     let (azure, fresh) = start(&flags).await?;
     azure.set_engine(Arc::new(NoopEngine));
     admit_owner(&azure, &flags);
     if let Some(path) = flags.world.as_ref().filter(|_| fresh) {
         let document = keeping::read_world(path)?;
         let applied = azure.with(|world| seed::apply(world, document));
-        applied.map_err(|error| Trouble::World { path: path.clone(), reason: error.to_string() })?;
+        applied.map_err(|error| CommandError::World { path: path.clone(), reason: error.to_string() })?;
     }
     let temporary = flags.ca_out.is_none();
     let ca = flags.ca_out.clone().unwrap_or_else(|| {
@@ -64,7 +64,7 @@ pub(crate) async fn serve(flags: Box<Serve>) -> Result<(), Trouble> {
 }
 
 /// Starts the fake; `true`: it goes on from nothing.
-async fn start(flags: &Serve) -> Result<(FakeArm, bool), Trouble> {
+async fn start(flags: &Serve) -> Result<(FakeArm, bool), CommandError> {
     let saved = flags.state.as_deref().map(keeping::read_state).transpose()?.flatten();
     let ahead = saved.as_ref().map_or(Duration::ZERO, |saved| saved.clock_ahead());
     let mut settings = Settings::default();
@@ -97,8 +97,8 @@ async fn start(flags: &Serve) -> Result<(FakeArm, bool), Trouble> {
     }
     let started = builder.start().await;
     let azure = started.map_err(|error| match (error, &flags.state) {
-        (StartError::Restore(why), Some(path)) => Trouble::State { path: path.clone(), reason: why.to_string() },
-        (other, _) => Trouble::Start(other),
+        (StartError::Restore(why), Some(path)) => CommandError::State { path: path.clone(), reason: why.to_string() },
+        (other, _) => CommandError::Start(other),
     })?;
     Ok((azure, fresh))
 }

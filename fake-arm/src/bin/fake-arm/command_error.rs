@@ -7,7 +7,7 @@ use fake_arm::StartError;
 use fake_arm::causes::with_causes;
 
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Trouble {
+pub(crate) enum CommandError {
     #[error("failed to start")]
     Start(#[from] StartError),
     #[error("failed to {what} {}", .path.display())]
@@ -25,9 +25,9 @@ pub(crate) enum Trouble {
     Signals(#[source] std::io::Error),
 }
 
-impl Trouble {
+impl CommandError {
     /// The message with its causes and what to do.
-    pub(crate) fn told(&self) -> String {
+    pub(crate) fn message(&self) -> String {
         let mut text = match self {
             // What was to be started is said by its cause.
             Self::Start(cause) => with_causes(cause),
