@@ -1,7 +1,6 @@
 //! The state of one fake Azure: a single value behind a single lock. Providers change it, the server reads it out, and
 //! whatever happens later (the end of a long-running operation, a machine's boot) is a change kept with its time.
 
-mod agenda;
 mod operation;
 mod resource;
 mod settings;
@@ -9,8 +8,8 @@ mod snapshot;
 mod state;
 mod store;
 mod throttling;
+mod timer_queue;
 
-pub use agenda::Change;
 pub use operation::{FirstStep, LongRunning, Outcome};
 pub use resource::Resource;
 pub use settings::Settings;
@@ -19,3 +18,4 @@ pub(crate) use state::Task;
 pub use state::World;
 pub use store::Resources;
 pub use throttling::{Bucket, Throttling};
+pub use timer_queue::Change;

@@ -15,7 +15,7 @@ use serde_json::Value;
 use tokio::sync::{Notify, mpsc};
 use uuid::Uuid;
 
-use super::agenda::Agenda;
+use super::timer_queue::TimerQueue;
 use super::{Change, LongRunning, Outcome, Resource, Resources, Settings};
 use crate::arm::{ArmError, Operation, OperationStatus, ResourceId};
 use crate::clock::Clock;
@@ -56,7 +56,7 @@ pub struct World {
     latest_operations: BTreeMap<ResourceId, Uuid>,
     /// What is to happen when operations have ended.
     waiting: BTreeMap<Uuid, Vec<Change>>,
-    agenda: Agenda,
+    timers: TimerQueue,
     wake: Arc<Notify>,
     tasks: mpsc::UnboundedSender<Task>,
     waiting_tasks: Option<mpsc::UnboundedReceiver<Task>>,
@@ -71,7 +71,7 @@ impl std::fmt::Debug for World {
             .field("tenant", &self.tenant)
             .field("subscription", &self.subscription)
             .field("resources", &self.resources.iter().count())
-            .field("agenda", &self.agenda)
+            .field("timers", &self.timers)
             .finish_non_exhaustive()
     }
 }
@@ -106,7 +106,7 @@ impl World {
             operations: BTreeMap::new(),
             latest_operations: BTreeMap::new(),
             waiting: BTreeMap::new(),
-            agenda: Agenda::default(),
+            timers: TimerQueue::default(),
             wake: Arc::new(Notify::new()),
             tasks,
             waiting_tasks: Some(waiting_tasks),
@@ -269,7 +269,7 @@ impl World {
 
     /// Drops everything that is to happen later, and every operation.
     pub(super) fn forget_what_is_under_way(&mut self) {
-        self.agenda = Agenda::default();
+        self.timers = TimerQueue::default();
         self.operations.clear();
         self.latest_operations.clear();
     }
@@ -317,7 +317,7 @@ impl World {
     /// Does something later, by the world's clock.
     pub fn after(&mut self, delay: Duration, change: impl FnOnce(&mut World) + Send + 'static) {
         let due = self.now().saturating_add(SignedDuration::try_from(delay).unwrap_or(SignedDuration::MAX));
-        self.agenda.add(due.unwrap_or(Timestamp::MAX), Box::new(change));
+        self.timers.add(due.unwrap_or(Timestamp::MAX), Box::new(change));
         self.wake.notify_one();
     }
 
@@ -337,13 +337,13 @@ impl World {
 
     /// Does everything that is due. Returns when the next is due.
     pub(crate) fn catch_up(&mut self) -> Option<Timestamp> {
-        while let Some(change) = self.agenda.take_due(self.clock.now()) {
+        while let Some(change) = self.timers.take_due(self.clock.now()) {
             // The other appointments are kept even where one of them is its author's mistake.
             if panic::catch_unwind(AssertUnwindSafe(|| change(self))).is_err() {
                 tracing::error!("failed to do something that was due: it panicked");
             }
         }
-        self.agenda.next()
+        self.timers.next()
     }
 
     /// A long-running operation by its id.

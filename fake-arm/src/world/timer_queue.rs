@@ -1,4 +1,4 @@
-//! What is to happen later, in the order of its time.
+//! What is to happen later, in the order of its time. The server's timer task looks when the first of it is due.
 
 use std::collections::BTreeMap;
 
@@ -11,12 +11,12 @@ pub type Change = Box<dyn FnOnce(&mut World) + Send + 'static>;
 
 /// Changes with the time at which they are due. Those of one moment happen in the order in which they were added.
 #[derive(Default)]
-pub(crate) struct Agenda {
+pub(crate) struct TimerQueue {
     entries: BTreeMap<(Timestamp, u64), Change>,
     added: u64,
 }
 
-impl Agenda {
+impl TimerQueue {
     pub(crate) fn add(&mut self, due: Timestamp, change: Change) {
         self.added += 1;
         self.entries.insert((due, self.added), change);
@@ -34,7 +34,7 @@ impl Agenda {
     }
 }
 
-impl std::fmt::Debug for Agenda {
+impl std::fmt::Debug for TimerQueue {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(self.entries.keys()).finish()
     }
