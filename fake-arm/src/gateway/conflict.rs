@@ -122,20 +122,20 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::gateway::Bench;
+    use crate::gateway::TestFake;
     use serde_json::json;
 
     const NET: &str = "/resourceGroups/rg/providers/Microsoft.Network";
     const API: &str = "api-version=2024-05-01";
 
-    fn bench() -> Bench {
-        let mut bench = Bench::with_group();
-        bench.world.settings_mut().conflicts = true;
+    fn fake() -> TestFake {
+        let mut fake = TestFake::with_group();
+        fake.world.settings_mut().conflicts = true;
         let network =
             json!({"location": "eastus", "properties": {"addressSpace": {"addressPrefixes": ["10.0.0.0/16"]}}});
-        bench.put(&format!("{NET}/virtualNetworks/v?{API}"), network).expect(201);
-        bench.settle();
-        bench
+        fake.put(&format!("{NET}/virtualNetworks/v?{API}"), network).expect(201);
+        fake.settle();
+        fake
     }
 
     fn subnet(n: u8) -> Value {
@@ -144,36 +144,36 @@ mod tests {
 
     #[test]
     fn two_subnets_of_one_network_go_one_after_the_other() {
-        let mut bench = bench();
+        let mut fake = fake();
         let path = |name: &str| format!("{NET}/virtualNetworks/v/subnets/{name}?{API}");
-        bench.put(&path("a"), subnet(1)).expect(201);
-        for refused in [bench.put(&path("b"), subnet(2)), bench.put(&path("a"), subnet(1))] {
+        fake.put(&path("a"), subnet(1)).expect(201);
+        for refused in [fake.put(&path("b"), subnet(2)), fake.put(&path("a"), subnet(1))] {
             assert_eq!((refused.status, refused.code()), (409, "AnotherOperationInProgress"));
             assert!(refused.message().contains("/providers/Microsoft.Network/locations/"), "{}", refused.message());
         }
-        assert_eq!(bench.get(&path("a")).status, 200, "reading goes on");
-        bench.settle();
-        bench.put(&path("b"), subnet(2)).expect(201);
-        bench.delete(&path("b")).expect(202);
+        assert_eq!(fake.get(&path("a")).status, 200, "reading goes on");
+        fake.settle();
+        fake.put(&path("b"), subnet(2)).expect(201);
+        fake.delete(&path("b")).expect(202);
     }
 
     #[test]
     fn an_interface_waits_for_its_subnet() {
-        let mut bench = bench();
+        let mut fake = fake();
         let long = Duration::from_secs(60);
-        bench.world.settings_mut().set_duration("Microsoft.Network/virtualNetworks/subnets/write", long);
-        let made = bench.put(&format!("{NET}/virtualNetworks/v/subnets/a?{API}"), subnet(1)).expect(201);
+        fake.world.settings_mut().set_duration("Microsoft.Network/virtualNetworks/subnets/write", long);
+        let made = fake.put(&format!("{NET}/virtualNetworks/v/subnets/a?{API}"), subnet(1)).expect(201);
         let nic = json!({"location": "eastus", "properties": {"ipConfigurations": [{"name": "ip", "properties": {
             "subnet": {"id": made["id"]}}}]}});
         let path = format!("{NET}/networkInterfaces/n?{API}");
-        let refused = bench.put(&path, nic.clone());
+        let refused = fake.put(&path, nic.clone());
         assert_eq!((refused.status, refused.code()), (429, "RetryableError"));
         let detail = &refused.body["error"]["details"][0];
         assert_eq!(detail["code"], "ReferencedResourceNotProvisioned");
         let message = detail["message"].as_str().unwrap();
         assert!(message.ends_with("is updating the resource is PutSubnetOperation."), "{message}");
-        bench.settle();
-        bench.put(&path, nic).expect(201);
+        fake.settle();
+        fake.put(&path, nic).expect(201);
     }
 
     #[test]

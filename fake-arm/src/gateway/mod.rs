@@ -45,5 +45,5 @@ pub(crate) use machine::serve_machine;
 pub(crate) use response::ResponseParts;
 pub(crate) use shared::Shared;
 #[cfg(test)]
-pub(crate) use test_support::{Bench, Reply};
+pub(crate) use test_support::{Reply, TestFake};
 pub(crate) use verified_tokens::VerifiedTokens;

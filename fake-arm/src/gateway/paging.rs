@@ -152,43 +152,43 @@ fn collection_path(request: &Request) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gateway::Bench;
+    use crate::gateway::TestFake;
 
     const GROUPS: &str = "/resourceGroups?api-version=2021-04-01";
 
-    fn group(bench: &mut Bench, name: &str) {
-        bench.put(&format!("/resourceGroups/{name}?api-version=2021-04-01"), json!({"location": "eastus"})).expect(201);
+    fn group(fake: &mut TestFake, name: &str) {
+        fake.put(&format!("/resourceGroups/{name}?api-version=2021-04-01"), json!({"location": "eastus"})).expect(201);
     }
 
     /// Follows the links; `between` is done to the world between two pages.
-    fn names(bench: &mut Bench, first: &str, mut between: impl FnMut(&mut Bench)) -> Vec<String> {
+    fn names(fake: &mut TestFake, first: &str, mut between: impl FnMut(&mut TestFake)) -> Vec<String> {
         let mut names = Vec::new();
         let mut path = first.to_owned();
         loop {
-            let page = bench.get(&path).expect(200);
+            let page = fake.get(&path).expect(200);
             names.extend(page["value"].as_array().unwrap().iter().map(|g| g["name"].as_str().unwrap().to_owned()));
             match page["nextLink"].as_str() {
                 Some(next) => path = next.trim_start_matches("https://127.0.0.1:1").to_owned(),
                 None => return names,
             }
-            between(bench);
+            between(fake);
         }
     }
 
     #[test]
     fn pages_follow_each_other_whatever_happens_in_between() {
-        let mut bench = Bench::new();
+        let mut fake = TestFake::new();
         for name in ["b", "d", "f", "h", "j"] {
-            group(&mut bench, name);
+            group(&mut fake, name);
         }
-        assert_eq!(names(&mut bench, &format!("{GROUPS}&$top=2"), |_| {}), ["b", "d", "f", "h", "j"]);
-        bench.world.settings_mut().page_size = 2;
+        assert_eq!(names(&mut fake, &format!("{GROUPS}&$top=2"), |_| {}), ["b", "d", "f", "h", "j"]);
+        fake.world.settings_mut().page_size = 2;
         let mut once = true;
-        let seen = names(&mut bench, GROUPS, |bench| {
+        let seen = names(&mut fake, GROUPS, |fake| {
             if std::mem::take(&mut once) {
-                group(bench, "a");
-                bench.delete("/resourceGroups/f?api-version=2021-04-01");
-                bench.settle();
+                group(fake, "a");
+                fake.delete("/resourceGroups/f?api-version=2021-04-01");
+                fake.settle();
             }
         });
         assert_eq!(seen, ["b", "d", "h", "j"], "nothing twice, nothing left out");
@@ -196,11 +196,11 @@ mod tests {
 
     #[test]
     fn links_and_sizes_that_are_none_are_refused() {
-        let mut bench = Bench::new();
-        assert_eq!(bench.get(&format!("{GROUPS}&$skiptoken=3")).code(), "InvalidSkipToken");
-        assert_eq!(bench.get(&format!("{GROUPS}&$skiptoken=")).code(), "InvalidSkipToken");
+        let mut fake = TestFake::new();
+        assert_eq!(fake.get(&format!("{GROUPS}&$skiptoken=3")).code(), "InvalidSkipToken");
+        assert_eq!(fake.get(&format!("{GROUPS}&$skiptoken=")).code(), "InvalidSkipToken");
         for top in ["0", "-1", "many", ""] {
-            assert_eq!(bench.get(&format!("{GROUPS}&$top={top}")).code(), "InvalidTopInQueryString", "{top}");
+            assert_eq!(fake.get(&format!("{GROUPS}&$top={top}")).code(), "InvalidTopInQueryString", "{top}");
         }
     }
 

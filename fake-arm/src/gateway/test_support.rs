@@ -28,8 +28,8 @@ impl Clock for ManualClock {
     }
 }
 
-/// The world, its clock, and a caller.
-pub(crate) struct Bench {
+/// A fake without sockets: its world, its clock, and a caller.
+pub(crate) struct TestFake {
     pub(crate) world: World,
     /// Who calls; the owner of the subscription at first.
     pub(crate) caller: Uuid,
@@ -68,7 +68,7 @@ impl Reply {
     }
 }
 
-impl Bench {
+impl TestFake {
     /// An owner of the subscription.
     pub(crate) const OWNER: Uuid = Uuid::from_u128(0x33);
     pub(crate) const SUBSCRIPTION: &str = "11111111-1111-1111-1111-111111111111";
@@ -95,9 +95,9 @@ impl Bench {
 
     /// With a resource group `rg` in eastus.
     pub(crate) fn with_group() -> Self {
-        let mut bench = Self::new();
-        bench.put("/resourceGroups/rg?api-version=2021-04-01", serde_json::json!({"location": "eastus"})).expect(201);
-        bench
+        let mut fake = Self::new();
+        fake.put("/resourceGroups/rg?api-version=2021-04-01", serde_json::json!({"location": "eastus"})).expect(201);
+        fake
     }
 
     /// A path that starts with `/subscriptions`, and one of the tenant's, is taken as it is; any other is below the

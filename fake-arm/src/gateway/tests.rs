@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{HeaderMap, Method};
 use serde_json::{Value, json};
 
-use super::test_support::Bench;
+use super::test_support::TestFake;
 use crate::arm::ArmError;
 use crate::provider::{Answer, Handler, Outcome, Polling, Reply, Request, ResourceType};
 use crate::world::World;
@@ -72,17 +72,17 @@ fn operations_end_as_their_last_step_does() {
         ("panics", "Failed", Some("InternalOperationError"), "Failed"),
         ("task panics", "Failed", Some("InternalOperationError"), "Failed"),
     ] {
-        let mut bench = Bench::with_group();
-        let made = bench.put(PATH, widget(way));
+        let mut fake = TestFake::with_group();
+        let made = fake.put(PATH, widget(way));
         assert_eq!((made.status, &made.body["properties"]["provisioningState"]), (201, &json!("Creating")), "{way}");
         let poll = status_path(&made.headers);
-        assert_eq!(bench.get(&poll).expect(200)["status"], "InProgress", "{way}");
-        bench.settle();
-        let ended = bench.get(&poll).expect(200);
+        assert_eq!(fake.get(&poll).expect(200)["status"], "InProgress", "{way}");
+        fake.settle();
+        let ended = fake.get(&poll).expect(200);
         assert_eq!(ended["status"], status, "{way}");
         assert_eq!(ended["error"]["code"].as_str(), code, "{way}");
-        assert_eq!(bench.get(PATH).expect(200)["properties"]["provisioningState"], state, "{way}");
-        let result = bench.get(&poll.replace("/operations/", "/operationResults/"));
+        assert_eq!(fake.get(PATH).expect(200)["properties"]["provisioningState"], state, "{way}");
+        let result = fake.get(&poll.replace("/operations/", "/operationResults/"));
         assert_eq!(result.status, if code.is_none() { 200 } else { result.status }, "{way}");
         assert_eq!(result.body["error"]["code"].as_str(), code, "{way}");
     }
@@ -90,57 +90,57 @@ fn operations_end_as_their_last_step_does() {
 
 #[test]
 fn an_operation_without_duration_fails_as_its_request() {
-    let mut bench = Bench::with_group();
-    let refused = bench.put(PATH, widget("fails at once"));
+    let mut fake = TestFake::with_group();
+    let refused = fake.put(PATH, widget("fails at once"));
     assert_eq!((refused.status, refused.code()), (409, "WidgetBroken"));
-    assert_eq!(bench.get(PATH).expect(200)["properties"]["provisioningState"], "Failed");
-    bench.put(PATH, widget("works")).expect(200);
+    assert_eq!(fake.get(PATH).expect(200)["properties"]["provisioningState"], "Failed");
+    fake.put(PATH, widget("works")).expect(200);
 }
 
 #[test]
 fn etags_guard_changes() {
-    let mut bench = Bench::with_group();
+    let mut fake = TestFake::with_group();
     let with = |name: &'static str, value: &str| {
         let mut headers = HeaderMap::new();
         headers.insert(name, value.parse().unwrap());
         headers
     };
     let any = with("if-match", "*");
-    assert_eq!(bench.call_with(Method::PUT, PATH, widget("works"), any.clone()).status, 412);
-    bench.call_with(Method::PUT, PATH, widget("works"), with("if-none-match", "*")).expect(201);
-    bench.settle();
-    let made = bench.get(PATH).expect(200);
+    assert_eq!(fake.call_with(Method::PUT, PATH, widget("works"), any.clone()).status, 412);
+    fake.call_with(Method::PUT, PATH, widget("works"), with("if-none-match", "*")).expect(201);
+    fake.settle();
+    let made = fake.get(PATH).expect(200);
     let etag = made["etag"].as_str().unwrap().to_owned();
     assert_eq!(
-        bench.call_with(Method::PUT, PATH, widget("works"), with("if-none-match", "*")).code(),
+        fake.call_with(Method::PUT, PATH, widget("works"), with("if-none-match", "*")).code(),
         "PreconditionFailed"
     );
-    bench.call_with(Method::PUT, PATH, widget("works"), with("if-match", &etag)).expect(200);
-    assert_eq!(bench.call_with(Method::DELETE, PATH, Value::Null, with("if-match", &etag)).status, 412, "it changed");
-    bench.call_with(Method::DELETE, PATH, Value::Null, any).expect(200);
+    fake.call_with(Method::PUT, PATH, widget("works"), with("if-match", &etag)).expect(200);
+    assert_eq!(fake.call_with(Method::DELETE, PATH, Value::Null, with("if-match", &etag)).status, 412, "it changed");
+    fake.call_with(Method::DELETE, PATH, Value::Null, any).expect(200);
 }
 
 #[test]
 fn locations_actions_and_methods() {
-    let mut bench = Bench::with_group();
-    bench.put(PATH, widget("works")).expect(201);
+    let mut fake = TestFake::with_group();
+    fake.put(PATH, widget("works")).expect(201);
     let mut moved = widget("works");
     moved["location"] = json!("West US 3");
-    let refused = bench.put(PATH, moved);
+    let refused = fake.put(PATH, moved);
     assert_eq!((refused.status, refused.code()), (409, "InvalidResourceLocation"));
     let mut same = widget("works");
     same["location"] = json!("East US");
-    assert_eq!(bench.put(PATH, same).expect(200)["location"], "eastus");
+    assert_eq!(fake.put(PATH, same).expect(200)["location"], "eastus");
 
     let action = |name: &str| PATH.replace("/w?", &format!("/w/{name}?"));
-    assert_eq!(bench.post(&action("polish"), Value::Null).expect(200), json!({"did": "polish"}));
-    assert_eq!(bench.post(&action("burn"), Value::Null).status, 404);
+    assert_eq!(fake.post(&action("polish"), Value::Null).expect(200), json!({"did": "polish"}));
+    assert_eq!(fake.post(&action("burn"), Value::Null).status, 404);
     let on_collection = PATH.replace("/w?", "?");
-    assert_eq!(bench.call(Method::DELETE, &on_collection, Value::Null).status, 405);
-    assert_eq!(bench.get(&PATH.replace("2024-01-01", "2023-01-01-PREVIEW")).status, 200);
-    assert_eq!(bench.call(Method::HEAD, PATH, Value::Null).status, 204);
-    assert_eq!(bench.get(&PATH.replace("/rg/", "/nope/")).code(), "ResourceGroupNotFound");
-    assert_eq!(bench.get("/subscriptions/zzz/resourceGroups?api-version=2021-04-01").code(), "InvalidSubscriptionId");
+    assert_eq!(fake.call(Method::DELETE, &on_collection, Value::Null).status, 405);
+    assert_eq!(fake.get(&PATH.replace("2024-01-01", "2023-01-01-PREVIEW")).status, 200);
+    assert_eq!(fake.call(Method::HEAD, PATH, Value::Null).status, 204);
+    assert_eq!(fake.get(&PATH.replace("/rg/", "/nope/")).code(), "ResourceGroupNotFound");
+    assert_eq!(fake.get("/subscriptions/zzz/resourceGroups?api-version=2021-04-01").code(), "InvalidSubscriptionId");
 }
 
 /// Throttling over a clock that stands until it is moved.
@@ -151,42 +151,42 @@ mod throttling {
     const GROUPS: &str = "/resourceGroups?api-version=2021-04-01";
     const VM: &str = "/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/v?api-version=2024-07-01";
 
-    fn bench(change: impl FnOnce(&mut Throttling)) -> Bench {
-        let mut bench = Bench::with_group();
+    fn fake(change: impl FnOnce(&mut Throttling)) -> TestFake {
+        let mut fake = TestFake::with_group();
         let mut limits = Throttling::default();
         change(&mut limits);
-        bench.world.settings_mut().throttling = limits;
-        bench
+        fake.world.settings_mut().throttling = limits;
+        fake
     }
 
     #[test]
     fn reads_run_out_and_come_back_with_the_clock() {
-        let mut bench = bench(|_| {});
+        let mut fake = fake(|_| {});
         for left in (0..250).rev() {
-            let reply = bench.get(GROUPS);
+            let reply = fake.get(GROUPS);
             assert_eq!(reply.header("x-ms-ratelimit-remaining-subscription-reads"), Some(left.to_string().as_str()));
             assert_eq!(reply.status, 200);
         }
-        let refused = bench.get(GROUPS);
+        let refused = fake.get(GROUPS);
         assert_eq!((refused.status, refused.code()), (429, "SubscriptionRequestsThrottled"));
         assert_eq!(refused.header("retry-after"), Some("1"));
         assert_eq!(refused.header("x-ms-ratelimit-remaining-subscription-reads"), Some("0"));
         assert!(refused.message().starts_with("Number of 'read' requests for subscription '"), "{}", refused.message());
         let group = "/resourceGroups/other?api-version=2021-04-01";
-        let write = bench.put(group, json!({"location": "eastus"}));
+        let write = fake.put(group, json!({"location": "eastus"}));
         assert_eq!(
             write.header("x-ms-ratelimit-remaining-subscription-writes"),
             Some("199"),
             "writes are another bucket"
         );
         assert_eq!(write.status, 201);
-        let gone = bench.delete(group);
+        let gone = fake.delete(group);
         assert_eq!(gone.header("x-ms-ratelimit-remaining-subscription-deletes"), Some("199"));
-        bench.advance(Duration::from_secs(1));
-        let back = bench.get(GROUPS);
+        fake.advance(Duration::from_secs(1));
+        let back = fake.get(GROUPS);
         assert_eq!(back.header("x-ms-ratelimit-remaining-subscription-reads"), Some("24"), "25 came back in a second");
-        bench.advance(Duration::from_secs(3600));
-        let rested = bench.get(GROUPS);
+        fake.advance(Duration::from_secs(3600));
+        let rested = fake.get(GROUPS);
         assert_eq!(
             rested.header("x-ms-ratelimit-remaining-subscription-reads"),
             Some("249"),
@@ -196,76 +196,76 @@ mod throttling {
 
     #[test]
     fn the_wait_is_told_in_whole_seconds() {
-        let mut bench = bench(|limits| limits.reads = Bucket::per_second(1, 0.1));
-        bench.get(GROUPS).expect(200);
-        let refused = bench.get(GROUPS);
+        let mut fake = fake(|limits| limits.reads = Bucket::per_second(1, 0.1));
+        fake.get(GROUPS).expect(200);
+        let refused = fake.get(GROUPS);
         assert_eq!(refused.header("retry-after"), Some("10"));
         assert!(refused.message().contains("Please try again after '10' seconds"), "{}", refused.message());
-        bench.advance(Duration::from_secs(10));
-        bench.get(GROUPS).expect(200);
+        fake.advance(Duration::from_secs(10));
+        fake.get(GROUPS).expect(200);
     }
 
     #[test]
     fn everybody_together_has_a_limit_too() {
-        let mut bench = bench(|limits| {
+        let mut fake = fake(|limits| {
             limits.reads = Bucket::per_second(2, 1.0);
             limits.all_principals = 1;
         });
-        bench.get(GROUPS).expect(200);
-        bench.get(GROUPS).expect(200);
-        assert_eq!(bench.get(GROUPS).status, 429);
-        assert_eq!(bench.get("/tenants?api-version=2022-12-01").status, 200, "the tenant's requests are counted apart");
+        fake.get(GROUPS).expect(200);
+        fake.get(GROUPS).expect(200);
+        assert_eq!(fake.get(GROUPS).status, 429);
+        assert_eq!(fake.get("/tenants?api-version=2022-12-01").status, 200, "the tenant's requests are counted apart");
     }
 
     #[test]
     fn compute_has_policies_of_its_own() {
-        let mut bench = bench(|_| {});
-        let first = bench.get(VM);
+        let mut fake = fake(|_| {});
+        let first = fake.get(VM);
         assert_eq!(
             first.header("x-ms-ratelimit-remaining-resource"),
             Some("Microsoft.Compute/LowCostGetSubscriptionMaximum;23999,Microsoft.Compute/LowCostGetResource;35")
         );
         for _ in 0..35 {
-            assert_eq!(bench.get(VM).status, 404);
+            assert_eq!(fake.get(VM).status, 404);
         }
-        let refused = bench.get(VM);
+        let refused = fake.get(VM);
         assert_eq!((refused.status, refused.code()), (429, "OperationNotAllowed"));
         assert_eq!(refused.header("x-ms-ratelimit-remaining-resource"), Some("Microsoft.Compute/LowCostGetResource;0"));
         let detail = &refused.body["error"]["details"][0];
         assert_eq!((&detail["code"], &detail["target"]), (&json!("TooManyRequests"), &json!("LowCostGetResource")));
         let inner: Value = serde_json::from_str(detail["message"].as_str().unwrap()).unwrap();
         assert_eq!(inner["allowedRequestCount"], 36);
-        assert_eq!(bench.get(&VM.replace("/v?", "/other?")).status, 404, "each machine has a bucket of its own");
-        bench.advance(Duration::from_secs(5));
-        assert_eq!(bench.get(VM).status, 404, "twelve a minute come back");
-        bench.world.settings_mut().throttling.compute = false;
-        assert_eq!(bench.get(VM).status, 404);
+        assert_eq!(fake.get(&VM.replace("/v?", "/other?")).status, 404, "each machine has a bucket of its own");
+        fake.advance(Duration::from_secs(5));
+        assert_eq!(fake.get(VM).status, 404, "twelve a minute come back");
+        fake.world.settings_mut().throttling.compute = false;
+        assert_eq!(fake.get(VM).status, 404);
     }
 
     #[test]
     fn polling_uses_nothing_up_while_callers_are_asked_to_poll_often() {
-        let mut bench = bench(|limits| limits.reads = Bucket::per_second(1, 0.001));
-        let made = bench.put(PATH, widget("works"));
+        let mut fake = fake(|limits| limits.reads = Bucket::per_second(1, 0.001));
+        let made = fake.put(PATH, widget("works"));
         let poll = status_path(&made.headers);
         for _ in 0..3 {
-            bench.get(&poll).expect(200);
+            fake.get(&poll).expect(200);
         }
-        bench.world.settings_mut().poll_interval = Duration::from_secs(10);
-        bench.get(&poll).expect(200);
-        assert_eq!(bench.get(&poll).status, 429);
-        bench.world.settings_mut().throttling = Throttling::off();
-        assert_eq!(bench.get(&poll).header("x-ms-ratelimit-remaining-subscription-reads"), None);
+        fake.world.settings_mut().poll_interval = Duration::from_secs(10);
+        fake.get(&poll).expect(200);
+        assert_eq!(fake.get(&poll).status, 429);
+        fake.world.settings_mut().throttling = Throttling::off();
+        assert_eq!(fake.get(&poll).header("x-ms-ratelimit-remaining-subscription-reads"), None);
     }
 
     #[test]
     fn resource_graph_counts_queries() {
-        let mut bench = bench(|_| {});
+        let mut fake = fake(|_| {});
         let path = "/providers/Microsoft.ResourceGraph/resources?api-version=2021-03-01";
         let query = json!({"query": "Resources | take 1"});
         for _ in 0..15 {
-            bench.post(path, query.clone()).expect(200);
+            fake.post(path, query.clone()).expect(200);
         }
-        let refused = bench.post(path, query.clone());
+        let refused = fake.post(path, query.clone());
         assert_eq!((refused.status, refused.code()), (429, "RateLimiting"));
         assert_eq!(refused.header("x-ms-user-quota-remaining"), Some("0"));
         assert_eq!(refused.header("x-ms-user-quota-resets-after"), Some("00:00:05"));
@@ -274,7 +274,7 @@ mod throttling {
 
 #[test]
 fn bodies_have_the_form_of_a_resource() {
-    let mut bench = Bench::with_group();
+    let mut fake = TestFake::with_group();
     for (body, part) in [
         (json!([]), "Error converting value [] to type 'ResourceDefinition'. Path ''"),
         (json!("x"), "Error converting value \"x\""),
@@ -288,19 +288,19 @@ fn bodies_have_the_form_of_a_resource() {
             "Could not find member 'colour' on object of type 'ResourceDefinition'",
         ),
     ] {
-        let refused = bench.put(PATH, body);
+        let refused = fake.put(PATH, body);
         assert_eq!((refused.status, refused.code()), (400, "InvalidRequestContent"));
         assert!(refused.message().contains(part), "{} lacks {part}", refused.message());
     }
     let tagged = |tags: Value| json!({"location": "eastus", "tags": tags});
     let many: serde_json::Map<String, Value> = (0..51).map(|n| (n.to_string(), json!("x"))).collect();
-    assert_eq!(bench.put(PATH, tagged(Value::Object(many))).code(), "InvalidTagsCount");
-    assert_eq!(bench.put(PATH, tagged(json!({"a/b": "x"}))).code(), "InvalidTagNameCharacters");
-    assert_eq!(bench.put(PATH, tagged(json!({"a": "x".repeat(257)}))).code(), "InvalidTagNameOrValue");
-    bench.put(PATH, tagged(json!({"a": "b"}))).expect(201);
-    assert_eq!(bench.patch(PATH, json!({"tags": {"c": ["d"]}})).code(), "InvalidRequestContent");
-    assert_eq!(bench.patch(PATH, json!({"tags": {"c": "d"}})).expect(200)["tags"], json!({"c": "d"}));
-    let group = bench.put("/resourceGroups/g?api-version=2021-04-01", json!({"location": "eastus", "sku": {}}));
+    assert_eq!(fake.put(PATH, tagged(Value::Object(many))).code(), "InvalidTagsCount");
+    assert_eq!(fake.put(PATH, tagged(json!({"a/b": "x"}))).code(), "InvalidTagNameCharacters");
+    assert_eq!(fake.put(PATH, tagged(json!({"a": "x".repeat(257)}))).code(), "InvalidTagNameOrValue");
+    fake.put(PATH, tagged(json!({"a": "b"}))).expect(201);
+    assert_eq!(fake.patch(PATH, json!({"tags": {"c": ["d"]}})).code(), "InvalidRequestContent");
+    assert_eq!(fake.patch(PATH, json!({"tags": {"c": "d"}})).expect(200)["tags"], json!({"c": "d"}));
+    let group = fake.put("/resourceGroups/g?api-version=2021-04-01", json!({"location": "eastus", "sku": {}}));
     assert!(group.message().contains("object of type 'ResourceGroupDefinition'"), "{}", group.message());
 }
 
@@ -309,13 +309,13 @@ fn an_operation_is_followed_as_its_provider_says() {
     for (way, headers) in
         [("works", vec!["Azure-AsyncOperation"]), ("by location", vec!["Location"]), ("by state", vec![])]
     {
-        let mut bench = Bench::with_group();
-        let made = bench.put(PATH, widget(way));
+        let mut fake = TestFake::with_group();
+        let made = fake.put(PATH, widget(way));
         let seen: Vec<&str> =
             ["Azure-AsyncOperation", "Location"].into_iter().filter(|h| made.header(h).is_some()).collect();
         assert_eq!(seen, headers, "{way}");
         assert!(made.header("Retry-After").is_some(), "{way}");
-        bench.settle();
-        assert_eq!(bench.get(PATH).expect(200)["properties"]["provisioningState"], "Succeeded");
+        fake.settle();
+        assert_eq!(fake.get(PATH).expect(200)["properties"]["provisioningState"], "Succeeded");
     }
 }

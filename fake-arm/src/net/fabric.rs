@@ -10,7 +10,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::{Access, Direction, NextHop, Packet, RouteTable, SecurityRules, Surroundings};
+use super::{Access, Direction, NetworkContext, NextHop, Packet, RouteTable, SecurityRules};
 
 /// A subnet as packets meet it.
 #[derive(Debug, Clone)]
@@ -35,7 +35,7 @@ pub struct Fabric {
     /// The subnets of the cluster's network.
     pub segments: Vec<Segment>,
     /// What service tags mean there.
-    pub around: Surroundings,
+    pub around: NetworkContext,
 }
 
 /// One end of a connection: who it really is, whatever its address is taken for.
@@ -171,7 +171,7 @@ mod tests {
             segment("in-pods", "10.244.1.0/24"),
             segment("in-services", "10.0.10.0/24"),
         ];
-        let around = Surroundings { network: space.to_vec(), ..Surroundings::default() };
+        let around = NetworkContext { network: space.to_vec(), ..NetworkContext::default() };
         Fabric { pods: vec![net("10.244.0.0/16")], services: vec![net("10.0.0.0/16")], segments, around }
     }
 

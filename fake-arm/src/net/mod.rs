@@ -14,5 +14,5 @@ pub use fabric::{Fabric, Place, Segment};
 pub use packet::{Packet, Protocol};
 pub use range::{first_free, is_assignable, overlap, usable, usable_count};
 pub use route::{NextHop, Origin, Route, RouteTable, routes_of_a_network};
-pub use security::{Access, Direction, Peer, PortRange, SecurityRule, SecurityRules, Surroundings, Verdict};
+pub use security::{Access, Direction, NetworkContext, Peer, PortRange, RuleVerdict, SecurityRule, SecurityRules};
 pub use space::{common, covered, first_overlap};

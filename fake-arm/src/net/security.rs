@@ -40,7 +40,7 @@ pub enum Peer {
     AzureLoadBalancer,
     /// `Internet`: whatever is not `VirtualNetwork` and not private to the host.
     Internet,
-    /// Another service tag, by name. It matches what the [`Surroundings`] know of it.
+    /// Another service tag, by name. It matches what the [`NetworkContext`] know of it.
     Tag(String),
     /// An application security group, by the folded id of its resource.
     Group(String),
@@ -106,7 +106,7 @@ const PLATFORM: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(168, 63, 129, 16));
 
 /// What service tags mean where the rules are applied.
 #[derive(Debug, Clone, Default)]
-pub struct Surroundings {
+pub struct NetworkContext {
     /// Prefixes of `VirtualNetwork`: the network's space, its peers', and what else it has routes to.
     pub network: Vec<IpNet>,
     /// Prefixes of further tags, by name.
@@ -115,7 +115,7 @@ pub struct Surroundings {
     pub members: Vec<(String, IpAddr)>,
 }
 
-impl Surroundings {
+impl NetworkContext {
     /// The address is one that `peer` names.
     pub fn matches(&self, peer: &Peer, address: IpAddr) -> bool {
         let inside = || self.network.iter().any(|prefix| prefix.contains(&address));
@@ -135,7 +135,7 @@ impl Surroundings {
 
 impl SecurityRule {
     /// The rule has something to say of the packet. Direction is not looked at.
-    pub fn matches(&self, packet: &Packet, around: &Surroundings) -> bool {
+    pub fn matches(&self, packet: &Packet, around: &NetworkContext) -> bool {
         let ports = |ranges: &[PortRange], port: u16| {
             !packet.protocol.has_ports() || ranges.iter().any(|range| range.contains(port))
         };
@@ -147,9 +147,9 @@ impl SecurityRule {
     }
 }
 
-/// What became of a packet.
+/// What the rules say of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Verdict<'r> {
+pub struct RuleVerdict<'r> {
     /// It passes or it does not.
     pub access: Access,
     /// The rule that decided; `None` where no rule matched, and the packet is dropped.
@@ -182,9 +182,9 @@ impl SecurityRules {
     }
 
     /// What becomes of a packet.
-    pub fn verdict(&self, direction: Direction, packet: &Packet, around: &Surroundings) -> Verdict<'_> {
+    pub fn verdict(&self, direction: Direction, packet: &Packet, around: &NetworkContext) -> RuleVerdict<'_> {
         let rule = self.of(direction).iter().find(|rule| rule.matches(packet, around));
-        Verdict { access: rule.map_or(Access::Deny, |rule| rule.access), rule }
+        RuleVerdict { access: rule.map_or(Access::Deny, |rule| rule.access), rule }
     }
 }
 

@@ -177,10 +177,10 @@ fn grant(world: &mut World, principal: &Principal, role: &str, scope: &ResourceI
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gateway::Bench;
+    use crate::gateway::TestFake;
 
-    fn applied(bench: &mut Bench, text: &str) -> Result<SeedSummary, String> {
-        apply(&mut bench.world, WorldDocument::parse(text).unwrap()).map_err(|error| crate::causes::with_causes(&error))
+    fn applied(fake: &mut TestFake, text: &str) -> Result<SeedSummary, String> {
+        apply(&mut fake.world, WorldDocument::parse(text).unwrap()).map_err(|error| crate::causes::with_causes(&error))
     }
 
     const WORLD: &str = "
@@ -206,25 +206,25 @@ resources:
 
     #[test]
     fn a_written_world_is_as_its_providers_make_it() {
-        let mut bench = Bench::new();
-        let found = applied(&mut bench, WORLD).unwrap();
+        let mut fake = TestFake::new();
+        let found = applied(&mut fake, WORLD).unwrap();
         assert_eq!((found.resources, found.principals.len()), (2, 1));
-        let settings = bench.world.settings();
+        let settings = fake.world.settings();
         assert!(settings.throttling.enabled);
         assert_eq!((settings.page_size, settings.poll_interval), (3, Duration::from_secs(2)));
         let path = "/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/v/subnets/a?api-version=2022-01-01";
-        assert_eq!(bench.get(path).expect(200)["properties"]["provisioningState"], "Succeeded");
+        assert_eq!(fake.get(path).expect(200)["properties"]["provisioningState"], "Succeeded");
         let client = "11111111-2222-3333-4444-555555555555".parse().unwrap();
-        let principal = bench.world.principals().by_client(client).unwrap().object_id;
-        assert_eq!(bench.world.credentials().secrets(principal).len(), 1);
-        bench.caller = principal;
-        assert_eq!(bench.get(path).status, 200, "as a reader of the group");
-        assert_eq!(bench.delete(path).status, 403);
+        let principal = fake.world.principals().by_client(client).unwrap().object_id;
+        assert_eq!(fake.world.credentials().secrets(principal).len(), 1);
+        fake.caller = principal;
+        assert_eq!(fake.get(path).status, 200, "as a reader of the group");
+        assert_eq!(fake.delete(path).status, 403);
     }
 
     #[test]
     fn what_does_not_come_in_is_named() {
-        let mut bench = Bench::new();
+        let mut fake = TestFake::new();
         for (text, part) in [
             ("resources: [{id: /resourceGroups/rg}]", "number 1 ('/subscriptions/"),
             ("resources: [{id: bogus}]", "'bogus' is not a resource id"),
@@ -240,7 +240,7 @@ resources:
                 "number 2",
             ),
         ] {
-            let error = applied(&mut bench, text).unwrap_err();
+            let error = applied(&mut fake, text).unwrap_err();
             assert!(error.contains(part), "{error} lacks {part}");
         }
     }

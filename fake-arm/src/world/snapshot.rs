@@ -229,36 +229,36 @@ impl World {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gateway::Bench;
+    use crate::gateway::TestFake;
     use crate::provider::remove;
     use serde_json::json;
 
-    fn bench() -> Bench {
-        let mut bench = Bench::with_group();
+    fn fake() -> TestFake {
+        let mut fake = TestFake::with_group();
         let network = "/resourceGroups/rg/providers/Microsoft.Network";
         let api = "api-version=2022-01-01";
         let vnet = json!({"location": "eastus", "properties": {"addressSpace": {"addressPrefixes": ["10.0.0.0/16"]},
             "subnets": [{"name": "a", "properties": {"addressPrefix": "10.0.1.0/24"}}]}});
-        bench.put(&format!("{network}/virtualNetworks/v?{api}"), vnet).expect(201);
-        nic(&mut bench, "one");
-        bench
+        fake.put(&format!("{network}/virtualNetworks/v?{api}"), vnet).expect(201);
+        nic(&mut fake, "one");
+        fake
     }
 
-    fn nic(bench: &mut Bench, name: &str) -> Value {
+    fn nic(fake: &mut TestFake, name: &str) -> Value {
         let network = "/resourceGroups/rg/providers/Microsoft.Network";
-        let subnet = format!("/subscriptions/{}{network}/virtualNetworks/v/subnets/a", Bench::SUBSCRIPTION);
+        let subnet = format!("/subscriptions/{}{network}/virtualNetworks/v/subnets/a", TestFake::SUBSCRIPTION);
         let nic = json!({"location": "eastus", "properties": {"ipConfigurations": [{"name": "ip", "properties": {"subnet": {"id": subnet}}}]}});
-        let made = bench.put(&format!("{network}/networkInterfaces/{name}?api-version=2022-01-01"), nic).expect(201);
+        let made = fake.put(&format!("{network}/networkInterfaces/{name}?api-version=2022-01-01"), nic).expect(201);
         made["properties"]["ipConfigurations"][0]["properties"]["privateIPAddress"].clone()
     }
 
     #[test]
     fn a_world_goes_on_from_its_snapshot() {
-        let mut bench = bench();
-        bench.settle();
-        let text = serde_json::to_string(&bench.world.snapshot()).unwrap();
+        let mut fake = fake();
+        fake.settle();
+        let text = serde_json::to_string(&fake.world.snapshot()).unwrap();
         let token = {
-            let world = &bench.world;
+            let world = &fake.world;
             let principal = crate::directory::Principal {
                 object_id: Uuid::from_u128(5),
                 client_id: Uuid::from_u128(6),
@@ -268,10 +268,10 @@ mod tests {
             let lifetime = std::time::Duration::from_secs(60);
             world.issuer().sign(&world.issuer().claims(&principal, "a", world.now(), lifetime))
         };
-        let next = bench.world.uuid();
-        let before = bench.get("/resources?api-version=2021-04-01").expect(200);
+        let next = fake.world.uuid();
+        let before = fake.get("/resources?api-version=2021-04-01").expect(200);
 
-        let mut other = Bench::new();
+        let mut other = TestFake::new();
         other.put("/resourceGroups/gone?api-version=2021-04-01", json!({"location": "eastus"})).expect(201);
         other.world.restore(serde_json::from_str(&text).unwrap(), remove).unwrap();
         assert_eq!(other.get("/resources?api-version=2021-04-01").expect(200), before);
@@ -283,21 +283,21 @@ mod tests {
 
     #[test]
     fn what_was_under_way_has_ended() {
-        let mut bench = bench();
-        bench.put("/resourceGroups/leaving?api-version=2021-04-01", json!({"location": "eastus"})).expect(201);
-        assert_eq!(bench.delete("/resourceGroups/leaving?api-version=2021-04-01").status, 202);
-        let snapshot = bench.world.snapshot();
-        bench.world.restore(snapshot, remove).unwrap();
+        let mut fake = fake();
+        fake.put("/resourceGroups/leaving?api-version=2021-04-01", json!({"location": "eastus"})).expect(201);
+        assert_eq!(fake.delete("/resourceGroups/leaving?api-version=2021-04-01").status, 202);
+        let snapshot = fake.world.snapshot();
+        fake.world.restore(snapshot, remove).unwrap();
         let vnet = "/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/v?api-version=2022-01-01";
-        assert_eq!(bench.get(vnet).expect(200)["properties"]["provisioningState"], "Succeeded");
-        assert_eq!(bench.get("/resourceGroups/leaving?api-version=2021-04-01").status, 404);
-        bench.settle();
+        assert_eq!(fake.get(vnet).expect(200)["properties"]["provisioningState"], "Succeeded");
+        assert_eq!(fake.get("/resourceGroups/leaving?api-version=2021-04-01").status, 404);
+        fake.settle();
     }
 
     #[test]
     fn damage_is_named_and_changes_nothing() {
-        let mut bench = bench();
-        let good = serde_json::to_value(bench.world.snapshot()).unwrap();
+        let mut fake = fake();
+        let good = serde_json::to_value(fake.world.snapshot()).unwrap();
         for (path, value, part) in [
             ("/format", json!(9), "format is 9"),
             ("/signingKey", json!("AAAA"), "'signingKey'"),
@@ -307,9 +307,9 @@ mod tests {
         ] {
             let mut bad = good.clone();
             *bad.pointer_mut(path).unwrap() = value;
-            let error = bench.world.restore(serde_json::from_value(bad).unwrap(), remove).unwrap_err().to_string();
+            let error = fake.world.restore(serde_json::from_value(bad).unwrap(), remove).unwrap_err().to_string();
             assert!(error.contains(part), "{error}");
-            assert_eq!(serde_json::to_value(bench.world.snapshot()).unwrap(), good);
+            assert_eq!(serde_json::to_value(fake.world.snapshot()).unwrap(), good);
         }
     }
 }

@@ -22,8 +22,8 @@ fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-fn around() -> Surroundings {
-    Surroundings { network: vec!["10.0.0.0/16".parse().unwrap()], ..Surroundings::default() }
+fn around() -> NetworkContext {
+    NetworkContext { network: vec!["10.0.0.0/16".parse().unwrap()], ..NetworkContext::default() }
 }
 
 #[test]
@@ -37,12 +37,12 @@ fn the_lowest_priority_number_decides() {
     assert_eq!((verdict.access, verdict.rule.unwrap().name.as_str()), (Access::Allow, "early"));
     assert_eq!(rules.verdict(Direction::Inbound, &packet(80), &around()).rule.unwrap().name, "late");
     let nothing = rules.verdict(Direction::Outbound, &packet(80), &around());
-    assert_eq!(nothing, Verdict { access: Access::Deny, rule: None });
+    assert_eq!(nothing, RuleVerdict { access: Access::Deny, rule: None });
 }
 
 #[test]
 fn tags_mean_what_surrounds_the_machine() {
-    let around = Surroundings {
+    let around = NetworkContext {
         tags: vec![("Storage".to_owned(), "20.0.0.0/8".parse().unwrap())],
         members: vec![("/asg".to_owned(), ip("10.0.0.9"))],
         ..around()
@@ -91,7 +91,7 @@ fn slow(
     rules: &[SecurityRule],
     direction: Direction,
     packet: &Packet,
-    around: &Surroundings,
+    around: &NetworkContext,
 ) -> (Access, Option<String>) {
     let mut best: Option<&SecurityRule> = None;
     for rule in rules {

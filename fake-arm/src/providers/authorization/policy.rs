@@ -12,12 +12,12 @@ use crate::world::{KeptState, Resource, World};
 pub(super) const EFFECTIVE_FROM: &str = "effectiveFrom";
 
 // One is put together anew; the other is a matter of minutes.
-inventory::submit! { KeptState::dropped::<Kept>("Microsoft.Authorization/policy") }
+inventory::submit! { KeptState::dropped::<CachedPolicy>("Microsoft.Authorization/policy") }
 inventory::submit! { KeptState::dropped::<Lingering>("Microsoft.Authorization/lingering") }
 
 /// The policy as of the revision at which it was put together.
 #[derive(Default)]
-struct Kept {
+struct CachedPolicy {
     revision: Option<(u64, u64)>,
     policy: Arc<Policy>,
 }
@@ -30,12 +30,12 @@ pub(super) struct Lingering(pub(super) Vec<RoleAssignment>);
 pub fn policy(world: &mut World) -> Arc<Policy> {
     let revision =
         (world.resources().revision("Microsoft.Authorization"), world.resources().revision("Microsoft.Management"));
-    let kept = world.state::<Kept>();
+    let kept = world.state::<CachedPolicy>();
     if kept.revision != Some(revision) {
         let fresh = Arc::new(put_together(world));
-        *world.state::<Kept>() = Kept { revision: Some(revision), policy: fresh };
+        *world.state::<CachedPolicy>() = CachedPolicy { revision: Some(revision), policy: fresh };
     }
-    Arc::clone(&world.state::<Kept>().policy)
+    Arc::clone(&world.state::<CachedPolicy>().policy)
 }
 
 fn put_together(world: &mut World) -> Policy {

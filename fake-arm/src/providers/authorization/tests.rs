@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::arm::ResourceId;
 use crate::directory::{Principal, PrincipalKind};
-use crate::gateway::Bench;
+use crate::gateway::TestFake;
 use crate::rbac::BuiltinRole;
 
 const NETWORK: &str = "/resourceGroups/rg/providers/Microsoft.Network";
@@ -18,7 +18,7 @@ const ROLE: &str = "4d97b98b-1d4f-4787-a291-c67834d212e7";
 const SOMEONE: Uuid = Uuid::from_u128(0xabc);
 
 fn subscription() -> String {
-    format!("/subscriptions/{}", Bench::SUBSCRIPTION)
+    format!("/subscriptions/{}", TestFake::SUBSCRIPTION)
 }
 
 fn role_id(role: &str) -> String {
@@ -38,8 +38,8 @@ fn subnet(name: &str) -> String {
 }
 
 /// A network `v` with the subnets `a` and `b`, a machine's identity, and SOMEONE without a role.
-fn bench() -> Bench {
-    let mut bench = Bench::with_group();
+fn fake() -> TestFake {
+    let mut fake = TestFake::with_group();
     let network = json!({"location": "eastus", "properties": {
         "addressSpace": {"addressPrefixes": ["10.0.0.0/16"]},
         "subnets": [
@@ -47,42 +47,42 @@ fn bench() -> Bench {
             {"name": "b", "properties": {"addressPrefix": "10.0.2.0/24"}},
         ],
     }});
-    bench.put(&format!("{NETWORK}/virtualNetworks/v?{NETWORK_API}"), network).expect(201);
-    bench.settle();
-    add(&mut bench, SOMEONE, PrincipalKind::ManagedIdentity);
-    bench
+    fake.put(&format!("{NETWORK}/virtualNetworks/v?{NETWORK_API}"), network).expect(201);
+    fake.settle();
+    add(&mut fake, SOMEONE, PrincipalKind::ManagedIdentity);
+    fake
 }
 
-fn add(bench: &mut Bench, object_id: Uuid, kind: PrincipalKind) {
+fn add(fake: &mut TestFake, object_id: Uuid, kind: PrincipalKind) {
     let client_id = Uuid::from_u128(object_id.as_u128() + 0xc000);
-    bench.world.add_principal(Principal { object_id, client_id, kind, display_name: format!("{kind:?}") });
+    fake.world.add_principal(Principal { object_id, client_id, kind, display_name: format!("{kind:?}") });
 }
 
-fn give(bench: &mut Bench, scope: &str, n: u128, role: &str, more: Value) -> crate::gateway::Reply {
+fn give(fake: &mut TestFake, scope: &str, n: u128, role: &str, more: Value) -> crate::gateway::Reply {
     let mut properties = json!({"roleDefinitionId": role_id(role), "principalId": SOMEONE});
     for (name, value) in more.as_object().into_iter().flatten() {
         properties[name] = value.clone();
     }
-    bench.put(&path(scope, n), json!({"properties": properties}))
+    fake.put(&path(scope, n), json!({"properties": properties}))
 }
 
 /// Does something as SOMEONE.
-fn as_someone<T>(bench: &mut Bench, work: impl FnOnce(&mut Bench) -> T) -> T {
-    bench.caller = SOMEONE;
-    let result = work(bench);
-    bench.caller = Bench::OWNER;
+fn as_someone<T>(fake: &mut TestFake, work: impl FnOnce(&mut TestFake) -> T) -> T {
+    fake.caller = SOMEONE;
+    let result = work(fake);
+    fake.caller = TestFake::OWNER;
     result
 }
 
-fn read_subnet(bench: &mut Bench, name: &str) -> crate::gateway::Reply {
+fn read_subnet(fake: &mut TestFake, name: &str) -> crate::gateway::Reply {
     let path = format!("{}?{NETWORK_API}", subnet(name));
-    as_someone(bench, |bench| bench.get(&path))
+    as_someone(fake, |fake| fake.get(&path))
 }
 
 #[test]
 fn nothing_is_allowed_without_a_role_and_the_refusal_is_azures() {
-    let mut bench = bench();
-    let refused = read_subnet(&mut bench, "a");
+    let mut fake = fake();
+    let refused = read_subnet(&mut fake, "a");
     assert_eq!((refused.status, refused.code()), (403, "AuthorizationFailed"));
     assert_eq!(
         refused.message(),
@@ -94,9 +94,9 @@ fn nothing_is_allowed_without_a_role_and_the_refusal_is_azures() {
             subnet("a")
         )
     );
-    let missing = read_subnet(&mut bench, "none");
+    let missing = read_subnet(&mut fake, "none");
     assert_eq!(missing.status, 403, "whether it exists is nobody's business without the right");
-    let list = as_someone(&mut bench, |bench| bench.get(&format!("{NETWORK}/networkInterfaces?{NETWORK_API}")));
+    let list = as_someone(&mut fake, |fake| fake.get(&format!("{NETWORK}/networkInterfaces?{NETWORK_API}")));
     assert_eq!(list.status, 403);
     assert!(
         list.message()
@@ -104,9 +104,9 @@ fn nothing_is_allowed_without_a_role_and_the_refusal_is_azures() {
         "{}",
         list.message()
     );
-    give(&mut bench, &subnet("a"), 1, ROLE, json!({})).expect(201);
-    assert_eq!(read_subnet(&mut bench, "a").status, 200);
-    assert_eq!(read_subnet(&mut bench, "b").status, 403, "a neighbour is another scope");
+    give(&mut fake, &subnet("a"), 1, ROLE, json!({})).expect(201);
+    assert_eq!(read_subnet(&mut fake, "a").status, 200);
+    assert_eq!(read_subnet(&mut fake, "b").status, 403, "a neighbour is another scope");
 }
 
 #[test]
@@ -115,79 +115,79 @@ fn a_role_holds_below_its_scope_at_every_height() {
     let network = format!("{}{NETWORK}/virtualNetworks/v", subscription());
     let tenant_group = format!("/providers/Microsoft.Management/managementGroups/{}", Uuid::from_u128(0x22));
     for scope in [subnet("a"), network, group, subscription(), tenant_group] {
-        let mut bench = bench();
-        assert_eq!(read_subnet(&mut bench, "a").status, 403, "{scope}");
+        let mut fake = fake();
+        assert_eq!(read_subnet(&mut fake, "a").status, 403, "{scope}");
         if scope.starts_with("/providers") {
             let scope = ResourceId::parse(&scope).unwrap();
-            super::grant(&mut bench.world, SOMEONE, BuiltinRole::NetworkContributor.id(), &scope);
+            super::grant(&mut fake.world, SOMEONE, BuiltinRole::NetworkContributor.id(), &scope);
         } else {
-            let made = give(&mut bench, &scope, 1, ROLE, json!({})).expect(201);
+            let made = give(&mut fake, &scope, 1, ROLE, json!({})).expect(201);
             assert_eq!(made["properties"]["scope"], scope.as_str());
             assert_eq!(
                 made["id"],
                 format!("{scope}/providers/Microsoft.Authorization/roleAssignments/{}", assignment(1))
             );
         }
-        assert_eq!(read_subnet(&mut bench, "a").status, 200, "{scope}");
+        assert_eq!(read_subnet(&mut fake, "a").status, 200, "{scope}");
         // Who may look is told what is missing; nobody else is.
         let elsewhere = if scope == subnet("a") { 403 } else { 404 };
-        assert_eq!(read_subnet(&mut bench, "none").status, elsewhere, "{scope}");
+        assert_eq!(read_subnet(&mut fake, "none").status, elsewhere, "{scope}");
     }
 }
 
 #[test]
 fn groups_of_groups_give_their_roles() {
-    let mut bench = bench();
+    let mut fake = fake();
     let (inner, outer) = (Uuid::from_u128(0xa1), Uuid::from_u128(0xa2));
-    add(&mut bench, inner, PrincipalKind::Group);
-    add(&mut bench, outer, PrincipalKind::Group);
-    let made = give(&mut bench, &subnet("a"), 1, ROLE, json!({"principalId": outer})).expect(201);
+    add(&mut fake, inner, PrincipalKind::Group);
+    add(&mut fake, outer, PrincipalKind::Group);
+    let made = give(&mut fake, &subnet("a"), 1, ROLE, json!({"principalId": outer})).expect(201);
     assert_eq!(made["properties"]["principalType"], "Group");
-    bench.world.principals_mut().join(inner, outer);
-    assert_eq!(read_subnet(&mut bench, "a").status, 403);
-    bench.world.principals_mut().join(SOMEONE, inner);
-    assert_eq!(read_subnet(&mut bench, "a").status, 200);
-    bench.world.principals_mut().leave(SOMEONE, inner);
-    assert_eq!(read_subnet(&mut bench, "a").status, 403);
+    fake.world.principals_mut().join(inner, outer);
+    assert_eq!(read_subnet(&mut fake, "a").status, 403);
+    fake.world.principals_mut().join(SOMEONE, inner);
+    assert_eq!(read_subnet(&mut fake, "a").status, 200);
+    fake.world.principals_mut().leave(SOMEONE, inner);
+    assert_eq!(read_subnet(&mut fake, "a").status, 403);
 }
 
 #[test]
 fn assignments_are_made_shown_changed_and_taken_away() {
-    let mut bench = bench();
-    let made = give(&mut bench, &subnet("a"), 1, ROLE, json!({"principalType": "ServicePrincipal"})).expect(201);
+    let mut fake = fake();
+    let made = give(&mut fake, &subnet("a"), 1, ROLE, json!({"principalType": "ServicePrincipal"})).expect(201);
     assert_eq!(made["properties"]["roleDefinitionId"], role_id(ROLE));
     assert_eq!(
         (&made["properties"]["principalType"], &made["properties"]["createdBy"], &made["type"]),
-        (&json!("ServicePrincipal"), &json!(Bench::OWNER), &json!("Microsoft.Authorization/roleAssignments"))
+        (&json!("ServicePrincipal"), &json!(TestFake::OWNER), &json!("Microsoft.Authorization/roleAssignments"))
     );
     assert!(made.get("etag").is_none() && made.get("effectiveFrom").is_none());
-    assert_eq!(bench.get(&path(&subnet("a"), 1)).expect(200), made);
-    assert_eq!(give(&mut bench, &subnet("a"), 1, ROLE, json!({"principalType": "ServicePrincipal"})).status, 200);
-    let changed = give(&mut bench, &subnet("a"), 1, ROLE, json!({"description": "d"})).expect(200);
+    assert_eq!(fake.get(&path(&subnet("a"), 1)).expect(200), made);
+    assert_eq!(give(&mut fake, &subnet("a"), 1, ROLE, json!({"principalType": "ServicePrincipal"})).status, 200);
+    let changed = give(&mut fake, &subnet("a"), 1, ROLE, json!({"description": "d"})).expect(200);
     assert_eq!(changed["properties"]["description"], "d");
 
-    let twice = give(&mut bench, &subnet("a"), 2, ROLE, json!({}));
+    let twice = give(&mut fake, &subnet("a"), 2, ROLE, json!({}));
     assert_eq!((twice.status, twice.code()), (409, "RoleAssignmentExists"));
     assert!(twice.message().starts_with("The role assignment already exists."));
-    let elsewhere = give(&mut bench, &subnet("b"), 1, ROLE, json!({}));
+    let elsewhere = give(&mut fake, &subnet("b"), 1, ROLE, json!({}));
     assert_eq!((elsewhere.status, elsewhere.code()), (400, "RoleAssignmentUpdateNotPermitted"));
-    let other = give(&mut bench, &subnet("a"), 1, &BuiltinRole::Reader.id().to_string(), json!({}));
+    let other = give(&mut fake, &subnet("a"), 1, &BuiltinRole::Reader.id().to_string(), json!({}));
     assert_eq!(other.code(), "RoleAssignmentUpdateNotPermitted");
 
-    let gone = bench.delete(&path(&subnet("a"), 1)).expect(200);
+    let gone = fake.delete(&path(&subnet("a"), 1)).expect(200);
     assert_eq!(gone["name"], assignment(1));
-    assert_eq!(bench.delete(&path(&subnet("a"), 1)).status, 204);
-    let missing = bench.get(&path(&subnet("a"), 1));
+    assert_eq!(fake.delete(&path(&subnet("a"), 1)).status, 204);
+    let missing = fake.get(&path(&subnet("a"), 1));
     assert_eq!((missing.status, missing.code()), (404, "RoleAssignmentNotFound"));
     assert_eq!(missing.message(), format!("The role assignment '{}' is not found.", assignment(1)));
-    assert_eq!(read_subnet(&mut bench, "a").status, 403);
+    assert_eq!(read_subnet(&mut fake, "a").status, 403);
 }
 
 #[test]
 fn wrong_assignments_are_refused_in_azures_words() {
-    let mut bench = bench();
+    let mut fake = fake();
     let mut refused = |more: Value| {
-        let reply = give(&mut bench, &subnet("a"), 1, ROLE, more);
+        let reply = give(&mut fake, &subnet("a"), 1, ROLE, more);
         (reply.status, reply.code().to_owned(), reply.message().to_owned())
     };
     let principal = "A valid principal ID must be provided for role assignment.";
@@ -207,15 +207,15 @@ fn wrong_assignments_are_refused_in_azures_words() {
     assert!(message.contains("ID '00000000000000000000000000000005' does not exist"));
     assert_eq!(refused(json!({"roleDefinitionId": "Network Contributor"})).1, "InvalidRoleDefinitionId");
 
-    let name = bench.put(
+    let name = fake.put(
         &format!("{}/providers/Microsoft.Authorization/roleAssignments/mine?{API}", subnet("a")),
         json!({"properties": {}}),
     );
     assert_eq!(name.code(), "InvalidRoleAssignmentId");
-    let nowhere = give(&mut bench, &subnet("none"), 1, ROLE, json!({}));
+    let nowhere = give(&mut fake, &subnet("none"), 1, ROLE, json!({}));
     assert_eq!(nowhere.code(), "ParentResourceNotFound");
     let trusted = give(
-        &mut bench,
+        &mut fake,
         &subnet("a"),
         9,
         ROLE,
@@ -226,33 +226,33 @@ fn wrong_assignments_are_refused_in_azures_words() {
 
 #[test]
 fn the_documents_condition_is_kept_to() {
-    let mut bench = bench();
+    let mut fake = fake();
     let condition = "((!(ActionMatches{'Microsoft.Network/virtualNetworks/subnets/write'})) AND (!(ActionMatches{'Microsoft.Network/virtualNetworks/subnets/delete'})))";
     for (bad, version) in [("ActionMatches{", "2.0"), (condition, "1.0")] {
-        let reply = give(&mut bench, &subnet("a"), 1, ROLE, json!({"condition": bad, "conditionVersion": version}));
+        let reply = give(&mut fake, &subnet("a"), 1, ROLE, json!({"condition": bad, "conditionVersion": version}));
         assert_eq!((reply.status, reply.message()), (400, "The given role assignment condition is invalid."));
     }
     let tags = json!({"condition": "@Resource[x/y/tags:Project<$>] StringEquals 'a'", "conditionVersion": "2.0"});
     assert_eq!(
-        give(&mut bench, &subnet("a"), 1, ROLE, tags).message(),
+        give(&mut fake, &subnet("a"), 1, ROLE, tags).message(),
         "Resource attribute x/y/tags:Project<$> is not valid."
     );
-    assert_eq!(bench.get(&path(&subnet("a"), 1)).status, 404, "nothing of the refused is kept");
+    assert_eq!(fake.get(&path(&subnet("a"), 1)).status, 404, "nothing of the refused is kept");
 
     let made =
-        give(&mut bench, &subnet("a"), 1, ROLE, json!({"condition": condition, "conditionVersion": "2.0"})).expect(201);
+        give(&mut fake, &subnet("a"), 1, ROLE, json!({"condition": condition, "conditionVersion": "2.0"})).expect(201);
     assert_eq!(
         (&made["properties"]["condition"], &made["properties"]["conditionVersion"]),
         (&json!(condition), &json!("2.0"))
     );
-    assert_eq!(read_subnet(&mut bench, "a").status, 200);
-    let write = |bench: &mut Bench, method: Method| {
+    assert_eq!(read_subnet(&mut fake, "a").status, 200);
+    let write = |fake: &mut TestFake, method: Method| {
         let body = json!({"properties": {"addressPrefix": "10.0.1.0/24"}});
         let path = format!("{}?{NETWORK_API}", subnet("a"));
-        as_someone(bench, |bench| bench.call(method, &path, body))
+        as_someone(fake, |fake| fake.call(method, &path, body))
     };
     for method in [Method::PUT, Method::DELETE] {
-        let refused = write(&mut bench, method);
+        let refused = write(&mut fake, method);
         assert_eq!((refused.status, refused.code()), (403, "AuthorizationFailed"));
         assert!(
             refused.message().contains("does not have authorization or an ABAC condition not fulfilled to perform")
@@ -262,16 +262,16 @@ fn the_documents_condition_is_kept_to() {
 
 #[test]
 fn whoever_gives_roles_can_be_kept_to_some_of_them() {
-    let mut bench = bench();
+    let mut fake = fake();
     let administrator = "f58310d9-a9f6-439a-9e8d-f62e7b41a168";
     let condition = format!(
         "(!(ActionMatches{{'Microsoft.Authorization/roleAssignments/write'}})) OR (@Request[Microsoft.Authorization/roleAssignments:RoleDefinitionId] ForAnyOfAnyValues:GuidEquals {{{ROLE}}} AND @Request[Microsoft.Authorization/roleAssignments:PrincipalType] StringEqualsIgnoreCase 'user')"
     );
-    give(&mut bench, &subscription(), 1, administrator, json!({"condition": condition})).expect(201);
+    give(&mut fake, &subscription(), 1, administrator, json!({"condition": condition})).expect(201);
     let user = Uuid::from_u128(0x77);
-    add(&mut bench, user, PrincipalKind::User);
+    add(&mut fake, user, PrincipalKind::User);
     let mut gives = |role: &str, to: Uuid, n: u128| {
-        as_someone(&mut bench, |bench| give(bench, &subnet("a"), n, role, json!({"principalId": to})).status)
+        as_someone(&mut fake, |fake| give(fake, &subnet("a"), n, role, json!({"principalId": to})).status)
     };
     assert_eq!(gives(ROLE, user, 2), 201);
     assert_eq!(gives(&BuiltinRole::Owner.id().to_string(), user, 3), 403);
@@ -280,30 +280,30 @@ fn whoever_gives_roles_can_be_kept_to_some_of_them() {
 
 #[test]
 fn assignments_take_their_time_to_come_and_to_go() {
-    let mut bench = bench();
-    bench.world.settings_mut().role_propagation = Duration::from_secs(300);
-    give(&mut bench, &subnet("a"), 1, ROLE, json!({})).expect(201);
-    bench.advance(Duration::from_secs(299));
-    assert_eq!(read_subnet(&mut bench, "a").status, 403);
-    bench.advance(Duration::from_secs(1));
-    assert_eq!(read_subnet(&mut bench, "a").status, 200);
-    bench.delete(&path(&subnet("a"), 1)).expect(200);
-    bench.advance(Duration::from_secs(299));
-    assert_eq!(read_subnet(&mut bench, "a").status, 200);
-    bench.advance(Duration::from_secs(1));
-    assert_eq!(read_subnet(&mut bench, "a").status, 403);
+    let mut fake = fake();
+    fake.world.settings_mut().role_propagation = Duration::from_secs(300);
+    give(&mut fake, &subnet("a"), 1, ROLE, json!({})).expect(201);
+    fake.advance(Duration::from_secs(299));
+    assert_eq!(read_subnet(&mut fake, "a").status, 403);
+    fake.advance(Duration::from_secs(1));
+    assert_eq!(read_subnet(&mut fake, "a").status, 200);
+    fake.delete(&path(&subnet("a"), 1)).expect(200);
+    fake.advance(Duration::from_secs(299));
+    assert_eq!(read_subnet(&mut fake, "a").status, 200);
+    fake.advance(Duration::from_secs(1));
+    assert_eq!(read_subnet(&mut fake, "a").status, 403);
 }
 
 #[test]
 fn lists_of_assignments_are_filtered_as_the_clients_ask() {
-    let mut bench = bench();
+    let mut fake = fake();
     let group = format!("{}/resourceGroups/rg", subscription());
-    give(&mut bench, &group, 1, ROLE, json!({})).expect(201);
-    give(&mut bench, &subnet("a"), 2, ROLE, json!({})).expect(201);
-    give(&mut bench, &subnet("b"), 3, ROLE, json!({})).expect(201);
+    give(&mut fake, &group, 1, ROLE, json!({})).expect(201);
+    give(&mut fake, &subnet("a"), 2, ROLE, json!({})).expect(201);
+    give(&mut fake, &subnet("b"), 3, ROLE, json!({})).expect(201);
     let mut names = |scope: &str, filter: &str| {
         let path = format!("{scope}/providers/Microsoft.Authorization/roleAssignments?{API}&$filter={filter}");
-        let list = bench.get(&path).expect(200);
+        let list = fake.get(&path).expect(200);
         let mut names: Vec<u128> = list["value"]
             .as_array()
             .unwrap()
@@ -320,25 +320,25 @@ fn lists_of_assignments_are_filtered_as_the_clients_ask() {
     assert_eq!(names(&subscription(), &format!("principalId%20eq%20'{SOMEONE}'")), (vec![1, 2, 3], 3));
     assert_eq!(names(&subnet("a"), &format!("atScope()%20and%20assignedTo('{SOMEONE}')")), (vec![1, 2], 2));
     let bad = format!("{group}/providers/Microsoft.Authorization/roleAssignments?{API}&$filter=nonsense()");
-    assert_eq!(bench.get(&bad).code(), "InvalidFilter");
+    assert_eq!(fake.get(&bad).code(), "InvalidFilter");
 }
 
 #[test]
 fn roles_are_found_defined_and_removed() {
-    let mut bench = bench();
+    let mut fake = fake();
     let roles = |scope: &str, filter: &str| {
         format!(
             "{scope}/providers/Microsoft.Authorization/roleDefinitions?api-version=2022-05-01-preview&$filter={filter}"
         )
     };
-    let found = bench.get(&roles(&subnet("a"), "roleName%20eq%20'Network%20Contributor'")).expect(200);
+    let found = fake.get(&roles(&subnet("a"), "roleName%20eq%20'Network%20Contributor'")).expect(200);
     assert_eq!(found["value"].as_array().unwrap().len(), 1);
     assert_eq!((&found["value"][0]["id"], &found["value"][0]["name"]), (&json!(role_id(ROLE)), &json!(ROLE)));
     assert_eq!(found["value"][0]["properties"]["type"], "BuiltInRole");
-    assert_eq!(bench.get(&roles(&subscription(), "roleName%20eq%20'Nope'")).expect(200)["value"], json!([]));
-    assert!(bench.get(&roles("", "")).status == 200, "the tenant's");
+    assert_eq!(fake.get(&roles(&subscription(), "roleName%20eq%20'Nope'")).expect(200)["value"], json!([]));
+    assert!(fake.get(&roles("", "")).status == 200, "the tenant's");
     let by_id = format!("/providers/Microsoft.Authorization/roleDefinitions/{ROLE}?{API}");
-    assert_eq!(as_someone(&mut bench, |bench| bench.get(&by_id)).expect(200)["name"], ROLE, "everyone may look");
+    assert_eq!(as_someone(&mut fake, |fake| fake.get(&by_id)).expect(200)["name"], ROLE, "everyone may look");
 
     // As `az role definition create` sends the document's role.
     let id = |n: u128| format!("{}?api-version=2022-05-01-preview", role_id(&assignment(n)));
@@ -351,40 +351,40 @@ fn roles_are_found_defined_and_removed() {
             "notActions": [], "dataActions": [], "notDataActions": [],
         }],
     }});
-    let made = bench.put(&id(7), role.clone()).expect(201);
+    let made = fake.put(&id(7), role.clone()).expect(201);
     assert_eq!((&made["properties"]["type"], &made["id"]), (&json!("CustomRole"), &json!(role_id(&assignment(7)))));
     assert_eq!(made["properties"]["permissions"], role["properties"]["permissions"]);
-    let again = bench.put(&id(8), role.clone());
+    let again = fake.put(&id(8), role.clone());
     assert_eq!((again.status, again.code()), (409, "RoleDefinitionWithSameNameExists"));
     let from_subnet = roles(&subnet("a"), "roleName%20eq%20'karpenter%20subnet%20access'");
-    assert_eq!(bench.get(&from_subnet).expect(200)["value"][0]["id"], made["id"]);
+    assert_eq!(fake.get(&from_subnet).expect(200)["value"][0]["id"], made["id"]);
     assert_eq!(
-        bench.get(&roles(&subscription(), "type%20eq%20'CustomRole'")).expect(200)["value"].as_array().unwrap().len(),
+        fake.get(&roles(&subscription(), "type%20eq%20'CustomRole'")).expect(200)["value"].as_array().unwrap().len(),
         1
     );
 
-    give(&mut bench, &subnet("a"), 1, &assignment(7), json!({})).expect(201);
-    assert_eq!(read_subnet(&mut bench, "a").status, 200);
-    let used = bench.delete(&id(7));
+    give(&mut fake, &subnet("a"), 1, &assignment(7), json!({})).expect(201);
+    assert_eq!(read_subnet(&mut fake, "a").status, 200);
+    let used = fake.delete(&id(7));
     assert_eq!((used.status, used.code()), (400, "RoleDefinitionHasAssignments"));
     let mut less = role.clone();
     less["properties"]["permissions"][0]["actions"] = json!(["Microsoft.Network/virtualNetworks/read"]);
-    bench.put(&id(7), less).expect(201);
-    assert_eq!(read_subnet(&mut bench, "a").status, 403, "what the role permits is what it permits now");
-    bench.delete(&path(&subnet("a"), 1)).expect(200);
-    bench.delete(&id(7)).expect(200);
-    bench.delete(&id(7)).expect(204);
-    assert_eq!(bench.get(&id(7)).code(), "RoleDefinitionDoesNotExist");
+    fake.put(&id(7), less).expect(201);
+    assert_eq!(read_subnet(&mut fake, "a").status, 403, "what the role permits is what it permits now");
+    fake.delete(&path(&subnet("a"), 1)).expect(200);
+    fake.delete(&id(7)).expect(200);
+    fake.delete(&id(7)).expect(204);
+    assert_eq!(fake.get(&id(7)).code(), "RoleDefinitionDoesNotExist");
 }
 
 #[test]
 fn wrong_roles_are_refused() {
-    let mut bench = bench();
+    let mut fake = fake();
     let good = json!({"properties": {"roleName": "r", "assignableScopes": [subscription()], "permissions": [{"actions": ["*/read"]}]}});
     let mut with = |change: &dyn Fn(&mut Value), name: &str| {
         let mut body = good.clone();
         change(&mut body["properties"]);
-        let reply = bench.put(&format!("{}?{API}", role_id(name)), body);
+        let reply = fake.put(&format!("{}?{API}", role_id(name)), body);
         (reply.status, reply.code().to_owned())
     };
     let name = assignment(7);
@@ -408,17 +408,17 @@ fn wrong_roles_are_refused() {
     // Assignable in one group only.
     let group = format!("{}/resourceGroups/other", subscription());
     assert_eq!(with(&|p| p["assignableScopes"] = json!([group]), &name).0, 201);
-    assert_eq!(give(&mut bench, &subnet("a"), 1, &name, json!({})).code(), "RoleDefinitionDoesNotExist");
+    assert_eq!(give(&mut fake, &subnet("a"), 1, &name, json!({})).code(), "RoleDefinitionDoesNotExist");
 }
 
 #[test]
 fn a_link_takes_a_right_of_its_own() {
-    let mut bench = bench();
-    bench.put(&format!("{NETWORK}/networkSecurityGroups/g?{NETWORK_API}"), json!({"location": "eastus"})).expect(201);
+    let mut fake = fake();
+    fake.put(&format!("{NETWORK}/networkSecurityGroups/g?{NETWORK_API}"), json!({"location": "eastus"})).expect(201);
     let group = format!("{}{NETWORK}/networkSecurityGroups/g", subscription());
-    bench.put("/resourceGroups/nodes?api-version=2021-04-01", json!({"location": "eastus"})).expect(201);
+    fake.put("/resourceGroups/nodes?api-version=2021-04-01", json!({"location": "eastus"})).expect(201);
     let nodes = format!("{}/resourceGroups/nodes", subscription());
-    give(&mut bench, &nodes, 1, &BuiltinRole::Contributor.id().to_string(), json!({})).expect(201);
+    give(&mut fake, &nodes, 1, &BuiltinRole::Contributor.id().to_string(), json!({})).expect(201);
     let nic = format!("{nodes}/providers/Microsoft.Network/networkInterfaces/n");
     let body = |subnet: &str| {
         json!({"location": "eastus", "properties": {
@@ -426,10 +426,10 @@ fn a_link_takes_a_right_of_its_own() {
             "ipConfigurations": [{"name": "ip", "properties": {"subnet": {"id": subnet}}}],
         }})
     };
-    let put = |bench: &mut Bench, subnet: &str| {
-        as_someone(bench, |bench| bench.put(&format!("{nic}?{NETWORK_API}"), body(subnet)))
+    let put = |fake: &mut TestFake, subnet: &str| {
+        as_someone(fake, |fake| fake.put(&format!("{nic}?{NETWORK_API}"), body(subnet)))
     };
-    let refused = put(&mut bench, &subnet("a"));
+    let refused = put(&mut fake, &subnet("a"));
     assert_eq!((refused.status, refused.code()), (403, "LinkedAuthorizationFailed"));
     assert_eq!(
         refused.message(),
@@ -443,14 +443,14 @@ fn a_link_takes_a_right_of_its_own() {
             subnet("a"),
         )
     );
-    assert_eq!(bench.get(&format!("{nic}?{NETWORK_API}")).status, 404, "nothing was made");
-    give(&mut bench, &group, 2, ROLE, json!({})).expect(201);
-    assert_eq!(put(&mut bench, &subnet("a")).code(), "LinkedAuthorizationFailed");
-    give(&mut bench, &subnet("a"), 3, ROLE, json!({})).expect(201);
-    assert_eq!(put(&mut bench, &subnet("b")).code(), "LinkedAuthorizationFailed");
-    put(&mut bench, &subnet("a")).expect(201);
-    let elsewhere = subnet("a").replace(Bench::SUBSCRIPTION, &Uuid::from_u128(5).to_string());
-    let foreign = put(&mut bench, &elsewhere);
+    assert_eq!(fake.get(&format!("{nic}?{NETWORK_API}")).status, 404, "nothing was made");
+    give(&mut fake, &group, 2, ROLE, json!({})).expect(201);
+    assert_eq!(put(&mut fake, &subnet("a")).code(), "LinkedAuthorizationFailed");
+    give(&mut fake, &subnet("a"), 3, ROLE, json!({})).expect(201);
+    assert_eq!(put(&mut fake, &subnet("b")).code(), "LinkedAuthorizationFailed");
+    put(&mut fake, &subnet("a")).expect(201);
+    let elsewhere = subnet("a").replace(TestFake::SUBSCRIPTION, &Uuid::from_u128(5).to_string());
+    let foreign = put(&mut fake, &elsewhere);
     assert_eq!((foreign.status, foreign.code()), (403, "LinkedAuthorizationFailed"));
     assert!(
         foreign
@@ -460,29 +460,29 @@ fn a_link_takes_a_right_of_its_own() {
     // An identity on whatever resource.
     let identity =
         format!("{}/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/i", subscription());
-    bench.put(&format!("{identity}?api-version=2023-01-31"), json!({"location": "eastus"})).expect(201);
+    fake.put(&format!("{identity}?api-version=2023-01-31"), json!({"location": "eastus"})).expect(201);
     let mut with_identity = body(&subnet("a"));
     with_identity["identity"] = json!({"type": "UserAssigned", "userAssignedIdentities": {&identity: {}}});
-    let refused = as_someone(&mut bench, |bench| bench.put(&format!("{nic}?{NETWORK_API}"), with_identity.clone()));
+    let refused = as_someone(&mut fake, |fake| fake.put(&format!("{nic}?{NETWORK_API}"), with_identity.clone()));
     assert!(
         refused.message().contains("'Microsoft.ManagedIdentity/userAssignedIdentities/assign/action' on the linked")
     );
-    give(&mut bench, &identity, 4, "f1a07417-d97a-45cb-824c-7a7467783830", json!({})).expect(201);
-    as_someone(&mut bench, |bench| bench.put(&format!("{nic}?{NETWORK_API}"), with_identity)).expect(200);
+    give(&mut fake, &identity, 4, "f1a07417-d97a-45cb-824c-7a7467783830", json!({})).expect(201);
+    as_someone(&mut fake, |fake| fake.put(&format!("{nic}?{NETWORK_API}"), with_identity)).expect(200);
 }
 
 #[test]
 fn lists_show_what_their_caller_may_read() {
-    let mut bench = bench();
+    let mut fake = fake();
     for name in ["one", "two"] {
-        bench.put(&format!("/resourceGroups/{name}?api-version=2021-04-01"), json!({"location": "eastus"})).expect(201);
+        fake.put(&format!("/resourceGroups/{name}?api-version=2021-04-01"), json!({"location": "eastus"})).expect(201);
         let address =
             format!("/resourceGroups/{name}/providers/Microsoft.Network/publicIPAddresses/{name}?{NETWORK_API}");
-        bench.put(&address, json!({"location": "eastus"})).expect(201);
+        fake.put(&address, json!({"location": "eastus"})).expect(201);
     }
     let addresses = format!("/providers/Microsoft.Network/publicIPAddresses?{NETWORK_API}");
-    let names = |bench: &mut Bench, path: &str| {
-        let reply = as_someone(bench, |bench| bench.get(path));
+    let names = |fake: &mut TestFake, path: &str| {
+        let reply = as_someone(fake, |fake| fake.get(path));
         let items = reply.body["value"].as_array().cloned().unwrap_or_default();
         (reply.status, items.iter().map(|i| i["name"].as_str().unwrap_or("?").to_owned()).collect::<Vec<_>>())
     };
@@ -490,70 +490,70 @@ fn lists_show_what_their_caller_may_read() {
     let graph = "/providers/Microsoft.ResourceGraph/resources?api-version=2021-06-01-preview";
     let subscriptions = "/subscriptions?api-version=2022-12-01";
     let skus = "/providers/Microsoft.Compute/skus?api-version=2021-07-01&$filter=location%20eq%20'eastus'";
-    assert_eq!(names(&mut bench, &addresses).0, 403);
-    assert_eq!(names(&mut bench, subscriptions), (200, vec![]));
-    assert_eq!(names(&mut bench, skus).0, 403);
-    assert_eq!(as_someone(&mut bench, |b| b.post(graph, query.clone())).expect(200)["count"], 0);
+    assert_eq!(names(&mut fake, &addresses).0, 403);
+    assert_eq!(names(&mut fake, subscriptions), (200, vec![]));
+    assert_eq!(names(&mut fake, skus).0, 403);
+    assert_eq!(as_someone(&mut fake, |b| b.post(graph, query.clone())).expect(200)["count"], 0);
 
     let one = format!("{}/resourceGroups/one", subscription());
-    give(&mut bench, &one, 1, &BuiltinRole::Reader.id().to_string(), json!({})).expect(201);
-    assert_eq!(names(&mut bench, &addresses), (200, vec!["one".to_owned()]));
-    assert_eq!(names(&mut bench, "/resourceGroups?api-version=2021-04-01"), (200, vec!["one".to_owned()]));
-    assert_eq!(names(&mut bench, "/resources?api-version=2021-04-01"), (200, vec!["one".to_owned()]));
-    assert_eq!(names(&mut bench, subscriptions).1.len(), 1);
-    assert_eq!(names(&mut bench, skus).0, 200, "sizes are for everyone in the subscription");
-    let rows = as_someone(&mut bench, |b| b.post(graph, query)).expect(200);
+    give(&mut fake, &one, 1, &BuiltinRole::Reader.id().to_string(), json!({})).expect(201);
+    assert_eq!(names(&mut fake, &addresses), (200, vec!["one".to_owned()]));
+    assert_eq!(names(&mut fake, "/resourceGroups?api-version=2021-04-01"), (200, vec!["one".to_owned()]));
+    assert_eq!(names(&mut fake, "/resources?api-version=2021-04-01"), (200, vec!["one".to_owned()]));
+    assert_eq!(names(&mut fake, subscriptions).1.len(), 1);
+    assert_eq!(names(&mut fake, skus).0, 200, "sizes are for everyone in the subscription");
+    let rows = as_someone(&mut fake, |b| b.post(graph, query)).expect(200);
     assert_eq!(rows["data"], json!([{"name": "one"}]));
 }
 
 #[test]
 fn a_locked_group_denies_even_its_owner() {
-    let mut bench = bench();
+    let mut fake = fake();
     let group = ResourceId::parse(&format!("{}/resourceGroups/rg", subscription())).unwrap();
-    give(&mut bench, group.as_str(), 1, &BuiltinRole::Contributor.id().to_string(), json!({})).expect(201);
-    let deny = super::deny_changes(&mut bench.world, &group, "lockdown", &[SOMEONE]);
+    give(&mut fake, group.as_str(), 1, &BuiltinRole::Contributor.id().to_string(), json!({})).expect(201);
+    let deny = super::deny_changes(&mut fake.world, &group, "lockdown", &[SOMEONE]);
     let address = format!("{NETWORK}/publicIPAddresses/p?{NETWORK_API}");
-    let refused = bench.put(&address, json!({"location": "eastus"}));
+    let refused = fake.put(&address, json!({"location": "eastus"}));
     assert_eq!((refused.status, refused.code()), (403, "DenyAssignmentAuthorizationFailed"));
     let id = deny.name().parse::<Uuid>().unwrap().simple().to_string();
     let end = format!(
         "however, the access is denied because of the deny assignment with name 'lockdown' and Id '{id}' at scope '{group}'."
     );
     assert!(refused.message().ends_with(&end), "{}", refused.message());
-    assert_eq!(bench.get(&address).status, 404, "looking is free");
-    as_someone(&mut bench, |bench| bench.put(&address, json!({"location": "eastus"}))).expect(201);
+    assert_eq!(fake.get(&address).status, 404, "looking is free");
+    as_someone(&mut fake, |fake| fake.put(&address, json!({"location": "eastus"}))).expect(201);
     let list = format!("{group}/providers/Microsoft.Authorization/denyAssignments?{API}&$filter=atScope()");
-    let shown = bench.get(&list).expect(200);
+    let shown = fake.get(&list).expect(200);
     assert_eq!(shown["value"][0]["id"], deny.as_str());
     assert_eq!(shown["value"][0]["properties"]["excludePrincipals"][0]["id"], json!(SOMEONE));
-    assert_eq!(bench.get(&format!("{deny}?{API}")).expect(200), shown["value"][0]);
-    assert_eq!(bench.delete(&format!("{deny}?{API}")).status, 403, "it guards itself");
+    assert_eq!(fake.get(&format!("{deny}?{API}")).expect(200), shown["value"][0]);
+    assert_eq!(fake.delete(&format!("{deny}?{API}")).status, 403, "it guards itself");
 }
 
 #[test]
 fn the_caller_is_told_what_it_may_do() {
-    let mut bench = bench();
+    let mut fake = fake();
     let permissions = format!("{}/providers/Microsoft.Authorization/permissions?{API}", subnet("a"));
     assert_eq!(
-        bench.get(&permissions).expect(200)["value"],
+        fake.get(&permissions).expect(200)["value"],
         json!([{"actions": ["*"], "notActions": [], "dataActions": [], "notDataActions": []}])
     );
     let condition = "!(ActionMatches{'*/delete'})";
-    give(&mut bench, &subnet("a"), 1, ROLE, json!({"condition": condition, "conditionVersion": "2.0"})).expect(201);
-    let own = as_someone(&mut bench, |bench| bench.get(&permissions)).expect(200);
+    give(&mut fake, &subnet("a"), 1, ROLE, json!({"condition": condition, "conditionVersion": "2.0"})).expect(201);
+    let own = as_someone(&mut fake, |fake| fake.get(&permissions)).expect(200);
     assert_eq!(own["value"][0]["condition"], condition);
     assert!(own["value"][0]["actions"].as_array().unwrap().contains(&json!("Microsoft.Network/*")));
 }
 
 #[test]
 fn without_enforcement_everyone_may_do_everything() {
-    let mut bench = bench();
-    bench.world.settings_mut().enforce_roles = false;
-    assert_eq!(read_subnet(&mut bench, "a").status, 200);
+    let mut fake = fake();
+    fake.world.settings_mut().enforce_roles = false;
+    assert_eq!(read_subnet(&mut fake, "a").status, 200);
     let address = format!("{NETWORK}/publicIPAddresses/p?{NETWORK_API}");
-    as_someone(&mut bench, |bench| bench.put(&address, json!({"location": "eastus"}))).expect(201);
+    as_someone(&mut fake, |fake| fake.put(&address, json!({"location": "eastus"}))).expect(201);
     assert_eq!(
-        as_someone(&mut bench, |b| b.get("/subscriptions?api-version=2022-12-01")).expect(200)["value"]
+        as_someone(&mut fake, |b| b.get("/subscriptions?api-version=2022-12-01")).expect(200)["value"]
             .as_array()
             .unwrap()
             .len(),
@@ -563,9 +563,9 @@ fn without_enforcement_everyone_may_do_everything() {
 
 #[test]
 fn groups_take_the_assignments_in_them_along() {
-    let mut bench = bench();
-    give(&mut bench, &subnet("a"), 1, ROLE, json!({})).expect(201);
-    bench.delete("/resourceGroups/rg?api-version=2021-04-01");
-    bench.settle();
-    assert_eq!(read_subnet(&mut bench, "a").status, 403);
+    let mut fake = fake();
+    give(&mut fake, &subnet("a"), 1, ROLE, json!({})).expect(201);
+    fake.delete("/resourceGroups/rg?api-version=2021-04-01");
+    fake.settle();
+    assert_eq!(read_subnet(&mut fake, "a").status, 403);
 }

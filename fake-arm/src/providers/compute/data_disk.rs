@@ -10,7 +10,7 @@ use crate::world::World;
 
 /// What is to become of a machine's data disks, checked.
 #[derive(Debug, Default)]
-pub(super) struct Plan {
+pub(super) struct DiskChanges {
     /// The finished `dataDisks`.
     entries: Vec<Value>,
     /// New disks: id, size and SKU.
@@ -39,8 +39,8 @@ pub(super) fn plan(
     body: &Value,
     old: &[Value],
     placement: Placement,
-) -> Result<Plan, ArmError> {
-    let mut plan = Plan::default();
+) -> Result<DiskChanges, ArmError> {
+    let mut plan = DiskChanges::default();
     let wanted: Vec<&Value> = entries(body).iter().filter(|entry| entry["toBeDetached"] != json!(true)).collect();
     let limit = placement.size.max_data_disks;
     if wanted.len() > limit as usize {
@@ -91,7 +91,7 @@ fn kept<'v>(entry: &Value, lun: u64, old: &'v [Value]) -> Option<&'v Value> {
     })
 }
 
-impl Plan {
+impl DiskChanges {
     /// Adds a disk that the machine does not have yet; the finished entry.
     fn take(
         &mut self,
@@ -193,7 +193,7 @@ fn owned(disk: &ResourceId, owner: &str) -> ArmError {
 }
 
 /// Makes, attaches and detaches as planned, and writes the finished entries into the machine's body.
-pub(super) fn carry_out(world: &mut World, vm: &ResourceId, plan: Plan, body: &mut Value, placement: Placement) {
+pub(super) fn carry_out(world: &mut World, vm: &ResourceId, plan: DiskChanges, body: &mut Value, placement: Placement) {
     for (id, size, sku) in plan.create {
         disk::create_data_disk(world, vm, &id, size, &sku, body, placement);
     }

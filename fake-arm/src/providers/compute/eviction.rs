@@ -23,12 +23,12 @@ use crate::world::{KeptState, World};
 /// Least time between the announcement and the end of a machine.
 const NOTICE: Duration = Duration::from_secs(30);
 
-inventory::submit! { KeptState::of::<Announced>("Microsoft.Compute/evictions") }
+inventory::submit! { KeptState::of::<Announcements>("Microsoft.Compute/evictions") }
 
-/// Announced evictions. Snapshots keep the count alone: what was announced is under way and does not outlive them, and
+/// Announcements evictions. Snapshots keep the count alone: what was announced is under way and does not outlive them, and
 /// the machine can be taken back again.
 #[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
-struct Announced {
+struct Announcements {
     incarnation: u64,
     #[serde(skip)]
     events: Vec<Announcement>,
@@ -67,7 +67,7 @@ pub(super) fn simulate(world: &mut World, id: &ResourceId) -> Reply {
 pub fn evict(world: &mut World, vm: &ResourceId) {
     let Some(found) = world.resources().get(vm).filter(|found| is_spot(&found.body)) else { return };
     let (vm, vm_id) = (found.id.clone(), found.properties()["vmId"].clone());
-    let known = world.peek::<Announced>().is_some_and(|a| a.events.iter().any(|e| e.vm == vm && e.vm_id == vm_id));
+    let known = world.peek::<Announcements>().is_some_and(|a| a.events.iter().any(|e| e.vm == vm && e.vm_id == vm_id));
     if known || power::state(world, &vm) != PowerState::Running {
         return;
     }
@@ -75,7 +75,7 @@ pub fn evict(world: &mut World, vm: &ResourceId) {
     let not_before = world.now().saturating_add(SignedDuration::try_from(notice).unwrap_or(SignedDuration::MAX));
     let not_before = not_before.unwrap_or(Timestamp::MAX);
     let id = world.uuid();
-    let announced = world.state::<Announced>();
+    let announced = world.state::<Announcements>();
     announced.incarnation += 1;
     announced.events.push(Announcement { id, vm: vm.clone(), vm_id, not_before });
     world.emit(VmEvent::Evicting { id: vm.to_string(), not_before });
@@ -101,7 +101,7 @@ pub fn evict_overpriced(world: &mut World) {
 
 /// The scheduled events of a machine, as `GET /metadata/scheduledevents` shows them to it.
 pub fn scheduled_events(world: &World, vm: &ResourceId) -> Value {
-    let announced = world.peek::<Announced>();
+    let announced = world.peek::<Announcements>();
     let events = announced.into_iter().flat_map(|a| &a.events).filter(|event| event.vm == *vm).map(|event| {
         json!({
             "EventId": event.id,
@@ -123,13 +123,13 @@ pub fn scheduled_events(world: &World, vm: &ResourceId) -> Value {
 
 /// A machine has seen its scheduled event and is ready: what was announced happens now. `false`: there is no such event.
 pub fn acknowledge(world: &mut World, event: Uuid) -> bool {
-    let known = world.peek::<Announced>().is_some_and(|a| a.events.iter().any(|e| e.id == event));
+    let known = world.peek::<Announcements>().is_some_and(|a| a.events.iter().any(|e| e.id == event));
     carry_out(world, event);
     known
 }
 
 fn carry_out(world: &mut World, event: Uuid) {
-    let announced = world.state::<Announced>();
+    let announced = world.state::<Announcements>();
     let Some(at) = announced.events.iter().position(|e| e.id == event) else { return };
     announced.incarnation += 1;
     let Announcement { vm, vm_id, .. } = announced.events.remove(at);

@@ -34,25 +34,25 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::gateway::Bench;
+    use crate::gateway::TestFake;
 
     #[test]
     fn a_feature_counts_once_its_namespace_was_registered_again() {
-        let mut bench = Bench::new();
-        let known = |bench: &Bench| is_registered(&bench.world, ENCRYPTION_AT_HOST);
+        let mut fake = TestFake::new();
+        let known = |fake: &TestFake| is_registered(&fake.world, ENCRYPTION_AT_HOST);
         let feature = "/providers/Microsoft.Features/providers/Microsoft.Compute/features/EncryptionAtHost";
-        bench.post(&format!("{feature}/register?api-version=2021-07-01"), Value::Null).expect(200);
-        bench.settle();
-        assert!(!known(&bench));
-        bench.post("/providers/Microsoft.Compute/register?api-version=2024-11-01", Value::Null).expect(200);
-        assert!(known(&bench));
+        fake.post(&format!("{feature}/register?api-version=2021-07-01"), Value::Null).expect(200);
+        fake.settle();
+        assert!(!known(&fake));
+        fake.post("/providers/Microsoft.Compute/register?api-version=2024-11-01", Value::Null).expect(200);
+        assert!(known(&fake));
     }
 
     #[test]
     fn the_owner_can_register_a_feature_at_once() {
-        let mut bench = Bench::new();
-        assert!(!is_registered(&bench.world, ENCRYPTION_AT_HOST));
-        bench.world.state::<ComputeFeatures>().register("microsoft.compute/encryptionathost");
-        assert!(is_registered(&bench.world, ENCRYPTION_AT_HOST));
+        let mut fake = TestFake::new();
+        assert!(!is_registered(&fake.world, ENCRYPTION_AT_HOST));
+        fake.world.state::<ComputeFeatures>().register("microsoft.compute/encryptionathost");
+        assert!(is_registered(&fake.world, ENCRYPTION_AT_HOST));
     }
 }

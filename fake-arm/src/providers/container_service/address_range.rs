@@ -22,9 +22,9 @@ const LARGEST_SERVICES: (u8, u8) = (12, 108);
 /// Each node of an overlay has a /24 of the pod range.
 const ADDRESSES_OF_A_NODE: u64 = 256;
 
-/// Where the nodes of the cluster are to live.
+/// What the network has already in which the nodes of a cluster are to live.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Surroundings {
+pub(super) struct OccupiedRanges {
     /// Address prefixes of the virtual network.
     pub(super) network: Vec<Ipv4Net>,
     /// Address prefixes of all its subnets.
@@ -76,7 +76,7 @@ pub(super) fn check(pods: &[IpNet], services: &[IpNet], families: usize) -> Resu
 ///
 /// # Errors
 /// `ServiceCidrOverlapExistingSubnetsCidr`, `NetworkProfileCIDROverlapVNET`, as public reports quote them.
-pub(super) fn apart(profile: &NetworkProfile, around: &Surroundings) -> Result<(), ArmError> {
+pub(super) fn apart(profile: &NetworkProfile, around: &OccupiedRanges) -> Result<(), ArmError> {
     unreserved(
         "SubnetCidrOverlapping",
         "agentPoolProfile.vnetSubnetID",
@@ -103,7 +103,7 @@ pub(super) fn apart(profile: &NetworkProfile, around: &Surroundings) -> Result<(
 ///
 /// # Errors
 /// `NetworkProfileCIDROverlapVNET`.
-pub(super) fn pods_apart(profile: &NetworkProfile, around: &Surroundings) -> Result<(), ArmError> {
+pub(super) fn pods_apart(profile: &NetworkProfile, around: &OccupiedRanges) -> Result<(), ArmError> {
     for pods in profile.pod_cidrs.iter().filter_map(v4) {
         if let Some(range) = around.network.iter().find(|range| net::overlap(**range, pods)) {
             return Err(refused(
@@ -190,10 +190,10 @@ mod tests {
             assert_eq!(refusal(&["10.244.0.0/16"], &[range]), "ServiceCidrOverlapping");
             assert_eq!(refusal(&[range], &["10.0.0.0/16"]), "PodCidrOverlapping");
         }
-        let around = Surroundings { network: vec!["172.30.0.0/16".parse().unwrap()], subnets: vec![] };
+        let around = OccupiedRanges { network: vec!["172.30.0.0/16".parse().unwrap()], subnets: vec![] };
         let profile = super::super::network_profile::complete(&serde_json::json!({})).unwrap();
         assert_eq!(apart(&profile, &around).unwrap_err().code(), "SubnetCidrOverlapping");
-        let around = Surroundings { network: vec!["172.19.0.0/16".parse().unwrap()], subnets: vec![] };
+        let around = OccupiedRanges { network: vec!["172.19.0.0/16".parse().unwrap()], subnets: vec![] };
         assert!(apart(&profile, &around).is_ok());
     }
 
@@ -219,7 +219,7 @@ mod tests {
     proptest! {
         #[test]
         fn apart_refuses_exactly_what_meets(network in 0_u8..=255, pods in 0_u8..=255) {
-            let around = Surroundings { network: vec![format!("10.{network}.0.0/16").parse().unwrap()], subnets: vec![] };
+            let around = OccupiedRanges { network: vec![format!("10.{network}.0.0/16").parse().unwrap()], subnets: vec![] };
             let given = serde_json::json!({"podCidr": format!("10.{pods}.0.0/16"), "serviceCidr": "172.20.0.0/16", "dnsServiceIP": "172.20.0.10"});
             let profile = super::super::network_profile::complete(&given).unwrap();
             prop_assert_eq!(apart(&profile, &around).is_err(), network == pods);

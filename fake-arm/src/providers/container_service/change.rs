@@ -125,14 +125,14 @@ pub(super) fn check(world: &World, draft: &Draft, before: &Cluster) -> Result<()
     if draft.network.plugin_mode != network.plugin_mode {
         return Ok(());
     }
-    let cluster = super::pod_range::Cluster {
+    let cluster = super::pod_range::PodRangeFacts {
         version: before.version(),
         windows_pools: draft.pools.iter().any(|pool| pool.windows),
     };
     if super::pod_range::changes(&draft.network, &network, cluster)? {
         pod_range_expansion(world)?;
         let subnet = draft.subnet().cloned().unwrap_or_else(|| before.subnet(world));
-        address_range::pods_apart(&draft.network, &site::surroundings(world, &subnet)?)?;
+        address_range::pods_apart(&draft.network, &site::occupied_ranges(world, &subnet)?)?;
     }
     Ok(())
 }

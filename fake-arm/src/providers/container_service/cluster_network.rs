@@ -42,7 +42,7 @@ impl ClusterNetwork {
         ranges.extend(profile.service_cidrs.iter().map(|prefix| Range::new(Purpose::Services, *prefix)));
         ranges.extend(profile.pod_cidrs.iter().map(|prefix| Range::new(Purpose::Pods, *prefix)));
         let mut segments = Vec::new();
-        let mut around = network::surroundings(world, &default_subnet);
+        let mut around = network::network_context(world, &default_subnet);
         around.network.extend(&profile.pod_cidrs);
         for subnet in world.resources().within(&vnet, network::SUBNET) {
             let prefixes = network::subnet_prefixes(world, &subnet.id);
@@ -76,7 +76,7 @@ impl ClusterNetwork {
     /// # Errors
     /// What AKS refuses of its ranges.
     pub fn creatable(world: &World, profile: &NetworkProfile, subnet: &ResourceId) -> Result<(), ArmError> {
-        address_range::apart(profile, &site::surroundings(world, subnet)?)
+        address_range::apart(profile, &site::occupied_ranges(world, subnet)?)
     }
 
     /// The ranges that get in each other's way.

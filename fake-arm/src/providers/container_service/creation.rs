@@ -37,7 +37,7 @@ pub(super) fn create(
     // What AKS checks against the network it checks when the cluster is created; a subnet that comes later is nobody's
     // business.
     if let Some(subnet) = draft.subnet() {
-        address_range::apart(&draft.network, &site::surroundings(world, subnet)?)?;
+        address_range::apart(&draft.network, &site::occupied_ranges(world, subnet)?)?;
     }
     let api_server = site::api_server_subnet(world, draft)?;
     if let Some(subnet) = &api_server {

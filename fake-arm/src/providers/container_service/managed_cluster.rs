@@ -55,7 +55,7 @@ impl Handler for ManagedClusters {
         let Checked { existing, draft, .. } = checked(world, request)?;
         match (existing, draft.subnet()) {
             (Some(existing), _) => change::check(world, &draft, &existing),
-            (None, Some(subnet)) => address_range::apart(&draft.network, &site::surroundings(world, subnet)?),
+            (None, Some(subnet)) => address_range::apart(&draft.network, &site::occupied_ranges(world, subnet)?),
             (None, None) => Ok(()),
         }
     }

@@ -15,7 +15,7 @@ const FIRST_MINOR: u32 = 33;
 
 /// What decides about a change of the pod range besides the ranges.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Cluster {
+pub(super) struct PodRangeFacts {
     pub(super) version: Version,
     pub(super) windows_pools: bool,
 }
@@ -39,7 +39,7 @@ pub(super) fn align(given: &mut Value, before: &Value) {
 /// # Errors
 /// The documents' rules, in this order: overlay only; one range at a time, IPv4 only; no Windows pools; Kubernetes 1.33 or
 /// later; the new range holds the old one and starts where it starts. Codes are ours but for `PropertyChangeNotAllowed`.
-pub(super) fn changes(now: &NetworkProfile, before: &NetworkProfile, cluster: Cluster) -> Result<bool, ArmError> {
+pub(super) fn changes(now: &NetworkProfile, before: &NetworkProfile, cluster: PodRangeFacts) -> Result<bool, ArmError> {
     if now.pod_cidrs == before.pod_cidrs {
         return Ok(false);
     }
@@ -91,12 +91,12 @@ mod tests {
         super::super::network_profile::complete(&given).unwrap()
     }
 
-    fn cluster(version: &str) -> Cluster {
-        Cluster { version: version.parse().unwrap(), windows_pools: false }
+    fn cluster(version: &str) -> PodRangeFacts {
+        PodRangeFacts { version: version.parse().unwrap(), windows_pools: false }
     }
 
     #[track_caller]
-    fn refusal(now: &[&str], before: &[&str], cluster: Cluster) -> String {
+    fn refusal(now: &[&str], before: &[&str], cluster: PodRangeFacts) -> String {
         changes(&profile(now), &profile(before), cluster).unwrap_err().message().to_owned()
     }
 
@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn every_limitation_of_the_document_is_refused() {
         let at_33 = cluster("1.33.13");
-        let windows = Cluster { windows_pools: true, ..at_33 };
+        let windows = PodRangeFacts { windows_pools: true, ..at_33 };
         for (now, before, cluster, words) in [
             (&["10.244.0.0/18"][..], &["10.244.0.0/16"][..], at_33, "Shrinking"),
             (&["10.100.0.0/16"], &["10.244.0.0/16"], at_33, "superset"),

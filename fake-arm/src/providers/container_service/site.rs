@@ -4,7 +4,7 @@
 use ipnet::Ipv4Net;
 use serde_json::Value;
 
-use super::address_range::Surroundings;
+use super::address_range::OccupiedRanges;
 use super::draft::Draft;
 use super::pool::Pool;
 use super::refusal::{invalid, linked, refused};
@@ -20,17 +20,17 @@ const SMALLEST_API_SERVER_SUBNET: u8 = 28;
 /// Addresses that each API server keeps in its subnet.
 pub(super) const API_SERVER_ADDRESSES: u32 = 9;
 
-/// The network around the pools of a cluster.
+/// The ranges of the network that a subnet is in.
 ///
 /// # Errors
 /// A subnet that does not exist: what the network provider answers.
-pub(super) fn surroundings(world: &World, subnet: &ResourceId) -> Result<Surroundings, ArmError> {
+pub(super) fn occupied_ranges(world: &World, subnet: &ResourceId) -> Result<OccupiedRanges, ArmError> {
     world.resources().require(subnet)?;
     let network = subnet.parent().ok_or_else(|| invalid("agentPoolProfile.vnetSubnetID", "That is no subnet."))?;
     let properties = world.resources().require(&network)?.properties();
     let space = properties["addressSpace"]["addressPrefixes"].as_array().into_iter().flatten();
     let subnets = world.resources().within(&network, SUBNET);
-    Ok(Surroundings {
+    Ok(OccupiedRanges {
         network: space.filter_map(|value| value.as_str()?.parse().ok()).collect(),
         subnets: subnets.flat_map(|subnet| ranges(subnet.properties())).collect(),
     })

@@ -99,7 +99,7 @@ fn shown(world: &World, (namespace, name): (&'static str, &'static str)) -> Valu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gateway::Bench;
+    use crate::gateway::TestFake;
 
     const ONE: &str =
         "/providers/Microsoft.Features/providers/Microsoft.ContainerService/features/AzureOverlayDualStackPreview";
@@ -110,32 +110,32 @@ mod tests {
 
     #[test]
     fn a_feature_is_registered_after_a_while_and_effective_after_its_namespace_is_registered_again() {
-        let mut bench = Bench::new();
+        let mut fake = TestFake::new();
         let effective =
-            |bench: &Bench| is_effective(&bench.world, "Microsoft.ContainerService", "azureoverlaydualstackpreview");
-        assert_eq!(bench.get(&path("")).expect(200)["properties"]["state"], "NotRegistered");
-        let registering = bench.post(&path("/register"), Value::Null).expect(200);
+            |fake: &TestFake| is_effective(&fake.world, "Microsoft.ContainerService", "azureoverlaydualstackpreview");
+        assert_eq!(fake.get(&path("")).expect(200)["properties"]["state"], "NotRegistered");
+        let registering = fake.post(&path("/register"), Value::Null).expect(200);
         assert_eq!(registering["properties"]["state"], "Registering");
         assert_eq!(registering["name"], "Microsoft.ContainerService/AzureOverlayDualStackPreview");
-        bench.settle();
-        assert_eq!(bench.get(&path("")).expect(200)["properties"]["state"], "Registered");
-        assert!(!effective(&bench));
-        bench.post("/providers/Microsoft.ContainerService/register?api-version=2024-11-01", Value::Null).expect(200);
-        assert!(effective(&bench));
-        bench.post(&path("/unregister"), Value::Null).expect(200);
-        bench.settle();
-        assert_eq!(bench.get(&path("")).expect(200)["properties"]["state"], "Unregistered");
-        assert!(effective(&bench), "the provider has not looked again");
+        fake.settle();
+        assert_eq!(fake.get(&path("")).expect(200)["properties"]["state"], "Registered");
+        assert!(!effective(&fake));
+        fake.post("/providers/Microsoft.ContainerService/register?api-version=2024-11-01", Value::Null).expect(200);
+        assert!(effective(&fake));
+        fake.post(&path("/unregister"), Value::Null).expect(200);
+        fake.settle();
+        assert_eq!(fake.get(&path("")).expect(200)["properties"]["state"], "Unregistered");
+        assert!(effective(&fake), "the provider has not looked again");
     }
 
     #[test]
     fn unknown_features_are_not_found_and_known_ones_are_listed() {
-        let mut bench = Bench::new();
-        let unknown = bench.get(&path("").replace("AzureOverlayDualStackPreview", "Nope"));
+        let mut fake = TestFake::new();
+        let unknown = fake.get(&path("").replace("AzureOverlayDualStackPreview", "Nope"));
         assert_eq!((unknown.status, unknown.code()), (404, "FeatureNotFound"));
-        let all = bench.get("/providers/Microsoft.Features/features?api-version=2021-07-01").expect(200);
+        let all = fake.get("/providers/Microsoft.Features/features?api-version=2021-07-01").expect(200);
         assert_eq!(all["value"].as_array().unwrap().len(), KNOWN.len());
         let path = "/providers/Microsoft.Features/providers/microsoft.compute/features?api-version=2021-07-01";
-        assert_eq!(bench.get(path).expect(200)["value"][0]["name"], "Microsoft.Compute/EncryptionAtHost");
+        assert_eq!(fake.get(path).expect(200)["value"][0]["name"], "Microsoft.Compute/EncryptionAtHost");
     }
 }

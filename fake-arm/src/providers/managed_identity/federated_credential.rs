@@ -112,16 +112,16 @@ fn invalid(message: String) -> ArmError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gateway::Bench;
+    use crate::gateway::TestFake;
 
     const IDENTITY: &str = "/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/i";
     const API: &str = "api-version=2023-01-31";
 
-    fn bench() -> (Bench, Uuid) {
-        let mut bench = Bench::with_group();
-        let made = bench.put(&format!("{IDENTITY}?{API}"), json!({"location": "eastus"})).expect(201);
+    fn fake() -> (TestFake, Uuid) {
+        let mut fake = TestFake::with_group();
+        let made = fake.put(&format!("{IDENTITY}?{API}"), json!({"location": "eastus"})).expect(201);
         let oid = Uuid::parse_str(made["properties"]["principalId"].as_str().unwrap()).unwrap();
-        (bench, oid)
+        (fake, oid)
     }
 
     fn path(name: &str) -> String {
@@ -135,28 +135,28 @@ mod tests {
 
     #[test]
     fn a_credential_lives_with_its_identity() {
-        let (mut bench, oid) = bench();
-        let made = bench.put(&path("fic"), credential("a")).expect(201);
+        let (mut fake, oid) = fake();
+        let made = fake.put(&path("fic"), credential("a")).expect(201);
         assert_eq!(made["type"], FEDERATED_CREDENTIAL);
         assert!(made.get("etag").is_none());
-        bench.put(&path("fic"), credential("b")).expect(200);
-        assert_eq!(bench.world.credentials().federated(oid).len(), 1);
-        assert_eq!(bench.world.credentials().federated(oid)[0].subject, "b");
-        let twin = bench.put(&path("twin"), credential("b"));
+        fake.put(&path("fic"), credential("b")).expect(200);
+        assert_eq!(fake.world.credentials().federated(oid).len(), 1);
+        assert_eq!(fake.world.credentials().federated(oid)[0].subject, "b");
+        let twin = fake.put(&path("twin"), credential("b"));
         assert_eq!((twin.status, twin.code()), (409, "Conflict"));
-        assert_eq!(bench.get(&path("").replace("/?", "?")).expect(200)["value"].as_array().unwrap().len(), 1);
-        bench.delete(&path("fic")).expect(200);
-        bench.delete(&path("fic")).expect(204);
-        assert!(bench.world.credentials().federated(oid).is_empty());
-        bench.put(&path("fic"), credential("a")).expect(201);
-        bench.delete(&format!("{IDENTITY}?{API}")).expect(200);
-        assert!(bench.world.credentials().federated(oid).is_empty());
-        assert_eq!(bench.get(&path("fic")).status, 404, "children go with their parent");
+        assert_eq!(fake.get(&path("").replace("/?", "?")).expect(200)["value"].as_array().unwrap().len(), 1);
+        fake.delete(&path("fic")).expect(200);
+        fake.delete(&path("fic")).expect(204);
+        assert!(fake.world.credentials().federated(oid).is_empty());
+        fake.put(&path("fic"), credential("a")).expect(201);
+        fake.delete(&format!("{IDENTITY}?{API}")).expect(200);
+        assert!(fake.world.credentials().federated(oid).is_empty());
+        assert_eq!(fake.get(&path("fic")).status, 404, "children go with their parent");
     }
 
     #[test]
     fn what_makes_no_sense_is_refused() {
-        let (mut bench, _) = bench();
+        let (mut fake, _) = fake();
         let with = |field: &str, value: Value| {
             let mut body = credential("a");
             body["properties"][field] = value;
@@ -170,11 +170,11 @@ mod tests {
             ("fic", with("audiences", json!(["a", "b"]))),
             ("x", credential("a")),
         ] {
-            assert_eq!(bench.put(&path(name), body).code(), "BadRequest");
+            assert_eq!(fake.put(&path(name), body).code(), "BadRequest");
         }
         for n in 0..MOST {
-            bench.put(&path(&format!("fic-{n}")), credential(&n.to_string())).expect(201);
+            fake.put(&path(&format!("fic-{n}")), credential(&n.to_string())).expect(201);
         }
-        assert!(bench.put(&path("one-more"), credential("x")).message().contains("the limit"));
+        assert!(fake.put(&path("one-more"), credential("x")).message().contains("the limit"));
     }
 }

@@ -74,27 +74,27 @@ pub fn principal_of(world: &World, identity: &ResourceId) -> Option<Principal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gateway::Bench;
+    use crate::gateway::TestFake;
 
     const PATH: &str =
         "/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/i?api-version=2023-01-31";
 
     #[test]
     fn an_identity_is_a_principal_as_long_as_it_lives() {
-        let mut bench = Bench::with_group();
-        let made = bench.put(PATH, json!({"location": "eastus"})).expect(201);
-        let again = bench.put(PATH, json!({"location": "eastus", "tags": {"a": "b"}})).expect(200);
+        let mut fake = TestFake::with_group();
+        let made = fake.put(PATH, json!({"location": "eastus"})).expect(201);
+        let again = fake.put(PATH, json!({"location": "eastus", "tags": {"a": "b"}})).expect(200);
         assert_eq!(made["properties"], again["properties"]);
         assert!(made.get("etag").is_none());
         let id = ResourceId::parse(made["id"].as_str().unwrap()).unwrap();
-        let principal = principal_of(&bench.world, &id).unwrap();
+        let principal = principal_of(&fake.world, &id).unwrap();
         assert_eq!(json!(principal.object_id), made["properties"]["principalId"]);
         assert_eq!(json!(principal.client_id), made["properties"]["clientId"]);
         let list =
             "/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities?api-version=2023-01-31";
-        assert_eq!(bench.get(list).expect(200)["value"][0]["name"], "i");
-        bench.delete(PATH).expect(200);
-        bench.delete(PATH).expect(204);
-        assert!(bench.world.principals().get(principal.object_id).is_none());
+        assert_eq!(fake.get(list).expect(200)["value"][0]["name"], "i");
+        fake.delete(PATH).expect(200);
+        fake.delete(PATH).expect(204);
+        assert!(fake.world.principals().get(principal.object_id).is_none());
     }
 }

@@ -57,7 +57,7 @@ mod tests {
     use super::*;
     use crate::arm::ResourceId;
     use crate::directory::{Principal, PrincipalKind};
-    use crate::gateway::Bench;
+    use crate::gateway::TestFake;
     use crate::providers::authorization;
     use crate::rbac::BuiltinRole;
 
@@ -65,40 +65,40 @@ mod tests {
 
     #[test]
     fn a_role_in_a_management_group_holds_in_the_subscriptions_of_the_groups_below() {
-        let mut bench = Bench::with_group();
+        let mut fake = TestFake::with_group();
         let root = ResourceId::tenant();
-        authorization::grant(&mut bench.world, Bench::OWNER, BuiltinRole::Owner.id(), &root);
+        authorization::grant(&mut fake.world, TestFake::OWNER, BuiltinRole::Owner.id(), &root);
         let group = |name: &str| format!("/providers/Microsoft.Management/managementGroups/{name}");
         let below = |parent: &str| json!({"properties": {"details": {"parent": {"id": group(parent)}}}});
-        bench.put(&format!("{}{API}", group("outer")), json!({"properties": {"displayName": "Outer"}})).expect(201);
-        bench.put(&format!("{}{API}", group("inner")), below("outer")).expect(201);
-        assert_eq!(bench.put(&format!("{}{API}", group("outer")), below("inner")).status, 400, "no circles");
-        assert_eq!(bench.put(&format!("{}{API}", group("x")), below("none")).status, 404);
+        fake.put(&format!("{}{API}", group("outer")), json!({"properties": {"displayName": "Outer"}})).expect(201);
+        fake.put(&format!("{}{API}", group("inner")), below("outer")).expect(201);
+        assert_eq!(fake.put(&format!("{}{API}", group("outer")), below("inner")).status, 400, "no circles");
+        assert_eq!(fake.put(&format!("{}{API}", group("x")), below("none")).status, 404);
         let reader = Uuid::from_u128(0x99);
-        bench.world.add_principal(Principal {
+        fake.world.add_principal(Principal {
             object_id: reader,
             client_id: reader,
             kind: PrincipalKind::User,
             display_name: "reader".into(),
         });
         let scope = ResourceId::parse(&group("outer")).unwrap();
-        authorization::grant(&mut bench.world, reader, BuiltinRole::Reader.id(), &scope);
-        let look = |bench: &mut Bench| {
-            bench.caller = reader;
-            let status = bench.get(&format!("/resourceGroups/rg{API}")).status;
-            bench.caller = Bench::OWNER;
+        authorization::grant(&mut fake.world, reader, BuiltinRole::Reader.id(), &scope);
+        let look = |fake: &mut TestFake| {
+            fake.caller = reader;
+            let status = fake.get(&format!("/resourceGroups/rg{API}")).status;
+            fake.caller = TestFake::OWNER;
             status
         };
-        assert_eq!(look(&mut bench), 403);
-        let place = |name: &str| format!("{}/subscriptions/{}{API}", group(name), Bench::SUBSCRIPTION);
-        bench.put(&place("inner"), Value::Null).expect(200);
-        assert_eq!(look(&mut bench), 200);
-        assert_eq!(bench.delete(&format!("{}{API}", group("inner"))).status, 400, "not with the subscription in it");
-        let tenant = bench.world.tenant().to_string();
-        bench.put(&place(&tenant), Value::Null).expect(200);
-        assert_eq!(look(&mut bench), 403, "it moved out");
-        bench.delete(&format!("{}{API}", group("inner"))).expect(200);
-        let list = bench.get(&format!("/providers/Microsoft.Management/managementGroups{API}")).expect(200);
+        assert_eq!(look(&mut fake), 403);
+        let place = |name: &str| format!("{}/subscriptions/{}{API}", group(name), TestFake::SUBSCRIPTION);
+        fake.put(&place("inner"), Value::Null).expect(200);
+        assert_eq!(look(&mut fake), 200);
+        assert_eq!(fake.delete(&format!("{}{API}", group("inner"))).status, 400, "not with the subscription in it");
+        let tenant = fake.world.tenant().to_string();
+        fake.put(&place(&tenant), Value::Null).expect(200);
+        assert_eq!(look(&mut fake), 403, "it moved out");
+        fake.delete(&format!("{}{API}", group("inner"))).expect(200);
+        let list = fake.get(&format!("/providers/Microsoft.Management/managementGroups{API}")).expect(200);
         let names: Vec<_> = list["value"].as_array().unwrap().iter().map(|g| g["name"].clone()).collect();
         assert_eq!(names, [json!(tenant), json!("outer")]);
     }

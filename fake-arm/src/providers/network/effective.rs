@@ -9,7 +9,7 @@ use super::types::INTERFACE;
 use super::{peering, prefix, reference, route_table, security_group, stored_interface};
 use crate::arm::ResourceId;
 use crate::net::{
-    Access, Direction, NextHop, Origin, Packet, Route, RouteTable, SecurityRules, Surroundings, routes_of_a_network,
+    Access, Direction, NetworkContext, NextHop, Origin, Packet, Route, RouteTable, SecurityRules, routes_of_a_network,
 };
 use crate::provider::{Answer, Reply};
 use crate::world::{Resource, World};
@@ -24,7 +24,7 @@ pub fn routes(world: &World, subnet: &ResourceId) -> RouteTable {
 }
 
 /// What service tags mean in the network of a subnet.
-pub fn surroundings(world: &World, subnet: &ResourceId) -> Surroundings {
+pub fn network_context(world: &World, subnet: &ResourceId) -> NetworkContext {
     let (mut network, peers) = spaces(world, subnet);
     network.extend(peers);
     let mut members = Vec::new();
@@ -35,7 +35,7 @@ pub fn surroundings(world: &World, subnet: &ResourceId) -> Surroundings {
         let groups = reference::list(&properties["applicationSecurityGroups"]).iter();
         members.extend(groups.filter_map(|g| Some((g["id"].as_str()?.to_ascii_lowercase(), address))));
     }
-    Surroundings { network, tags: Vec::new(), members }
+    NetworkContext { network, tags: Vec::new(), members }
 }
 
 /// The group of a subnet or of an interface: its name and its rules.
@@ -56,7 +56,7 @@ pub fn passes(
     subnet: &ResourceId,
     packet: &Packet,
 ) -> Result<(), String> {
-    let around = surroundings(world, subnet);
+    let around = network_context(world, subnet);
     for of in nic.into_iter().chain([subnet]) {
         let Some((group, rules)) = rules(world, of) else { continue };
         let verdict = rules.verdict(direction, packet, &around);

@@ -120,7 +120,7 @@ pub(super) fn delete_with_machine(world: &mut World, id: &ResourceId) {
         .get(id)
         .map(|nic| stored_interface::configurations(nic).iter().filter_map(doomed_public_address).collect())
         .unwrap_or_default();
-    addresses::release_late(world, id.as_str());
+    addresses::release_after_cooldown(world, id.as_str());
     delete(world, id);
     for public in public {
         public_address::delete(world, &public);

@@ -38,12 +38,12 @@ mod types;
 mod virtual_network;
 
 pub use addresses::{
-    IpFamily, allocate, allocate_of, capacity_left, release, release_late, subnet_prefix, subnet_prefixes,
+    IpFamily, allocate, allocate_of, capacity_left, release, release_after_cooldown, subnet_prefix, subnet_prefixes,
 };
 pub use api_versions::API_VERSIONS;
 pub use attachment::{attach, delete_interface, detach, primary_address};
 pub use delegation::{is_delegated, link_service, longest_prefix, unlink_service};
-pub use effective::{passes, routes, rules, surroundings};
+pub use effective::{network_context, passes, routes, rules};
 pub use peering::connected_networks;
 pub use private_dns_zone::resolve;
 pub use reservation::reserve;

@@ -15,11 +15,11 @@ use crate::arm::{ArmError, ResourceId};
 use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
 use crate::world::{KeptState, Resource, World};
 
-inventory::submit! { KeptState::of::<Given>("Microsoft.Network/publicAddresses") }
+inventory::submit! { KeptState::of::<AddressCounter>("Microsoft.Network/publicAddresses") }
 
-/// How many were given away.
+/// How many addresses were given away so far: the next one follows from it.
 #[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
-struct Given(u32);
+struct AddressCounter(u32);
 
 struct PublicAddresses;
 
@@ -126,12 +126,12 @@ fn dns_settings(world: &World, request: &Request) -> Result<Option<Value>, ArmEr
 }
 
 fn next(world: &mut World, family: IpFamily) -> IpAddr {
-    let given = world.state::<Given>();
-    given.0 += 1;
+    let counter = world.state::<AddressCounter>();
+    counter.0 += 1;
     match family {
-        IpFamily::V4 => Ipv4Addr::from(u32::from(Ipv4Addr::new(198, 18, 0, 0)) + given.0).into(),
+        IpFamily::V4 => Ipv4Addr::from(u32::from(Ipv4Addr::new(198, 18, 0, 0)) + counter.0).into(),
         IpFamily::V6 => {
-            Ipv6Addr::from(u128::from(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0)) + u128::from(given.0)).into()
+            Ipv6Addr::from(u128::from(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0)) + u128::from(counter.0)).into()
         }
     }
 }

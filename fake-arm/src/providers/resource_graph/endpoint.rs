@@ -141,41 +141,40 @@ fn invalid_query(text: &str, refusal: &Refusal) -> ArmError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gateway::Bench;
+    use crate::gateway::TestFake;
 
     const PATH: &str = "/providers/Microsoft.ResourceGraph/resources?api-version=2021-06-01-preview";
     const NICS: &str = "Resources | where type == \"microsoft.network/networkinterfaces\" | where resourceGroup == \"rg\" | where tags has_cs \"karpenter.sh_nodepool\" | where not(tags has_cs \"karpenter.azure.com_aksmachine_nodeclaim\")";
 
-    fn ask(bench: &mut Bench, query: &str, options: Value) -> crate::gateway::Reply {
-        let mut body =
-            json!({"options": {"resultFormat": "objectArray"}, "query": query, "subscriptions": [Bench::SUBSCRIPTION]});
+    fn ask(fake: &mut TestFake, query: &str, options: Value) -> crate::gateway::Reply {
+        let mut body = json!({"options": {"resultFormat": "objectArray"}, "query": query, "subscriptions": [TestFake::SUBSCRIPTION]});
         for (key, value) in options.as_object().unwrap() {
             body["options"][key] = value.clone();
         }
-        bench.post(PATH, body)
+        fake.post(PATH, body)
     }
 
-    fn with_interfaces(count: usize) -> Bench {
-        let mut bench = Bench::new();
-        bench.put("/resourceGroups/RG?api-version=2021-04-01", json!({"location": "eastus"})).expect(201);
+    fn with_interfaces(count: usize) -> TestFake {
+        let mut fake = TestFake::new();
+        fake.put("/resourceGroups/RG?api-version=2021-04-01", json!({"location": "eastus"})).expect(201);
         let network = "/resourceGroups/RG/providers/Microsoft.Network";
         let api = "api-version=2022-01-01";
         let vnet = json!({"location": "eastus", "properties": {"addressSpace": {"addressPrefixes": ["10.0.0.0/16"]},
             "subnets": [{"name": "a", "properties": {"addressPrefix": "10.0.1.0/24"}}]}});
-        bench.put(&format!("{network}/virtualNetworks/v?{api}"), vnet).expect(201);
-        let subnet = format!("/subscriptions/{}{network}/virtualNetworks/v/subnets/a", Bench::SUBSCRIPTION);
+        fake.put(&format!("{network}/virtualNetworks/v?{api}"), vnet).expect(201);
+        let subnet = format!("/subscriptions/{}{network}/virtualNetworks/v/subnets/a", TestFake::SUBSCRIPTION);
         for n in 0..count {
             let nic = json!({"location": "eastus", "tags": {"karpenter.sh_nodepool": "default"}, "properties": {"ipConfigurations": [
                 {"name": "ip", "properties": {"subnet": {"id": subnet}}}]}});
-            bench.put(&format!("{network}/networkInterfaces/aks-{n}?{api}"), nic).expect(201);
+            fake.put(&format!("{network}/networkInterfaces/aks-{n}?{api}"), nic).expect(201);
         }
-        bench
+        fake
     }
 
     #[test]
     fn the_provisioners_query_finds_its_interfaces_only() {
-        let mut bench = with_interfaces(1);
-        let found = ask(&mut bench, NICS, json!({})).expect(200);
+        let mut fake = with_interfaces(1);
+        let found = ask(&mut fake, NICS, json!({})).expect(200);
         assert_eq!(
             (&found["count"], &found["totalRecords"], &found["resultTruncated"]),
             (&json!(1), &json!(1), &json!("false"))
@@ -191,19 +190,19 @@ mod tests {
         );
         assert_eq!(row["properties"]["ipConfigurations"][0]["properties"]["privateIPAddress"], "10.0.1.4");
         let machines = NICS.replace("microsoft.network/networkinterfaces", "microsoft.compute/virtualmachines");
-        assert_eq!(ask(&mut bench, &machines, json!({})).expect(200)["data"], json!([]));
+        assert_eq!(ask(&mut fake, &machines, json!({})).expect(200)["data"], json!([]));
         let elsewhere = json!({"query": NICS, "subscriptions": ["99999999-1111-1111-1111-111111111111"]});
-        assert_eq!(bench.post(PATH, elsewhere).expect(200)["totalRecords"], 0);
+        assert_eq!(fake.post(PATH, elsewhere).expect(200)["totalRecords"], 0);
     }
 
     #[test]
     fn pages_follow_the_skip_token() {
-        let mut bench = with_interfaces(5);
-        bench.world.settings_mut().graph_page_size = 2;
+        let mut fake = with_interfaces(5);
+        fake.world.settings_mut().graph_page_size = 2;
         let mut token = json!({});
         let mut names = Vec::new();
         loop {
-            let page = ask(&mut bench, NICS, token).expect(200);
+            let page = ask(&mut fake, NICS, token).expect(200);
             assert_eq!(page["totalRecords"], 5);
             names.extend(page["data"].as_array().unwrap().iter().map(|r| r["name"].as_str().unwrap().to_owned()));
             match page["$skipToken"].as_str() {
@@ -216,9 +215,9 @@ mod tests {
 
     #[test]
     fn tables_tops_and_containers() {
-        let mut bench = with_interfaces(3);
+        let mut fake = with_interfaces(3);
         let table = ask(
-            &mut bench,
+            &mut fake,
             "Resources | where type endswith 'interfaces' | project name, n = strlen(name)",
             json!({"resultFormat": "table", "$top": 2}),
         )
@@ -230,34 +229,34 @@ mod tests {
         assert_eq!(table["data"]["rows"], json!([["aks-0", 5], ["aks-1", 5]]));
         assert_eq!((&table["resultTruncated"], &table["$skipToken"]), (&json!("true"), &json!("2")));
         let counted =
-            ask(&mut bench, "Resources | summarize count() by type | order by count_ desc", json!({})).expect(200);
+            ask(&mut fake, "Resources | summarize count() by type | order by count_ desc", json!({})).expect(200);
         assert_eq!(counted["data"][0], json!({"type": "microsoft.network/networkinterfaces", "count_": 3}));
         let groups = ask(
-            &mut bench,
+            &mut fake,
             "ResourceContainers | where type == 'microsoft.resources/subscriptions/resourcegroups'",
             json!({}),
         )
         .expect(200);
         assert_eq!((&groups["data"][0]["name"], &groups["data"][0]["location"]), (&json!("RG"), &json!("eastus")));
-        assert_eq!(ask(&mut bench, "Resources", json!({"$top": "x"})).status, 400);
-        assert_eq!(ask(&mut bench, "Resources", json!({"$skipToken": "x"})).status, 400);
+        assert_eq!(ask(&mut fake, "Resources", json!({"$top": "x"})).status, 400);
+        assert_eq!(ask(&mut fake, "Resources", json!({"$skipToken": "x"})).status, 400);
     }
 
     #[test]
     fn a_large_subscription_is_searched_in_time() {
-        let mut bench = Bench::with_group();
+        let mut fake = TestFake::with_group();
         for n in 0..10_000 {
             let id = format!(
                 "/subscriptions/{}/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/vm-{n}",
-                Bench::SUBSCRIPTION
+                TestFake::SUBSCRIPTION
             );
             let tags = if n % 2 == 0 { json!({"karpenter.sh_nodepool": "p"}) } else { json!({}) };
             let body = json!({"location": "eastus", "tags": tags, "properties": {"hardwareProfile": {"vmSize": "Standard_D2s_v5"}}});
-            bench.world.upsert(&id.parse().unwrap(), "Microsoft.Compute/virtualMachines", body);
+            fake.world.upsert(&id.parse().unwrap(), "Microsoft.Compute/virtualMachines", body);
         }
         let machines = NICS.replace("microsoft.network/networkinterfaces", "microsoft.compute/virtualmachines");
         let started = std::time::Instant::now();
-        let page = ask(&mut bench, &machines, json!({})).expect(200);
+        let page = ask(&mut fake, &machines, json!({})).expect(200);
         assert_eq!((&page["totalRecords"], &page["count"]), (&json!(5000), &json!(1000)));
         // The aim is 50 ms in a release build on a machine of its own; this only tells a wrong order of growth.
         assert!(started.elapsed().as_secs() < 5, "{:?}", started.elapsed());
@@ -265,12 +264,12 @@ mod tests {
 
     #[test]
     fn what_it_does_not_know_it_refuses() {
-        let mut bench = with_interfaces(0);
-        let reply = ask(&mut bench, "Resources\n| mv-expand zones", json!({}));
+        let mut fake = with_interfaces(0);
+        let reply = ask(&mut fake, "Resources\n| mv-expand zones", json!({}));
         assert_eq!((reply.status, reply.code()), (400, "BadRequest"));
         assert_eq!(reply.body["error"]["details"][0]["code"], "InvalidQuery");
         let detail = reply.body["error"]["details"][1]["message"].as_str().unwrap();
         assert!(detail.starts_with("ParserFailure at line 2, position 2, token 'mv': not modelled"), "{detail}");
-        assert_eq!(bench.post(PATH, json!({})).status, 400);
+        assert_eq!(fake.post(PATH, json!({})).status, 400);
     }
 }

@@ -221,88 +221,88 @@ fn check_name(name: &str) -> Result<(), ArmError> {
 
 #[cfg(test)]
 mod tests {
-    use crate::gateway::Bench;
+    use crate::gateway::TestFake;
     use serde_json::json;
 
     const RG: &str = "/resourceGroups/Rg?api-version=2021-04-01";
 
     #[test]
     fn lives_and_dies() {
-        let mut bench = Bench::new();
-        let missing = bench.get(RG);
+        let mut fake = TestFake::new();
+        let missing = fake.get(RG);
         assert_eq!((missing.status, missing.code()), (404, "ResourceGroupNotFound"));
         assert_eq!(missing.message(), "Resource group 'Rg' could not be found.");
-        let made = bench.put(RG, json!({"location": "East US", "tags": {"a": "b"}})).expect(201);
+        let made = fake.put(RG, json!({"location": "East US", "tags": {"a": "b"}})).expect(201);
         assert_eq!(made["location"], "eastus");
         assert_eq!(made["properties"]["provisioningState"], "Succeeded");
-        bench.put(RG, json!({"location": "eastus"})).expect(200);
-        assert_eq!(bench.put(RG, json!({"location": "westus3"})).code(), "InvalidResourceGroupLocation");
-        assert_eq!(bench.get("/resourcegroups/RG?api-version=2021-04-01").expect(200)["name"], "Rg");
-        assert_eq!(bench.get("/resourceGroups?api-version=2021-04-01").expect(200)["value"][0]["name"], "Rg");
+        fake.put(RG, json!({"location": "eastus"})).expect(200);
+        assert_eq!(fake.put(RG, json!({"location": "westus3"})).code(), "InvalidResourceGroupLocation");
+        assert_eq!(fake.get("/resourcegroups/RG?api-version=2021-04-01").expect(200)["name"], "Rg");
+        assert_eq!(fake.get("/resourceGroups?api-version=2021-04-01").expect(200)["value"][0]["name"], "Rg");
 
-        let gone = bench.delete(RG);
+        let gone = fake.delete(RG);
         assert_eq!(gone.status, 202);
         let result = gone.header("location").unwrap().replace("https://127.0.0.1:1", "");
-        assert_eq!(bench.get(&result).status, 202);
-        assert_eq!(bench.get(RG).expect(200)["properties"]["provisioningState"], "Deleting");
-        assert_eq!(bench.put(RG, json!({"location": "eastus"})).code(), "ResourceGroupBeingDeleted");
-        bench.settle();
-        assert_eq!(bench.get(&result).status, 204);
-        assert_eq!(bench.get(RG).status, 404);
+        assert_eq!(fake.get(&result).status, 202);
+        assert_eq!(fake.get(RG).expect(200)["properties"]["provisioningState"], "Deleting");
+        assert_eq!(fake.put(RG, json!({"location": "eastus"})).code(), "ResourceGroupBeingDeleted");
+        fake.settle();
+        assert_eq!(fake.get(&result).status, 204);
+        assert_eq!(fake.get(RG).status, 404);
     }
 
     #[test]
     fn members_go_in_the_order_in_which_they_let_each_other_go() {
-        let mut bench = Bench::with_group();
+        let mut fake = TestFake::with_group();
         let network = "/resourceGroups/rg/providers/Microsoft.Network";
         let vnet = json!({"location": "eastus", "properties": {"addressSpace": {"addressPrefixes": ["10.0.0.0/16"]},
             "subnets": [{"name": "a", "properties": {"addressPrefix": "10.0.1.0/24"}}]}});
-        let made = bench.put(&format!("{network}/virtualNetworks/v?api-version=2022-01-01"), vnet).expect(201);
+        let made = fake.put(&format!("{network}/virtualNetworks/v?api-version=2022-01-01"), vnet).expect(201);
         let subnet = made["properties"]["subnets"][0]["id"].clone();
         let nic = json!({"location": "eastus", "properties": {"ipConfigurations": [{"name": "ip", "properties": {"subnet": {"id": subnet}}}]}});
-        bench.put(&format!("{network}/networkInterfaces/n?api-version=2022-01-01"), nic).expect(201);
-        bench.settle();
-        bench.delete("/resourceGroups/rg?api-version=2021-04-01").expect(202);
-        bench.settle();
-        assert_eq!(bench.get("/resourceGroups/rg?api-version=2021-04-01").status, 404);
-        let left = bench.world.resources().iter().filter(|left| left.id.resource_group() == Some("rg"));
+        fake.put(&format!("{network}/networkInterfaces/n?api-version=2022-01-01"), nic).expect(201);
+        fake.settle();
+        fake.delete("/resourceGroups/rg?api-version=2021-04-01").expect(202);
+        fake.settle();
+        assert_eq!(fake.get("/resourceGroups/rg?api-version=2021-04-01").status, 404);
+        let left = fake.world.resources().iter().filter(|left| left.id.resource_group() == Some("rg"));
         assert_eq!(left.count(), 0);
     }
 
     #[test]
     fn a_member_that_is_used_elsewhere_keeps_its_group() {
-        let mut bench = Bench::with_group();
-        bench.put("/resourceGroups/other?api-version=2021-04-01", json!({"location": "eastus"})).expect(201);
+        let mut fake = TestFake::with_group();
+        fake.put("/resourceGroups/other?api-version=2021-04-01", json!({"location": "eastus"})).expect(201);
         let vnet = json!({"location": "eastus", "properties": {"addressSpace": {"addressPrefixes": ["10.0.0.0/16"]},
             "subnets": [{"name": "a", "properties": {"addressPrefix": "10.0.1.0/24"}}]}});
         let path = "/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/v?api-version=2022-01-01";
-        let made = bench.put(path, vnet).expect(201);
+        let made = fake.put(path, vnet).expect(201);
         let subnet = made["properties"]["subnets"][0]["id"].clone();
         let nic = json!({"location": "eastus", "properties": {"ipConfigurations": [{"name": "ip", "properties": {"subnet": {"id": subnet}}}]}});
         let nic_path = "/resourceGroups/other/providers/Microsoft.Network/networkInterfaces/n?api-version=2022-01-01";
-        bench.put(nic_path, nic).expect(201);
-        bench.settle();
-        let deleting = bench.delete("/resourceGroups/rg?api-version=2021-04-01");
+        fake.put(nic_path, nic).expect(201);
+        fake.settle();
+        let deleting = fake.delete("/resourceGroups/rg?api-version=2021-04-01");
         let result = deleting.header("location").unwrap().replace("https://127.0.0.1:1", "");
-        bench.settle();
-        let outcome = bench.get(&result);
+        fake.settle();
+        let outcome = fake.get(&result);
         assert_eq!((outcome.status, outcome.code()), (409, "ResourceGroupDeletionBlocked"));
         let message = outcome.message();
         assert!(message.starts_with("Deletion of resource group 'rg' failed as resources with identifiers 'Microsoft.Network/virtualNetworks/v"), "{message}");
         assert_eq!(outcome.body["error"]["details"][0]["code"], "InUseSubnetCannotBeDeleted");
-        let group = bench.get("/resourceGroups/rg?api-version=2021-04-01").expect(200);
+        let group = fake.get("/resourceGroups/rg?api-version=2021-04-01").expect(200);
         assert_eq!(group["properties"]["provisioningState"], "Succeeded");
-        bench.delete(nic_path).expect(200);
-        bench.settle();
-        bench.delete("/resourceGroups/rg?api-version=2021-04-01").expect(202);
-        bench.settle();
-        assert_eq!(bench.get("/resourceGroups/rg?api-version=2021-04-01").status, 404);
+        fake.delete(nic_path).expect(200);
+        fake.settle();
+        fake.delete("/resourceGroups/rg?api-version=2021-04-01").expect(202);
+        fake.settle();
+        assert_eq!(fake.get("/resourceGroups/rg?api-version=2021-04-01").status, 404);
     }
 
     #[test]
     fn patch_replaces_tags() {
-        let mut bench = Bench::with_group();
-        let patched = bench.patch("/resourceGroups/rg?api-version=2021-04-01", json!({"tags": {"x": "y"}})).expect(200);
+        let mut fake = TestFake::with_group();
+        let patched = fake.patch("/resourceGroups/rg?api-version=2021-04-01", json!({"tags": {"x": "y"}})).expect(200);
         assert_eq!(patched["tags"], json!({"x": "y"}));
     }
 }

@@ -129,50 +129,50 @@ fn passes(resource: &Resource, predicate: &Predicate, tag: Option<&str>) -> Opti
 
 #[cfg(test)]
 mod tests {
-    use crate::gateway::Bench;
+    use crate::gateway::TestFake;
     use serde_json::json;
 
-    fn bench() -> Bench {
-        let mut bench = Bench::with_group();
+    fn fake() -> TestFake {
+        let mut fake = TestFake::with_group();
         for (name, tags) in
             [("one", json!({"env": "a", "team": "b"})), ("two", json!({"env": "b"})), ("three", json!({}))]
         {
             let path = format!(
                 "/resourceGroups/rg/providers/Microsoft.Network/publicIPAddresses/{name}?api-version=2022-01-01"
             );
-            bench.put(&path, json!({"location": "eastus", "tags": tags})).expect(201);
+            fake.put(&path, json!({"location": "eastus", "tags": tags})).expect(201);
         }
         let path = "/resourceGroups/rg/providers/Microsoft.Network/networkSecurityGroups/nsg?api-version=2022-01-01";
-        bench.put(path, json!({"location": "eastus", "tags": {"env": "a"}})).expect(201);
-        bench
+        fake.put(path, json!({"location": "eastus", "tags": {"env": "a"}})).expect(201);
+        fake
     }
 
-    fn names(bench: &mut Bench, filter: &str) -> Vec<String> {
-        let list = bench.get(&format!("/resources?api-version=2021-04-01&$filter={filter}")).expect(200);
+    fn names(fake: &mut TestFake, filter: &str) -> Vec<String> {
+        let list = fake.get(&format!("/resources?api-version=2021-04-01&$filter={filter}")).expect(200);
         list["value"].as_array().unwrap().iter().map(|r| r["name"].as_str().unwrap().to_owned()).collect()
     }
 
     #[test]
     fn filters_choose_by_tag_type_and_name() {
-        let mut bench = bench();
-        assert_eq!(names(&mut bench, "").len(), 4);
-        assert_eq!(names(&mut bench, "tagName eq 'ENV' and tagValue eq 'a'"), ["nsg", "one"]);
-        assert_eq!(names(&mut bench, "tagName eq 'env' and tagValue eq 'b'"), ["two"], "not the value of another tag");
-        assert_eq!(names(&mut bench, "tagName eq 'team'"), ["one"]);
+        let mut fake = fake();
+        assert_eq!(names(&mut fake, "").len(), 4);
+        assert_eq!(names(&mut fake, "tagName eq 'ENV' and tagValue eq 'a'"), ["nsg", "one"]);
+        assert_eq!(names(&mut fake, "tagName eq 'env' and tagValue eq 'b'"), ["two"], "not the value of another tag");
+        assert_eq!(names(&mut fake, "tagName eq 'team'"), ["one"]);
         let of_type = "resourceType eq 'microsoft.network/publicIPAddresses'";
-        assert_eq!(names(&mut bench, &format!("{of_type} and substringof('o', name)")), ["one", "two"]);
-        assert_eq!(names(&mut bench, "startswith(name,'t')"), ["three", "two"]);
-        assert_eq!(names(&mut bench, "resourceType ne 'Microsoft.Network/publicIPAddresses'"), ["nsg"]);
+        assert_eq!(names(&mut fake, &format!("{of_type} and substringof('o', name)")), ["one", "two"]);
+        assert_eq!(names(&mut fake, "startswith(name,'t')"), ["three", "two"]);
+        assert_eq!(names(&mut fake, "resourceType ne 'Microsoft.Network/publicIPAddresses'"), ["nsg"]);
     }
 
     #[test]
     fn filters_that_azure_does_not_know_are_refused() {
-        let mut bench = bench();
+        let mut fake = fake();
         for filter in ["bogus", "color eq 'red'", "name gt 'a'", "tagName eq 'none' and color eq 'x'", "atScope()"] {
-            let refused = bench.get(&format!("/resources?api-version=2021-04-01&$filter={filter}"));
+            let refused = fake.get(&format!("/resources?api-version=2021-04-01&$filter={filter}"));
             assert_eq!((refused.status, refused.code()), (400, "InvalidFilterInQueryString"), "{filter}");
         }
-        let groups = bench.get("/resourceGroups?api-version=2021-04-01&$filter=tagName eq 'x'").expect(200);
+        let groups = fake.get("/resourceGroups?api-version=2021-04-01&$filter=tagName eq 'x'").expect(200);
         assert_eq!(groups["value"], json!([]));
     }
 }

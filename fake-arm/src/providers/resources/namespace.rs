@@ -189,7 +189,7 @@ fn resource_type(of: &'static ResourceType) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use crate::gateway::Bench;
+    use crate::gateway::TestFake;
     use serde_json::{Value, json};
 
     const COMPUTE: &str = "/providers/Microsoft.Compute";
@@ -200,8 +200,8 @@ mod tests {
 
     #[test]
     fn namespaces_have_types_versions_and_regions() {
-        let mut bench = Bench::new();
-        let network = bench.get("/providers/microsoft.network?api-version=2019-05-01").expect(200);
+        let mut fake = TestFake::new();
+        let network = fake.get("/providers/microsoft.network?api-version=2019-05-01").expect(200);
         assert_eq!(
             (&network["namespace"], &network["registrationState"]),
             (&json!("Microsoft.Network"), &json!("Registered"))
@@ -213,23 +213,23 @@ mod tests {
             networks["apiVersions"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
         assert!(versions.is_sorted_by(|a, b| a >= b), "{versions:?}");
         let registered =
-            bench.post("/providers/Microsoft.Network/register?api-version=2019-05-01", json!(null)).expect(200);
+            fake.post("/providers/Microsoft.Network/register?api-version=2019-05-01", json!(null)).expect(200);
         assert_eq!(registered, network);
-        let unknown = bench.get("/providers/Microsoft.Bananas?api-version=2019-05-01");
+        let unknown = fake.get("/providers/Microsoft.Bananas?api-version=2019-05-01");
         assert_eq!((unknown.status, unknown.code()), (404, "InvalidResourceNamespace"));
-        let all = bench.get("/providers?api-version=2019-05-01").expect(200);
+        let all = fake.get("/providers?api-version=2019-05-01").expect(200);
         assert!(all["value"].as_array().unwrap().len() > 2);
     }
 
     #[test]
     fn what_is_not_registered_takes_no_changes_until_it_is() {
-        let mut bench = Bench::with_group();
-        let gone = bench.post(&path("/unregister"), Value::Null).expect(200);
+        let mut fake = TestFake::with_group();
+        let gone = fake.post(&path("/unregister"), Value::Null).expect(200);
         assert_eq!(gone["registrationState"], "Unregistering");
-        bench.settle();
-        assert_eq!(bench.get(&path("")).expect(200)["registrationState"], "NotRegistered");
+        fake.settle();
+        assert_eq!(fake.get(&path("")).expect(200)["registrationState"], "NotRegistered");
         let disk = "/resourceGroups/rg/providers/Microsoft.Compute/disks/d?api-version=2024-03-02";
-        let refused = bench.put(
+        let refused = fake.put(
             disk,
             json!({"location": "eastus", "properties": {"creationData": {"createOption": "Empty"}, "diskSizeGB": 8}}),
         );
@@ -240,18 +240,18 @@ mod tests {
                 "The subscription is not registered to use namespace 'Microsoft.Compute'. See https://aka.ms/rps-not-found for how to register subscriptions."
             );
         }
-        assert_eq!(bench.post(&path("/register"), Value::Null).expect(200)["registrationState"], "Registering");
-        bench.settle();
-        assert_eq!(bench.get(&path("")).expect(200)["registrationState"], "Registered");
+        assert_eq!(fake.post(&path("/register"), Value::Null).expect(200)["registrationState"], "Registering");
+        fake.settle();
+        assert_eq!(fake.get(&path("")).expect(200)["registrationState"], "Registered");
     }
 
     #[test]
     fn what_is_used_and_what_everybody_has_stays_registered() {
-        let mut bench = Bench::with_group();
+        let mut fake = TestFake::with_group();
         let address = "/resourceGroups/rg/providers/Microsoft.Network/publicIPAddresses/p?api-version=2022-01-01";
-        bench.put(address, json!({"location": "eastus"})).expect(201);
+        fake.put(address, json!({"location": "eastus"})).expect(201);
         for namespace in ["Microsoft.Network", "Microsoft.Resources"] {
-            let refused = bench.post(&format!("/providers/{namespace}/unregister?api-version=2024-11-01"), Value::Null);
+            let refused = fake.post(&format!("/providers/{namespace}/unregister?api-version=2024-11-01"), Value::Null);
             assert_eq!((refused.status, refused.code()), (409, "CannotUnregisterResourceProvider"), "{namespace}");
         }
     }

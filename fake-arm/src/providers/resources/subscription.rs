@@ -57,25 +57,25 @@ impl Handler for Tenants {
 
 #[cfg(test)]
 mod tests {
-    use crate::gateway::Bench;
+    use crate::gateway::TestFake;
     use serde_json::json;
 
     #[test]
     fn the_subscription_is_there() {
-        let mut bench = Bench::new();
-        let one = bench.get("?api-version=2022-12-01").expect(200);
-        assert_eq!(one["subscriptionId"], Bench::SUBSCRIPTION);
-        assert_eq!(bench.get("/subscriptions?api-version=2022-12-01").expect(200)["value"][0], one);
-        assert_eq!(bench.get("/tenants?api-version=2022-12-01").expect(200)["value"][0]["tenantId"], one["tenantId"]);
+        let mut fake = TestFake::new();
+        let one = fake.get("?api-version=2022-12-01").expect(200);
+        assert_eq!(one["subscriptionId"], TestFake::SUBSCRIPTION);
+        assert_eq!(fake.get("/subscriptions?api-version=2022-12-01").expect(200)["value"][0], one);
+        assert_eq!(fake.get("/tenants?api-version=2022-12-01").expect(200)["value"][0]["tenantId"], one["tenantId"]);
     }
 
     #[test]
     fn what_is_in_a_group_is_listed() {
-        let mut bench = Bench::with_group();
+        let mut fake = TestFake::with_group();
         let path = "/resourceGroups/rg/providers/Microsoft.Network/publicIPAddresses/p?api-version=2022-01-01";
-        bench.put(path, json!({"location": "eastus"})).expect(201);
+        fake.put(path, json!({"location": "eastus"})).expect(201);
         for path in ["/resourceGroups/rg/resources?api-version=2021-04-01", "/resources?api-version=2021-04-01"] {
-            let list = bench.get(path).expect(200);
+            let list = fake.get(path).expect(200);
             assert_eq!(list["value"].as_array().unwrap().len(), 1);
             assert_eq!(list["value"][0]["type"], "Microsoft.Network/publicIPAddresses");
         }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::arm::ResourceId;
 use crate::events::{ArmEvent, VirtualMachine, VmEvent};
-use crate::gateway::Bench;
+use crate::gateway::TestFake;
 use crate::providers::compute::Quotas;
 use crate::providers::network;
 
@@ -17,35 +17,34 @@ const IMAGE: &str =
 const SUBNET: &str = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/v/subnets/nodes";
 
 fn nic_id(name: &str) -> ResourceId {
-    ResourceId::group_of(Bench::SUBSCRIPTION, "rg").resource(network::INTERFACE, name)
+    ResourceId::group_of(TestFake::SUBSCRIPTION, "rg").resource(network::INTERFACE, name)
 }
 
-/// A bench with a group, a network and an interface `aks-a`.
-fn bench() -> Bench {
-    let mut bench = Bench::with_group();
-    add_nic(&mut bench, "aks-a", "eastus");
-    bench
+/// A fake with a group, a network and an interface `aks-a`.
+fn fake() -> TestFake {
+    let mut fake = TestFake::with_group();
+    add_nic(&mut fake, "aks-a", "eastus");
+    fake
 }
 
 /// An interface in the subnet `nodes` of the location's network, `v` in eastus.
-fn add_nic(bench: &mut Bench, name: &str, location: &str) {
+fn add_nic(fake: &mut TestFake, name: &str, location: &str) {
     let network = if location == "eastus" { "v" } else { location };
     let at = |path: &str| format!("/resourceGroups/rg/providers/Microsoft.Network/{path}?api-version=2022-01-01");
     let subnet = SUBNET.replace("/v/", &format!("/{network}/"));
     let space = json!({ "addressPrefixes": ["10.0.0.0/16"] });
     let subnets = json!([{ "name": "nodes", "properties": { "addressPrefix": "10.0.1.0/24" } }]);
     let body = json!({ "location": location, "properties": { "addressSpace": space, "subnets": subnets } });
-    bench.put(&at(&format!("virtualNetworks/{network}")), body);
-    bench.settle();
+    fake.put(&at(&format!("virtualNetworks/{network}")), body);
+    fake.settle();
     let configuration = json!({ "primary": true, "privateIPAllocationMethod": "Dynamic", "subnet": { "id": subnet } });
     let properties = json!({
         "enableAcceleratedNetworking": true,
         "ipConfigurations": [{ "name": name, "properties": configuration }],
     });
-    bench
-        .put(&at(&format!("networkInterfaces/{name}")), json!({ "location": location, "properties": properties }))
+    fake.put(&at(&format!("networkInterfaces/{name}")), json!({ "location": location, "properties": properties }))
         .expect(201);
-    bench.settle();
+    fake.settle();
 }
 
 /// The body that the provisioner sends, with the interface of the same name.
@@ -88,8 +87,8 @@ fn disk(name: &str) -> String {
     format!("/resourceGroups/rg/providers/Microsoft.Compute/disks/{name}?api-version=2024-03-02")
 }
 
-fn vm_events(bench: &mut Bench) -> Vec<VmEvent> {
-    let events = crate::gateway::take_events(&mut bench.world);
+fn vm_events(fake: &mut TestFake) -> Vec<VmEvent> {
+    let events = crate::gateway::take_events(&mut fake.world);
     events.into_iter().filter_map(|event| if let ArmEvent::Vm(event) = event { Some(event) } else { None }).collect()
 }
 
@@ -107,12 +106,12 @@ fn with(mut body: Value, pointer: &str, value: Value) -> Value {
 
 #[test]
 fn a_machine_is_created_as_asked_and_starts_at_once() {
-    let mut bench = bench();
-    let reply = bench.put(&vm("aks-a"), body("aks-a", "Standard_D4s_v5"));
+    let mut fake = fake();
+    let reply = fake.put(&vm("aks-a"), body("aks-a", "Standard_D4s_v5"));
     assert!(reply.header("azure-asyncoperation").is_some(), "{:?}", reply.headers);
     let created = reply.expect(201);
     assert_eq!(created["properties"]["provisioningState"], "Creating");
-    let [VmEvent::Started(machine)] = &vm_events(&mut bench)[..] else { panic!("one start") };
+    let [VmEvent::Started(machine)] = &vm_events(&mut fake)[..] else { panic!("one start") };
     let VirtualMachine { name, zone, size, vcpus, memory_gib, os_disk_gb, custom_data, .. } = &**machine;
     assert_eq!((name.as_str(), zone.as_deref(), size.as_str()), ("aks-a", Some("3"), "Standard_D4s_v5"));
     assert_eq!((*vcpus, *memory_gib, *os_disk_gb), (4, 16.0, 128));
@@ -121,8 +120,8 @@ fn a_machine_is_created_as_asked_and_starts_at_once() {
     assert_eq!(machine.subnet_id.as_deref(), Some(SUBNET));
     assert_eq!(machine.image.as_deref(), Some(IMAGE));
 
-    bench.settle();
-    let shown = bench.get(&vm("AKS-A")).expect(200);
+    fake.settle();
+    let shown = fake.get(&vm("AKS-A")).expect(200);
     let sent = body("aks-a", "Standard_D4s_v5");
     let properties = &shown["properties"];
     assert_eq!(properties["provisioningState"], "Succeeded");
@@ -136,80 +135,80 @@ fn a_machine_is_created_as_asked_and_starts_at_once() {
     assert_eq!(properties["osProfile"]["customData"], Value::Null, "custom data is never shown");
     assert_eq!(properties["osProfile"]["computerName"], "aks-a");
 
-    let disk = bench.get(&disk("aks-a")).expect(200);
+    let disk = fake.get(&disk("aks-a")).expect(200);
     assert_eq!(disk["managedBy"], shown["id"]);
     assert_eq!(disk["properties"]["diskSizeGB"], 128);
     assert_eq!(properties["storageProfile"]["osDisk"]["managedDisk"]["id"], disk["id"]);
-    let nic = bench.world.resources().get(&nic_id("aks-a")).expect("still there");
+    let nic = fake.world.resources().get(&nic_id("aks-a")).expect("still there");
     assert_eq!(nic.properties()["virtualMachine"]["id"], shown["id"]);
 }
 
 #[test]
 fn a_deleted_machine_takes_interface_and_disk_along() {
-    let mut bench = bench();
-    bench.put(&vm("aks-a"), body("aks-a", "Standard_D4s_v5")).expect(201);
-    bench.settle();
-    vm_events(&mut bench);
-    bench.delete(&format!("{}&forceDeletion=true", vm("aks-a"))).expect(202);
-    assert_eq!(bench.get(&vm("aks-a")).expect(200)["properties"]["provisioningState"], "Deleting");
-    let refused = bench.put(&vm("aks-a"), body("aks-a", "Standard_D4s_v5"));
+    let mut fake = fake();
+    fake.put(&vm("aks-a"), body("aks-a", "Standard_D4s_v5")).expect(201);
+    fake.settle();
+    vm_events(&mut fake);
+    fake.delete(&format!("{}&forceDeletion=true", vm("aks-a"))).expect(202);
+    assert_eq!(fake.get(&vm("aks-a")).expect(200)["properties"]["provisioningState"], "Deleting");
+    let refused = fake.put(&vm("aks-a"), body("aks-a", "Standard_D4s_v5"));
     assert_eq!((refused.status, refused.code()), (409, "OperationNotAllowed"));
-    assert!(vm_events(&mut bench).is_empty());
-    bench.settle();
-    assert_eq!(bench.get(&vm("aks-a")).status, 404);
-    assert_eq!(bench.get(&disk("aks-a")).status, 404);
-    assert!(bench.world.resources().get(&nic_id("aks-a")).is_none());
-    let [VmEvent::Deleted { id }] = &vm_events(&mut bench)[..] else { panic!("one end") };
+    assert!(vm_events(&mut fake).is_empty());
+    fake.settle();
+    assert_eq!(fake.get(&vm("aks-a")).status, 404);
+    assert_eq!(fake.get(&disk("aks-a")).status, 404);
+    assert!(fake.world.resources().get(&nic_id("aks-a")).is_none());
+    let [VmEvent::Deleted { id }] = &vm_events(&mut fake)[..] else { panic!("one end") };
     assert!(id.ends_with("/virtualMachines/aks-a"));
-    bench.delete(&vm("aks-a")).expect(204);
+    fake.delete(&vm("aks-a")).expect(204);
 }
 
 #[test]
 fn what_is_to_be_detached_outlives_the_machine() {
-    let mut bench = bench();
+    let mut fake = fake();
     let body =
         with(body("aks-a", "Standard_D4s_v5"), "/properties/storageProfile/osDisk/deleteOption", json!("Detach"));
     let body = with(body, "/properties/networkProfile/networkInterfaces/0/properties/deleteOption", json!("Detach"));
-    bench.put(&vm("aks-a"), body).expect(201);
-    bench.settle();
-    let attached = bench.delete(&disk("aks-a"));
+    fake.put(&vm("aks-a"), body).expect(201);
+    fake.settle();
+    let attached = fake.delete(&disk("aks-a"));
     assert_eq!((attached.status, attached.code()), (409, "OperationNotAllowed"));
-    bench.delete(&vm("aks-a")).expect(202);
-    bench.settle();
-    let freed = bench.get(&disk("aks-a")).expect(200);
+    fake.delete(&vm("aks-a")).expect(202);
+    fake.settle();
+    let freed = fake.get(&disk("aks-a")).expect(200);
     assert_eq!((&freed["managedBy"], &freed["properties"]["diskState"]), (&Value::Null, &json!("Unattached")));
-    let nic = bench.world.resources().get(&nic_id("aks-a")).expect("outlives");
+    let nic = fake.world.resources().get(&nic_id("aks-a")).expect("outlives");
     assert!(nic.properties()["virtualMachine"].is_null());
-    let taken = bench.put(&vm("aks-a"), self::body("aks-a", "Standard_D4s_v5"));
+    let taken = fake.put(&vm("aks-a"), self::body("aks-a", "Standard_D4s_v5"));
     assert_eq!((taken.status, taken.code()), (409, "ConflictingUserInput"));
-    bench.delete(&disk("aks-a")).expect(200);
+    fake.delete(&disk("aks-a")).expect(200);
 }
 
 #[test]
 fn a_deletion_overtakes_a_creation() {
-    let mut bench = bench();
-    let operation = bench.put(&vm("aks-a"), body("aks-a", "Standard_D4s_v5"));
+    let mut fake = fake();
+    let operation = fake.put(&vm("aks-a"), body("aks-a", "Standard_D4s_v5"));
     let url = operation.header("azure-asyncoperation").expect("a status").replace("https://127.0.0.1:1", "");
-    bench.advance(std::time::Duration::from_millis(300));
-    bench.delete(&vm("aks-a")).expect(202);
-    bench.advance(std::time::Duration::from_millis(200));
-    let status = bench.get(&url).expect(200);
+    fake.advance(std::time::Duration::from_millis(300));
+    fake.delete(&vm("aks-a")).expect(202);
+    fake.advance(std::time::Duration::from_millis(200));
+    let status = fake.get(&url).expect(200);
     assert_eq!((&status["status"], &status["error"]["code"]), (&json!("Failed"), &json!("OperationPreempted")));
-    assert_eq!(bench.get(&vm("aks-a")).expect(200)["properties"]["provisioningState"], "Deleting");
-    bench.settle();
-    assert_eq!(bench.get(&vm("aks-a")).status, 404);
+    assert_eq!(fake.get(&vm("aks-a")).expect(200)["properties"]["provisioningState"], "Deleting");
+    fake.settle();
+    assert_eq!(fake.get(&vm("aks-a")).status, 404);
 }
 
 #[test]
 fn tags_and_identities_change_and_what_is_settled_does_not() {
-    let mut bench = bench();
-    bench.put(&vm("aks-a"), body("aks-a", "Standard_D4s_v5")).expect(201);
-    bench.settle();
-    let patched = bench.patch(&vm("aks-a"), json!({ "tags": { "a": "b" } })).expect(200);
+    let mut fake = fake();
+    fake.put(&vm("aks-a"), body("aks-a", "Standard_D4s_v5")).expect(201);
+    fake.settle();
+    let patched = fake.patch(&vm("aks-a"), json!({ "tags": { "a": "b" } })).expect(200);
     assert_eq!(patched["tags"], json!({ "a": "b" }));
     assert_eq!(patched["zones"], json!(["3"]));
     // The same body again is no change, tags apart.
-    let again = bench.put(&vm("aks-a"), body("aks-a", "Standard_D4s_v5")).expect(200);
+    let again = fake.put(&vm("aks-a"), body("aks-a", "Standard_D4s_v5")).expect(200);
     assert_eq!(again["tags"], json!({ "karpenter.sh_nodepool": "default" }));
     assert_eq!(again["properties"]["vmId"], patched["properties"]["vmId"]);
     let changes = [
@@ -220,11 +219,11 @@ fn tags_and_identities_change_and_what_is_settled_does_not() {
         ("/zones", json!(["1"]), "zones"),
     ];
     for (pointer, value, property) in changes {
-        let reply = bench.put(&vm("aks-a"), with(body("aks-a", "Standard_D4s_v5"), pointer, value));
+        let reply = fake.put(&vm("aks-a"), with(body("aks-a", "Standard_D4s_v5"), pointer, value));
         assert_eq!((reply.status, reply.code()), (409, "PropertyChangeNotAllowed"), "{pointer}");
         assert_eq!(reply.message(), format!("Changing property '{property}' is not allowed."));
     }
-    let resized = bench.put(&vm("aks-a"), body("aks-a", "Standard_D8s_v5")).expect(200);
+    let resized = fake.put(&vm("aks-a"), body("aks-a", "Standard_D8s_v5")).expect(200);
     assert_eq!(resized["properties"]["hardwareProfile"]["vmSize"], "Standard_D8s_v5");
 }
 
@@ -317,49 +316,49 @@ fn a_body_that_azure_refuses_is_refused_alike() {
         ),
     ];
     for (pointer, value, status, code, message) in cases {
-        let mut bench = bench();
-        let reply = bench.put(&vm("aks-a"), with(body("aks-a", "Standard_D4s_v5"), pointer, value));
+        let mut fake = fake();
+        let reply = fake.put(&vm("aks-a"), with(body("aks-a", "Standard_D4s_v5"), pointer, value));
         assert_eq!((reply.status, reply.code()), (status, code), "{pointer}: {:#}", reply.body);
         assert!(reply.message().starts_with(message), "{}", reply.message());
-        assert!(vm_events(&mut bench).is_empty(), "nothing starts");
-        assert_eq!(bench.get(&vm("aks-a")).status, 404);
-        assert_eq!(bench.get(&disk("aks-a")).status, 404);
+        assert!(vm_events(&mut fake).is_empty(), "nothing starts");
+        assert_eq!(fake.get(&vm("aks-a")).status, 404);
+        assert_eq!(fake.get(&disk("aks-a")).status, 404);
     }
 }
 
 #[test]
 fn a_size_that_the_region_or_zone_lacks_is_not_available() {
-    let mut bench = Bench::with_group();
+    let mut fake = TestFake::with_group();
     for (location, size) in [("westus3", "Standard_ND96asr_v4"), ("southcentralus", "Standard_D2as_v6")] {
-        add_nic(&mut bench, location, location);
+        add_nic(&mut fake, location, location);
         let body = with(body(location, size), "/location", json!(location));
-        let reply = bench.put(&vm(location), with(body, "/zones", json!(["1"])));
+        let reply = fake.put(&vm(location), with(body, "/zones", json!(["1"])));
         assert_eq!((reply.status, reply.code()), (409, "SkuNotAvailable"));
         assert!(reply.message().contains(size) && reply.message().contains(location), "{}", reply.message());
     }
-    add_nic(&mut bench, "aks-a", "westcentralus");
+    add_nic(&mut fake, "aks-a", "westcentralus");
     let zonal = with(body("aks-a", "Standard_D2s_v5"), "/location", json!("westcentralus"));
-    assert_eq!(bench.put(&vm("aks-a"), zonal.clone()).code(), "LocationNotSupportAvailabilityZones");
-    let regional = bench.put(&vm("aks-a"), with(zonal, "/zones", json!([]))).expect(201);
+    assert_eq!(fake.put(&vm("aks-a"), zonal.clone()).code(), "LocationNotSupportAvailabilityZones");
+    let regional = fake.put(&vm("aks-a"), with(zonal, "/zones", json!([]))).expect(201);
     assert_eq!(regional["zones"], Value::Null);
 }
 
 #[test]
 fn an_interface_is_free_in_the_region_and_fits_the_size() {
-    let mut bench = bench();
-    bench.put(&vm("aks-a"), body("aks-a", "Standard_D4s_v5")).expect(201);
+    let mut fake = fake();
+    fake.put(&vm("aks-a"), body("aks-a", "Standard_D4s_v5")).expect(201);
     let other = with(
         body("aks-b", "Standard_D4s_v5"),
         "/properties/networkProfile",
         body("aks-a", "")["properties"]["networkProfile"].clone(),
     );
-    let reply = bench.put(&vm("aks-b"), other);
+    let reply = fake.put(&vm("aks-b"), other);
     assert_eq!((reply.status, reply.code()), (400, "NicInUse"));
     assert!(reply.message().contains("/virtualMachines/aks-a."), "{}", reply.message());
-    add_nic(&mut bench, "aks-c", "westus3");
-    assert_eq!(bench.put(&vm("aks-c"), body("aks-c", "Standard_D4s_v5")).code(), "InvalidResourceReference");
-    add_nic(&mut bench, "aks-d", "eastus");
-    let burstable = bench.put(&vm("aks-d"), body("aks-d", "Standard_B2s"));
+    add_nic(&mut fake, "aks-c", "westus3");
+    assert_eq!(fake.put(&vm("aks-c"), body("aks-c", "Standard_D4s_v5")).code(), "InvalidResourceReference");
+    add_nic(&mut fake, "aks-d", "eastus");
+    let burstable = fake.put(&vm("aks-d"), body("aks-d", "Standard_B2s"));
     assert_eq!(burstable.code(), "VMSizeIsNotPermittedToEnableAcceleratedNetworking");
 }
 
@@ -370,7 +369,7 @@ fn an_ephemeral_disk_fits_its_size_or_is_refused() {
             "createOption": "FromImage", "deleteOption": "Delete", "diskSizeGB": gb, "name": "aks-a",
             "caching": "ReadOnly", "diffDiskSettings": { "option": "Local", "placement": placement },
         });
-        let reply = bench().put(&vm("aks-a"), with(body("aks-a", size), "/properties/storageProfile/osDisk", os_disk));
+        let reply = fake().put(&vm("aks-a"), with(body("aks-a", size), "/properties/storageProfile/osDisk", os_disk));
         (reply.status, reply.message().to_owned())
     };
     assert_eq!(ephemeral("Standard_D8ds_v5", 128, "CacheDisk").0, 201);
@@ -385,11 +384,11 @@ fn an_ephemeral_disk_fits_its_size_or_is_refused() {
 #[test]
 fn what_a_size_does_not_support_is_refused() {
     let refused = |size: &str, pointer: &str, value: Value| {
-        let mut bench = bench();
+        let mut fake = fake();
         // A plain interface, so that only the size's other limits are met.
-        let nic = bench.world.resources_mut().get_mut(&nic_id("aks-a")).expect("interface");
+        let nic = fake.world.resources_mut().get_mut(&nic_id("aks-a")).expect("interface");
         nic.properties_mut().remove("enableAcceleratedNetworking");
-        let reply = bench.put(&vm("aks-a"), with(body("aks-a", size), pointer, value));
+        let reply = fake.put(&vm("aks-a"), with(body("aks-a", size), pointer, value));
         (reply.status, reply.message().to_owned())
     };
     let (status, message) = refused("Standard_B2s", "/properties/priority", json!("Spot"));
@@ -406,15 +405,15 @@ fn what_a_size_does_not_support_is_refused() {
 
 #[test]
 fn quotas_hold_by_region_family_and_priority() {
-    let mut bench = bench();
-    add_nic(&mut bench, "aks-b", "eastus");
-    bench.put(&vm("aks-a"), body("aks-a", "Standard_D4s_v5")).expect(201);
+    let mut fake = fake();
+    add_nic(&mut fake, "aks-b", "eastus");
+    fake.put(&vm("aks-a"), body("aks-a", "Standard_D4s_v5")).expect(201);
     let mut attempt = |change: &dyn Fn(&mut Quotas), spot: bool| {
-        *bench.world.state::<Quotas>() = Quotas::default();
-        change(bench.world.state::<Quotas>());
+        *fake.world.state::<Quotas>() = Quotas::default();
+        change(fake.world.state::<Quotas>());
         let priority = if spot { "Spot" } else { "Regular" };
         let reply =
-            bench.put(&vm("aks-b"), with(body("aks-b", "Standard_D4s_v5"), "/properties/priority", json!(priority)));
+            fake.put(&vm("aks-b"), with(body("aks-b", "Standard_D4s_v5"), "/properties/priority", json!(priority)));
         assert_eq!((reply.status, reply.code()), (409, "OperationNotAllowed"));
         reply.message().to_owned()
     };
@@ -434,9 +433,11 @@ fn quotas_hold_by_region_family_and_priority() {
     let spot = attempt(&|quotas| quotas.region("eastus").spot = Some(3), true);
     assert!(spot.contains("LowPriorityCores quota"), "{spot}");
 
-    let path =
-        format!("/subscriptions/{}/providers/Microsoft.Compute/locations/eastus/usages?{VERSION}", Bench::SUBSCRIPTION);
-    let usages = bench.get(&path).expect(200);
+    let path = format!(
+        "/subscriptions/{}/providers/Microsoft.Compute/locations/eastus/usages?{VERSION}",
+        TestFake::SUBSCRIPTION
+    );
+    let usages = fake.get(&path).expect(200);
     let cores =
         usages["value"].as_array().expect("list").iter().find(|u| u["name"]["value"] == "cores").expect("cores");
     assert_eq!((&cores["currentValue"], &cores["limit"]), (&json!(4), &json!(2000)));
@@ -444,7 +445,7 @@ fn quotas_hold_by_region_family_and_priority() {
 
 #[test]
 fn extensions_live_and_die_with_their_machine() {
-    let mut bench = bench();
+    let mut fake = fake();
     let path =
         format!("/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/aks-a/extensions/billing?{VERSION}");
     let extension = json!({
@@ -455,59 +456,59 @@ fn extensions_live_and_die_with_their_machine() {
         },
         "tags": { "a": "b" },
     });
-    assert_eq!(bench.put(&path, extension.clone()).code(), "ParentResourceNotFound");
-    bench.put(&vm("aks-a"), body("aks-a", "Standard_D4s_v5")).expect(201);
-    bench.settle();
-    let made = bench.put(&path, extension).expect(201);
+    assert_eq!(fake.put(&path, extension.clone()).code(), "ParentResourceNotFound");
+    fake.put(&vm("aks-a"), body("aks-a", "Standard_D4s_v5")).expect(201);
+    fake.settle();
+    let made = fake.put(&path, extension).expect(201);
     assert!(made["id"].as_str().expect("id").ends_with("/extensions/billing"));
     assert_eq!(made["properties"]["provisioningState"], "Creating");
-    bench.settle();
-    let shown = bench.get(&path).expect(200);
+    fake.settle();
+    let shown = fake.get(&path).expect(200);
     assert_eq!(shown["properties"]["provisioningState"], "Succeeded");
     assert_eq!(shown["properties"]["protectedSettings"], Value::Null);
-    assert_eq!(bench.patch(&path, json!({ "tags": { "c": "d" } })).expect(200)["tags"], json!({ "c": "d" }));
+    assert_eq!(fake.patch(&path, json!({ "tags": { "c": "d" } })).expect(200)["tags"], json!({ "c": "d" }));
     let list = path.replace("/billing", "");
-    assert_eq!(bench.get(&list).expect(200)["value"].as_array().map(Vec::len), Some(1));
-    let view = bench.get(&format!("{}&$expand=instanceView", vm("aks-a"))).expect(200);
+    assert_eq!(fake.get(&list).expect(200)["value"].as_array().map(Vec::len), Some(1));
+    let view = fake.get(&format!("{}&$expand=instanceView", vm("aks-a"))).expect(200);
     assert_eq!(view["properties"]["instanceView"]["extensions"][0]["name"], "billing");
-    let view = bench.get(&vm("aks-a").replace('?', "/instanceView?")).expect(200);
+    let view = fake.get(&vm("aks-a").replace('?', "/instanceView?")).expect(200);
     assert_eq!(view["statuses"][1]["code"], "PowerState/running");
-    bench.delete(&vm("aks-a")).expect(202);
-    bench.settle();
-    assert_eq!(bench.get(&path).status, 404);
+    fake.delete(&vm("aks-a")).expect(202);
+    fake.settle();
+    assert_eq!(fake.get(&path).status, 404);
 }
 
 #[test]
 fn sizes_and_images_are_listed() {
-    let mut bench = Bench::new();
-    let at = |rest: &str| format!("/subscriptions/{}/providers/Microsoft.Compute{rest}", Bench::SUBSCRIPTION);
-    let skus = bench.get(&at("/skus?api-version=2021-07-01&$filter=location%20eq%20%27westus3%27")).expect(200);
+    let mut fake = TestFake::new();
+    let at = |rest: &str| format!("/subscriptions/{}/providers/Microsoft.Compute{rest}", TestFake::SUBSCRIPTION);
+    let skus = fake.get(&at("/skus?api-version=2021-07-01&$filter=location%20eq%20%27westus3%27")).expect(200);
     let skus = skus["value"].as_array().expect("list");
     assert!(skus.len() >= 80 && skus.iter().all(|sku| sku["locations"] == json!(["westus3"])));
     let gallery = "/locations/eastus/communityGalleries/AKSUbuntu-38d80f77-467a-481f-a8d4-09b6d4220bd2";
     let versions =
-        bench.get(&at(&format!("{gallery}/images/2404gen2containerd/versions?api-version=2025-03-03"))).expect(200);
+        fake.get(&at(&format!("{gallery}/images/2404gen2containerd/versions?api-version=2025-03-03"))).expect(200);
     assert_eq!(versions["value"].as_array().map(Vec::len), Some(3));
-    let latest = bench.get(&at(&format!("{gallery}/images/2404gen2containerd/versions/latest?api-version=2025-03-03")));
+    let latest = fake.get(&at(&format!("{gallery}/images/2404gen2containerd/versions/latest?api-version=2025-03-03")));
     assert_eq!(latest.expect(200)["name"], "202510.12.0");
     assert_eq!(
-        bench.get(&at(&format!("{gallery}/images?api-version=2025-03-03"))).expect(200)["value"]
+        fake.get(&at(&format!("{gallery}/images?api-version=2025-03-03"))).expect(200)["value"]
             .as_array()
             .map(Vec::len),
         Some(6)
     );
-    assert_eq!(bench.get(&at(&format!("{gallery}?api-version=2025-03-03"))).status, 200);
-    assert_eq!(bench.get(&at(&format!("{gallery}/images/2604/versions?api-version=2025-03-03"))).status, 404);
+    assert_eq!(fake.get(&at(&format!("{gallery}?api-version=2025-03-03"))).status, 200);
+    assert_eq!(fake.get(&at(&format!("{gallery}/images/2604/versions?api-version=2025-03-03"))).status, 404);
 }
 
 #[test]
 fn a_resource_group_takes_its_machines_along() {
-    let mut bench = bench();
-    bench.put(&vm("aks-a"), body("aks-a", "Standard_D4s_v5")).expect(201);
-    bench.settle();
-    vm_events(&mut bench);
-    bench.delete("/resourceGroups/rg?api-version=2021-04-01").expect(202);
-    bench.settle();
-    assert!(matches!(&vm_events(&mut bench)[..], [VmEvent::Deleted { .. }]));
-    assert!(bench.world.resources().get(&nic_id("aks-a")).is_none());
+    let mut fake = fake();
+    fake.put(&vm("aks-a"), body("aks-a", "Standard_D4s_v5")).expect(201);
+    fake.settle();
+    vm_events(&mut fake);
+    fake.delete("/resourceGroups/rg?api-version=2021-04-01").expect(202);
+    fake.settle();
+    assert!(matches!(&vm_events(&mut fake)[..], [VmEvent::Deleted { .. }]));
+    assert!(fake.world.resources().get(&nic_id("aks-a")).is_none());
 }

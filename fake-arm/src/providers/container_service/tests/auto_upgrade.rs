@@ -9,14 +9,14 @@ use super::{Aks, path, recommended, refusal};
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const SCHEDULE: &str = "/maintenanceConfigurations/aksManagedAutoUpgradeSchedule";
 
-/// A cluster of 1.33 whose next window opens on Friday, 2026-01-02 at 00:00, a day after the bench's beginning.
+/// A cluster of 1.33 whose next window opens on Friday, 2026-01-02 at 00:00, a day after the fake's beginning.
 fn scheduled() -> Aks {
     let mut body = recommended("Auto");
     body["properties"]["kubernetesVersion"] = json!("1.33");
     let mut aks = Aks::created(&body);
     let window = json!({"properties": {"maintenanceWindow": {
         "schedule": {"weekly": {"intervalWeeks": 1, "dayOfWeek": "Friday"}}, "durationHours": 8, "startTime": "00:00"}}});
-    aks.bench.put(&path(SCHEDULE), window).expect(201);
+    aks.fake.put(&path(SCHEDULE), window).expect(201);
     aks
 }
 
@@ -24,8 +24,8 @@ fn scheduled() -> Aks {
 fn channel(aks: &mut Aks, channel: &str) {
     let mut body = aks.get();
     body["properties"]["autoUpgradeProfile"] = json!({ "upgradeChannel": channel });
-    aks.bench.put(&path(""), body).expect(200);
-    aks.bench.work();
+    aks.fake.put(&path(""), body).expect(200);
+    aks.fake.work();
 }
 
 /// Versions of the control plane and of the first pool.
@@ -42,14 +42,14 @@ fn versions(aks: &mut Aks) -> [Value; 2] {
 fn a_channel_upgrades_control_plane_and_pools_when_the_window_opens() {
     let mut aks = scheduled();
     channel(&mut aks, "stable");
-    aks.bench.advance(23 * HOUR);
+    aks.fake.advance(23 * HOUR);
     assert_eq!(versions(&mut aks), ["1.33.13", "1.33.13"]);
-    aks.bench.advance(HOUR);
+    aks.fake.advance(HOUR);
     assert_eq!(aks.get()["properties"]["provisioningState"], "Updating");
-    aks.bench.work();
+    aks.fake.work();
     assert_eq!(aks.get()["properties"]["provisioningState"], "Succeeded");
     assert_eq!(versions(&mut aks), ["1.34.4", "1.34.4"]);
-    aks.bench.settle();
+    aks.fake.settle();
     assert_eq!(versions(&mut aks), ["1.34.4", "1.34.4"], "stable goes no further");
     assert_eq!(aks.engine.asked(), ["create", "update", "update"]);
 }
@@ -58,11 +58,11 @@ fn a_channel_upgrades_control_plane_and_pools_when_the_window_opens() {
 fn without_a_window_it_upgrades_soon_and_minor_by_minor() {
     let mut aks = scheduled();
     channel(&mut aks, "rapid");
-    aks.bench.delete(&path(SCHEDULE)).expect(200);
-    aks.bench.advance(HOUR);
-    aks.bench.work();
+    aks.fake.delete(&path(SCHEDULE)).expect(200);
+    aks.fake.advance(HOUR);
+    aks.fake.work();
     assert_eq!(versions(&mut aks), ["1.34.4", "1.34.4"]);
-    aks.bench.settle();
+    aks.fake.settle();
     assert_eq!(versions(&mut aks), ["1.35.1", "1.35.1"]);
 }
 
@@ -72,7 +72,7 @@ fn a_channel_that_is_taken_back_upgrades_nothing() {
         let mut aks = scheduled();
         channel(&mut aks, "stable");
         channel(&mut aks, last);
-        aks.bench.settle();
+        aks.fake.settle();
         assert_eq!(versions(&mut aks), ["1.33.13", "1.33.13"], "{last}");
     }
 }
@@ -81,13 +81,13 @@ fn a_channel_that_is_taken_back_upgrades_nothing() {
 fn a_cluster_on_which_something_is_under_way_is_upgraded_after_it() {
     let mut aks = scheduled();
     channel(&mut aks, "stable");
-    aks.bench.advance(24 * HOUR - Duration::from_secs(60));
+    aks.fake.advance(24 * HOUR - Duration::from_secs(60));
     let mut body = aks.get();
     body["tags"] = json!({ "a": "b" });
-    aks.bench.put(&path(""), body).expect(200);
-    aks.bench.advance(Duration::from_secs(120));
+    aks.fake.put(&path(""), body).expect(200);
+    aks.fake.advance(Duration::from_secs(120));
     assert_eq!(versions(&mut aks), ["1.33.13", "1.33.13"]);
-    aks.bench.settle();
+    aks.fake.settle();
     assert_eq!(versions(&mut aks), ["1.34.4", "1.34.4"]);
 }
 

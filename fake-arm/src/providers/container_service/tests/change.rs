@@ -149,7 +149,7 @@ fn upgrades_go_one_minor_at_a_time() {
     body["properties"]["kubernetesVersion"] = json!("1.33");
     let mut aks = Aks::created(&body);
     assert_eq!(aks.get()["properties"]["currentKubernetesVersion"], "1.33.13");
-    let profile = aks.bench.get(&path("/upgradeProfiles/default")).expect(200);
+    let profile = aks.fake.get(&path("/upgradeProfiles/default")).expect(200);
     assert_eq!(profile["properties"]["controlPlaneProfile"]["upgrades"], json!([{"kubernetesVersion": "1.34.4"}]));
     let reply = aks.change(|p| p["kubernetesVersion"] = json!("1.35.1"));
     let message = refusal(reply, 400, "OperationNotAllowed");
@@ -177,30 +177,30 @@ fn pools_of_a_put_come_and_those_it_does_not_name_stay() {
     let shown = aks.get();
     let pools = shown["properties"]["agentPoolProfiles"].as_array().unwrap();
     assert_eq!(pools.iter().map(|p| p["name"].as_str().unwrap()).collect::<Vec<_>>(), ["nodepool1", "user1"]);
-    let list = aks.bench.get(&path("/agentPools")).expect(200);
+    let list = aks.fake.get(&path("/agentPools")).expect(200);
     assert_eq!(list["value"].as_array().unwrap().len(), 2);
-    assert_eq!(aks.bench.get(&path("/agentPools/user1/machines")).expect(200)["value"].as_array().unwrap().len(), 2);
+    assert_eq!(aks.fake.get(&path("/agentPools/user1/machines")).expect(200)["value"].as_array().unwrap().len(), 2);
 }
 
 #[test]
 fn two_changes_at_once_are_one_too_many() {
     let mut aks = Aks::new();
-    aks.bench.put(&path(""), recommended("Manual")).expect(201);
-    let message = refusal(aks.bench.put(&path(""), recommended("Auto")), 409, "OperationNotAllowed");
+    aks.fake.put(&path(""), recommended("Manual")).expect(201);
+    let message = refusal(aks.fake.put(&path(""), recommended("Auto")), 409, "OperationNotAllowed");
     assert_eq!(
         message,
         "Operation is not allowed: Another operation (Creating) is in progress, please wait for it to finish before starting a new operation. See https://aka.ms/aks-pending-operation for more details"
     );
-    aks.bench.settle();
-    aks.bench.put(&path("/agentPools/u"), json!({"properties": {"count": 1}})).expect(201);
-    let message = refusal(aks.bench.put(&path(""), recommended("Auto")), 409, "OperationNotAllowed");
+    aks.fake.settle();
+    aks.fake.put(&path("/agentPools/u"), json!({"properties": {"count": 1}})).expect(201);
+    let message = refusal(aks.fake.put(&path(""), recommended("Auto")), 409, "OperationNotAllowed");
     assert!(message.contains("Another agentpool operation (u - Creating) is in progress"), "{message}");
 }
 
 #[test]
 fn tags_are_patched() {
     let mut aks = Aks::created(&recommended("Manual"));
-    let patched = aks.bench.patch(&path(""), json!({"tags": {"a": "b"}})).expect(200);
+    let patched = aks.fake.patch(&path(""), json!({"tags": {"a": "b"}})).expect(200);
     assert_eq!(patched["tags"], json!({"a": "b"}));
     assert_eq!(aks.engine.asked(), ["create"]);
 }

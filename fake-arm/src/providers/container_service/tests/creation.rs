@@ -8,12 +8,12 @@ use crate::engine::EngineError;
 #[test]
 fn a_cluster_shows_what_azure_shows() {
     let mut aks = Aks::new();
-    let made = aks.bench.put(&path(""), recommended("Auto")).expect(201);
+    let made = aks.fake.put(&path(""), recommended("Auto")).expect(201);
     assert_eq!(made["properties"]["provisioningState"], "Creating");
     // `az aks create` reads it at once, to assign a role.
     assert!(made["identity"]["principalId"].is_string());
     assert_eq!(made["properties"]["agentPoolProfiles"][0]["provisioningState"], "Creating");
-    aks.bench.settle();
+    aks.fake.settle();
     let shown = aks.get();
     let properties = &shown["properties"];
     let pool = &properties["agentPoolProfiles"][0];
@@ -56,7 +56,7 @@ fn a_cluster_shows_what_azure_shows() {
 #[test]
 fn the_node_resource_group_holds_what_aks_puts_there() {
     let mut aks = Aks::created(&recommended("Auto"));
-    let list = aks.bench.get("/resourceGroups/MC_rg_c_eastus/resources?api-version=2021-04-01").expect(200);
+    let list = aks.fake.get("/resourceGroups/MC_rg_c_eastus/resources?api-version=2021-04-01").expect(200);
     let mut kinds: Vec<String> = list["value"]
         .as_array()
         .unwrap()
@@ -73,12 +73,12 @@ fn the_node_resource_group_holds_what_aks_puts_there() {
     has(r"^Microsoft\.Network/publicIPAddresses/");
     has(r"^Microsoft\.Network/virtualNetworks/aks-vnet-\d{8}$");
     has(r"^Microsoft\.ManagedIdentity/userAssignedIdentities/c-agentpool$");
-    let group = aks.bench.get("/resourceGroups/MC_rg_c_eastus?api-version=2021-04-01").expect(200);
+    let group = aks.fake.get("/resourceGroups/MC_rg_c_eastus?api-version=2021-04-01").expect(200);
     assert_eq!(group["tags"], json!({"aks-managed-cluster-name": "c", "aks-managed-cluster-rg": "rg"}));
     assert!(group["managedBy"].as_str().unwrap().ends_with(CLUSTER));
     let network = kinds.iter().find_map(|kind| kind.strip_prefix("Microsoft.Network/virtualNetworks/")).unwrap();
     let subnet = aks
-        .bench
+        .fake
         .get(&format!("/resourceGroups/MC_rg_c_eastus/providers/Microsoft.Network/virtualNetworks/{network}/subnets/aks-subnet?api-version=2024-07-01"))
         .expect(200);
     assert!(subnet["properties"]["networkSecurityGroup"]["id"].as_str().unwrap().ends_with("-nsg"));
@@ -108,10 +108,10 @@ fn a_refused_request_leaves_nothing_behind() {
     let mut body = recommended("Auto");
     body["properties"]["agentPoolProfiles"][0]["vnetSubnetID"] = json!(subnet);
     body["properties"]["agentPoolProfiles"][0]["count"] = json!(4);
-    let before = aks.bench.world.resources().iter().count();
+    let before = aks.fake.world.resources().iter().count();
     let message = refusal(aks.put(&body), 400, "InsufficientSubnetSize");
     assert_eq!(message, "Pre-allocated IPs 4 exceeds IPs available in Subnet 3");
-    assert_eq!(aks.bench.world.resources().iter().count(), before);
+    assert_eq!(aks.fake.world.resources().iter().count(), before);
     assert!(aks.engine.asked().is_empty());
 }
 
@@ -184,7 +184,7 @@ fn node_subnet_networking_keeps_an_address_for_each_pod() {
     body["properties"]["agentPoolProfiles"][0]["count"] = json!(3);
     aks.put(&body).expect(201);
     assert_eq!(aks.get()["properties"]["agentPoolProfiles"][0]["maxPods"], 30);
-    let subnet = aks.bench.get(&format!("{subnet}?api-version=2024-07-01")).expect(200);
+    let subnet = aks.fake.get(&format!("{subnet}?api-version=2024-07-01")).expect(200);
     assert_eq!(subnet["properties"]["ipConfigurations"].as_array().unwrap().len(), 93);
 }
 
@@ -241,7 +241,7 @@ fn outbound_types_want_their_surroundings() {
         assert_eq!(aks.get()["properties"]["networkProfile"]["outboundType"], outbound);
         let balancers =
             "/resourceGroups/MC_rg_c_eastus/providers/Microsoft.Network/loadBalancers?api-version=2022-01-01";
-        assert_eq!(aks.bench.get(balancers).expect(200)["value"], json!([]), "{outbound}");
+        assert_eq!(aks.fake.get(balancers).expect(200)["value"], json!([]), "{outbound}");
     }
 }
 
@@ -249,7 +249,7 @@ fn outbound_types_want_their_surroundings() {
 fn identities_are_read_from_the_request() {
     let identity = "/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/i";
     let mut aks = Aks::new();
-    let made = aks.bench.put(&format!("{identity}?api-version=2023-01-31"), json!({"location": "eastus"})).expect(201);
+    let made = aks.fake.put(&format!("{identity}?api-version=2023-01-31"), json!({"location": "eastus"})).expect(201);
     let id = made["id"].as_str().unwrap().replace("/resourceGroups/", "/resourcegroups/");
     let mut body = recommended("Auto");
     body["identity"] = json!({"type": "UserAssigned", "userAssignedIdentities": {&id: {}}});
@@ -292,15 +292,15 @@ fn the_api_servers_subnet_is_delegated_large_enough_and_in_the_pools_network() {
     let message = refusal(aks.put(&body(Value::Null)), 400, "InvalidParameter");
     assert!(message.contains("subnetId should not be empty when using custom vnet"), "{message}");
     aks.put(&body(json!(good))).expect(201);
-    let subnet = aks.bench.get(&format!("{good}?api-version=2024-07-01")).expect(200);
+    let subnet = aks.fake.get(&format!("{good}?api-version=2024-07-01")).expect(200);
     assert_eq!(subnet["properties"]["ipConfigurations"].as_array().unwrap().len(), 9);
     // A /28 has eleven addresses: a second cluster does not fit.
     let second = CLUSTER.replace("/c", "/second");
-    let refused = aks.bench.put(&format!("{second}?{}", super::API), body(json!(good)));
+    let refused = aks.fake.put(&format!("{second}?{}", super::API), body(json!(good)));
     refusal(refused, 400, "InsufficientSubnetSize");
-    aks.bench.delete(&path("")).expect(202);
-    aks.bench.settle();
-    let subnet = aks.bench.get(&format!("{good}?api-version=2024-07-01")).expect(200);
+    aks.fake.delete(&path("")).expect(202);
+    aks.fake.settle();
+    let subnet = aks.fake.get(&format!("{good}?api-version=2024-07-01")).expect(200);
     assert!(subnet["properties"].get("ipConfigurations").is_none());
 }
 
@@ -308,17 +308,17 @@ fn the_api_servers_subnet_is_delegated_large_enough_and_in_the_pools_network() {
 fn an_older_api_version_does_not_know_node_provisioning() {
     let mut aks = Aks::new();
     let old = path("").replace("2026-06-01", "2024-05-01");
-    aks.bench.put(&old, recommended("Auto")).expect(201);
-    aks.bench.settle();
+    aks.fake.put(&old, recommended("Auto")).expect(201);
+    aks.fake.settle();
     assert_eq!(aks.get()["properties"]["nodeProvisioningProfile"]["mode"], "Manual");
     aks.change(|properties| properties["nodeProvisioningProfile"]["mode"] = json!("Auto")).expect(200);
-    aks.bench.put(&old, recommended("Manual")).expect(200);
-    aks.bench.settle();
+    aks.fake.put(&old, recommended("Manual")).expect(200);
+    aks.fake.settle();
     assert_eq!(aks.get()["properties"]["nodeProvisioningProfile"]["mode"], "Auto");
 }
 
 #[test]
 fn without_an_engine_nothing_is_made() {
-    let mut bench = crate::gateway::Bench::with_group();
-    assert_eq!(bench.put(&path(""), recommended("Auto")).code(), "ClusterEngineMissing");
+    let mut fake = crate::gateway::TestFake::with_group();
+    assert_eq!(fake.put(&path(""), recommended("Auto")).code(), "ClusterEngineMissing");
 }

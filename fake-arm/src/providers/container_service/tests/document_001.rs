@@ -10,16 +10,16 @@ const VNET: &str = "/resourceGroups/my-aks-rg/providers/Microsoft.Network/virtua
 
 fn walkthrough() -> (Aks, String) {
     let mut aks = Aks::new();
-    aks.bench.put(&format!("{RG}?api-version=2024-11-01"), json!({"location": "eastus"})).expect(201);
+    aks.fake.put(&format!("{RG}?api-version=2024-11-01"), json!({"location": "eastus"})).expect(201);
     let network = json!({"location": "eastus", "properties": {"addressSpace": {"addressPrefixes": ["10.0.0.0/16"]}, "enableDdosProtection": false, "enableVmProtection": false}});
-    aks.bench.put(&format!("{VNET}?api-version=2024-07-01"), network).expect(201);
-    aks.bench.settle();
+    aks.fake.put(&format!("{VNET}?api-version=2024-07-01"), network).expect(201);
+    aks.fake.settle();
     for (name, prefix) in [("cluster-subnet", "10.0.1.0/24"), ("custom-subnet", "10.0.2.0/24")] {
         let subnet = json!({"name": name, "properties": {"addressPrefix": prefix, "privateEndpointNetworkPolicies": "Disabled", "privateLinkServiceNetworkPolicies": "Enabled"}});
-        aks.bench.put(&format!("{VNET}/subnets/{name}?api-version=2024-07-01"), subnet).expect(201);
-        aks.bench.settle();
+        aks.fake.put(&format!("{VNET}/subnets/{name}?api-version=2024-07-01"), subnet).expect(201);
+        aks.fake.settle();
     }
-    let id = aks.bench.get(&format!("{VNET}/subnets/cluster-subnet?api-version=2024-07-01")).expect(200)["id"].clone();
+    let id = aks.fake.get(&format!("{VNET}/subnets/cluster-subnet?api-version=2024-07-01")).expect(200)["id"].clone();
     (aks, id.as_str().unwrap().to_owned())
 }
 
@@ -39,7 +39,7 @@ fn create(subnet: &str) -> serde_json::Value {
 #[test]
 fn as_printed_the_default_service_range_meets_the_subnet() {
     let (mut aks, subnet) = walkthrough();
-    let refused = aks.bench.put(&format!("{CLUSTER}?{}", super::API), create(&subnet));
+    let refused = aks.fake.put(&format!("{CLUSTER}?{}", super::API), create(&subnet));
     assert_eq!(refused.body["error"]["target"], "networkProfile.serviceCIDR");
     refusal(refused, 400, "ServiceCidrOverlapExistingSubnetsCidr");
 }
@@ -50,9 +50,9 @@ fn with_another_service_range_it_runs_in_node_subnet_networking() {
     let mut body = create(&subnet);
     body["properties"]["networkProfile"]["serviceCidr"] = json!("10.2.0.0/16");
     body["properties"]["networkProfile"]["dnsServiceIP"] = json!("10.2.0.10");
-    aks.bench.put(&format!("{CLUSTER}?{}", super::API), body).expect(201);
-    aks.bench.settle();
-    let shown = aks.bench.get(&format!("{CLUSTER}?{}", super::API)).expect(200);
+    aks.fake.put(&format!("{CLUSTER}?{}", super::API), body).expect(201);
+    aks.fake.settle();
+    let shown = aks.fake.get(&format!("{CLUSTER}?{}", super::API)).expect(200);
     assert_eq!(shown["properties"]["agentPoolProfiles"][0]["vnetSubnetID"], json!(subnet));
     assert!(shown["identity"]["principalId"].is_string());
     let cluster = aks.engine.latest();

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{API, Aks, recommended, refusal};
 use crate::engine::NapState;
-use crate::gateway::Bench;
+use crate::gateway::TestFake;
 use crate::template::deployment_body;
 
 const DEPLOYMENT: &str = "/resourcegroups/nap-rg/providers/Microsoft.Resources/deployments/nap?api-version=2025-04-01";
@@ -72,29 +72,29 @@ fn disable() -> String {
 
 fn with_group() -> Aks {
     let mut aks = Aks::new();
-    aks.bench.put("/resourceGroups/nap-rg?api-version=2024-11-01", json!({"location": "uksouth"})).expect(201);
+    aks.fake.put("/resourceGroups/nap-rg?api-version=2024-11-01", json!({"location": "uksouth"})).expect(201);
     aks
 }
 
 #[track_caller]
 fn deploy(aks: &mut Aks, template: &str) -> Value {
     let validate = DEPLOYMENT.replace("/nap?", "/nap/validate?");
-    aks.bench.post(&validate, sent(template)).expect(200);
-    let started = aks.bench.put(DEPLOYMENT, sent(template));
+    aks.fake.post(&validate, sent(template)).expect(200);
+    let started = aks.fake.put(DEPLOYMENT, sent(template));
     assert!(started.status == 201 || started.status == 200, "{:#}", started.body);
-    aks.bench.settle();
+    aks.fake.settle();
     aks.outcome(&started)
 }
 
-fn napcluster(bench: &mut Bench) -> Value {
-    bench.get(&format!("{NAPCLUSTER}?{API}")).expect(200)
+fn napcluster(fake: &mut TestFake) -> Value {
+    fake.get(&format!("{NAPCLUSTER}?{API}")).expect(200)
 }
 
 #[test]
 fn the_template_makes_the_cluster_and_the_other_one_disables_node_provisioning() {
     let mut aks = with_group();
     assert_eq!(deploy(&mut aks, ENABLE)["status"], "Succeeded");
-    let made = napcluster(&mut aks.bench);
+    let made = napcluster(&mut aks.fake);
     let properties = &made["properties"];
     assert_eq!(properties["nodeProvisioningProfile"]["mode"], "Auto");
     assert_eq!(made["sku"], json!({"name": "Base", "tier": "Standard"}));
@@ -105,18 +105,18 @@ fn the_template_makes_the_cluster_and_the_other_one_disables_node_provisioning()
     assert_eq!(properties["agentPoolProfiles"][0]["count"], 3);
     assert!(properties["fqdn"].as_str().unwrap().starts_with("napcluster-"));
     let machines = format!("{NAPCLUSTER}/agentPools/agentpool/machines?{API}");
-    assert_eq!(aks.bench.get(&machines).expect(200)["value"].as_array().unwrap().len(), 3);
+    assert_eq!(aks.fake.get(&machines).expect(200)["value"].as_array().unwrap().len(), 3);
 
     // With a NAP node left, the disabling template fails and nothing changes.
     *aks.engine.nap.lock() = NapState { nodes: vec!["aks-default-abcde".into()], ..NapState::default() };
     let outcome = deploy(&mut aks, &disable());
     assert_eq!((&outcome["status"], &outcome["error"]["code"]), (&json!("Failed"), &json!("DeploymentFailed")));
     assert_eq!(outcome["error"]["details"][0]["code"], "OperationNotAllowed");
-    assert_eq!(napcluster(&mut aks.bench)["properties"]["nodeProvisioningProfile"]["mode"], "Auto");
+    assert_eq!(napcluster(&mut aks.fake)["properties"]["nodeProvisioningProfile"]["mode"], "Auto");
 
     *aks.engine.nap.lock() = NapState::default();
     assert_eq!(deploy(&mut aks, &disable())["status"], "Succeeded");
-    let mut after = napcluster(&mut aks.bench);
+    let mut after = napcluster(&mut aks.fake);
     assert_eq!(after["properties"]["nodeProvisioningProfile"]["mode"], "Manual");
     for changed in
         ["/properties/eTag", "/properties/agentPoolProfiles/0/eTag", "/properties/nodeProvisioningProfile/mode"]
@@ -132,12 +132,12 @@ fn what_node_provisioning_excludes_is_refused_before_the_deployment_starts() {
     let template = ENABLE
         .replace("\"networkDataplane\":\"cilium\"", "\"networkDataplane\":\"azure\"")
         .replace("\"networkPolicy\": \"cilium\"", "\"networkPolicy\": \"calico\"");
-    let refused = aks.bench.put(DEPLOYMENT, sent(&template));
+    let refused = aks.fake.put(DEPLOYMENT, sent(&template));
     let detail = refused.body["error"]["details"][0].clone();
     refusal(refused, 400, "InvalidTemplateDeployment");
     assert_eq!(detail["code"], "OperationNotAllowed");
     assert!(detail["message"].as_str().unwrap().starts_with(".properties.nodeProvisioningProfile.mode cannot be Auto"));
-    assert_eq!(aks.bench.get(DEPLOYMENT).status, 404);
+    assert_eq!(aks.fake.get(DEPLOYMENT).status, 404);
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn custom_network() -> (Aks, String, String) {
 fn both_subnets_and_an_identity_are_given_at_creation() {
     let (mut aks, api, nodes) = custom_network();
     let identity = "/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/i";
-    let made = aks.bench.put(&format!("{identity}?api-version=2023-01-31"), json!({"location": "eastus"})).expect(201);
+    let made = aks.fake.put(&format!("{identity}?api-version=2023-01-31"), json!({"location": "eastus"})).expect(201);
     // The document writes `resourcegroups`, and gives no network plugin.
     let id = made["id"].as_str().unwrap().replace("/resourceGroups/", "/resourcegroups/");
     let mut body = recommended("Auto");
@@ -179,23 +179,23 @@ fn both_subnets_and_an_identity_are_given_at_creation() {
     refusal(aks.put(&body), 403, "LinkedAuthorizationFailed");
     let network = api.trim_end_matches("/subnets/apiServerSubnet");
     let role = json!({"properties": {
-        "roleDefinitionId": format!("/subscriptions/{}/providers/Microsoft.Authorization/roleDefinitions/4d97b98b-1d4f-4787-a291-c67834d212e7", Bench::SUBSCRIPTION),
+        "roleDefinitionId": format!("/subscriptions/{}/providers/Microsoft.Authorization/roleDefinitions/4d97b98b-1d4f-4787-a291-c67834d212e7", TestFake::SUBSCRIPTION),
         "principalId": made["properties"]["principalId"], "principalType": "ServicePrincipal"}});
     let assignment = format!(
         "{network}/providers/Microsoft.Authorization/roleAssignments/00000000-0000-0000-0000-0000000000aa?api-version=2022-04-01"
     );
-    aks.bench.put(&assignment, role).expect(201);
-    aks.bench.advance(std::time::Duration::from_secs(600));
+    aks.fake.put(&assignment, role).expect(201);
+    aks.fake.advance(std::time::Duration::from_secs(600));
     aks.put(&body).expect(201);
     let shown = aks.get();
     assert_eq!(shown["properties"]["apiServerAccessProfile"]["subnetId"], json!(api));
     assert_eq!(shown["properties"]["agentPoolProfiles"][0]["vnetSubnetID"], json!(nodes));
     assert_eq!(shown["identity"]["userAssignedIdentities"][&id]["principalId"], made["properties"]["principalId"]);
     assert_eq!(shown["properties"]["networkProfile"]["networkPlugin"], "azure");
-    let subnet = aks.bench.get(&format!("{api}?api-version=2024-07-01")).expect(200);
+    let subnet = aks.fake.get(&format!("{api}?api-version=2024-07-01")).expect(200);
     assert!(subnet["properties"]["ipConfigurations"].as_array().unwrap().len() >= 9);
     let balancer = "/resourceGroups/MC_rg_c_eastus/providers/Microsoft.Network/loadBalancers/kube-apiserver?api-version=2022-01-01";
-    aks.bench.get(balancer).expect(200);
+    aks.fake.get(balancer).expect(200);
 }
 
 #[test]
@@ -210,6 +210,6 @@ fn the_first_command_goes_without_a_subnet_for_the_api_server() {
 #[test]
 fn get_credentials_hands_out_the_users() {
     let mut aks = Aks::created(&recommended("Auto"));
-    let found = aks.bench.post(&super::path("/listClusterUserCredential"), Value::Null).expect(200);
+    let found = aks.fake.post(&super::path("/listClusterUserCredential"), Value::Null).expect(200);
     assert_eq!(found["kubeconfigs"][0]["name"], "clusterUser");
 }

@@ -43,7 +43,7 @@ fn a_new_cluster_has_either_the_feature_or_node_provisioning() {
         let mut aks = Aks::new();
         let message = refusal(aks.put(&body), 400, "OperationNotAllowed");
         assert!(message.starts_with(".properties.nodeProvisioningProfile.mode cannot be Auto "), "{name}: {message}");
-        assert_eq!(aks.bench.get(&path("")).status, 404);
+        assert_eq!(aks.fake.get(&path("")).status, 404);
         body["properties"]["nodeProvisioningProfile"]["mode"] = json!("Manual");
         if name == "IPv6 clusters" {
             body["properties"]["networkProfile"]["networkDataplane"] = json!("cilium");
@@ -81,7 +81,7 @@ fn a_cluster_with_node_provisioning_does_not_get_the_feature() {
 #[test]
 fn it_cannot_be_stopped_and_its_way_out_is_settled() {
     let mut aks = Aks::created(&recommended("Auto"));
-    refusal(aks.bench.post(&path("/stop"), Value::Null), 400, "OperationNotAllowed");
+    refusal(aks.fake.post(&path("/stop"), Value::Null), 400, "OperationNotAllowed");
     let reply = aks.change(|p| p["networkProfile"]["outboundType"] = json!("none"));
     refusal(reply, 400, "UpdatingOutboundTypeNotAllowed");
 }

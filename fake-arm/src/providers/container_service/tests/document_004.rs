@@ -19,12 +19,10 @@ fn register(aks: &mut Aks, feature: &str, completely: bool) {
     let path = format!(
         "/providers/Microsoft.Features/providers/Microsoft.ContainerService/features/{feature}/register?api-version=2021-07-01"
     );
-    aks.bench.post(&path, Value::Null).expect(200);
-    aks.bench.settle();
+    aks.fake.post(&path, Value::Null).expect(200);
+    aks.fake.settle();
     if completely {
-        aks.bench
-            .post("/providers/Microsoft.ContainerService/register?api-version=2024-11-01", Value::Null)
-            .expect(200);
+        aks.fake.post("/providers/Microsoft.ContainerService/register?api-version=2024-11-01", Value::Null).expect(200);
     }
 }
 
@@ -55,14 +53,14 @@ fn a_pool_in_a_dedicated_subnet_is_added() {
     body["properties"]["agentPoolProfiles"][0]["vnetSubnetID"] = json!(first);
     aks.put(&body).expect(201);
     let pool = json!({"properties": {"vmSize": "", "osType": "Linux", "vnetSubnetID": dedicated, "count": 1, "mode": "system"}});
-    aks.bench.put(&path("/agentPools/np2"), pool).expect(201);
-    aks.bench.settle();
-    let shown = aks.bench.get(&path("/agentPools/np2")).expect(200);
+    aks.fake.put(&path("/agentPools/np2"), pool).expect(201);
+    aks.fake.settle();
+    let shown = aks.fake.get(&path("/agentPools/np2")).expect(200);
     assert_eq!(
         (&shown["properties"]["mode"], &shown["properties"]["vnetSubnetID"]),
         (&json!("System"), &json!(dedicated))
     );
-    let machines = aks.bench.get(&path("/agentPools/np2/machines")).expect(200);
+    let machines = aks.fake.get(&path("/agentPools/np2/machines")).expect(200);
     assert_eq!(machines["value"][0]["properties"]["network"]["ipAddresses"][0]["ip"], "10.1.2.4");
 }
 
@@ -97,7 +95,7 @@ fn node_provisioning_and_dual_stack_exclude_each_other() {
 fn windows_in_dual_stack_needs_the_feature_and_the_namespace_registered_again() {
     let mut aks = Aks::created(&overlay(json!({"ipFamilies": ["ipv4", "ipv6"]})));
     let windows = json!({"properties": {"vmSize": "", "osType": "Windows", "count": 2, "mode": "User"}});
-    let add = |aks: &mut Aks, name: &str| aks.bench.put(&path(&format!("/agentPools/{name}")), windows.clone());
+    let add = |aks: &mut Aks, name: &str| aks.fake.put(&path(&format!("/agentPools/{name}")), windows.clone());
     // The document's `winpool1` has two letters more than AKS takes.
     refusal(add(&mut aks, "winpool1"), 400, "WindowsAgentPoolNameTooLong");
     let expected = "Feature Microsoft.ContainerService/AzureOverlayDualStackPreview is not enabled. Please see https://aka.ms/aks/previews for how to enable features.";
@@ -106,8 +104,8 @@ fn windows_in_dual_stack_needs_the_feature_and_the_namespace_registered_again() 
     assert_eq!(refusal(add(&mut aks, "winp1"), 400, "BadRequest"), expected);
     register(&mut aks, "AzureOverlayDualStackPreview", true);
     add(&mut aks, "winp1").expect(201);
-    aks.bench.settle();
-    let shown = aks.bench.get(&path("/agentPools/winp1")).expect(200);
+    aks.fake.settle();
+    let shown = aks.fake.get(&path("/agentPools/winp1")).expect(200);
     assert_eq!((&shown["properties"]["osType"], &shown["properties"]["count"]), (&json!("Windows"), &json!(2)));
 }
 
@@ -158,6 +156,6 @@ fn a_pod_range_does_not_grow_onto_the_network_or_the_services() {
 #[test]
 fn a_missing_resource_group_is_not_found() {
     let mut aks = Aks::new();
-    let reply = aks.bench.put(&path("").replace("/rg/", "/none/"), overlay(json!({})));
+    let reply = aks.fake.put(&path("").replace("/rg/", "/none/"), overlay(json!({})));
     refusal(reply, 404, "ResourceGroupNotFound");
 }

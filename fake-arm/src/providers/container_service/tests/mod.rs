@@ -1,4 +1,4 @@
-//! Managed clusters on the bench: what clients send, what AKS answers. One file per document sends its commands' bodies.
+//! Managed clusters without sockets: what clients send, what AKS answers. One file per document sends its commands' bodies.
 
 mod agent_pools;
 mod auto_upgrade;

@@ -3,24 +3,24 @@
 use serde_json::{Value, json};
 
 use super::engine::TestEngine;
-use crate::gateway::{Bench, Reply};
+use crate::gateway::{Reply, TestFake};
 
 /// The api-version of the az CLI.
 pub(super) const API: &str = "api-version=2026-06-01";
 pub(super) const CLUSTER: &str = "/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/c";
 
-/// A bench with a resource group `rg` in eastus and an engine.
+/// A fake with a resource group `rg` in eastus and an engine.
 pub(super) struct Aks {
-    pub(super) bench: Bench,
+    pub(super) fake: TestFake,
     pub(super) engine: std::sync::Arc<TestEngine>,
 }
 
 impl Aks {
     pub(super) fn new() -> Self {
-        let mut bench = Bench::with_group();
+        let mut fake = TestFake::with_group();
         let engine = std::sync::Arc::new(TestEngine::default());
-        bench.world.set_engine(engine.clone());
-        Self { bench, engine }
+        fake.world.set_engine(engine.clone());
+        Self { fake, engine }
     }
 
     /// With a virtual network `v` of `space` and a subnet `nodes` of `subnet`; the subnet's id.
@@ -32,21 +32,20 @@ impl Aks {
     pub(super) fn subnet(&mut self, space: &str, name: &str, properties: Value) -> String {
         let network = "/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/v";
         let body = json!({ "location": "eastus", "properties": { "addressSpace": { "addressPrefixes": [space] } } });
-        if self.bench.get(&format!("{network}?api-version=2024-07-01")).status == 404 {
-            self.bench.put(&format!("{network}?api-version=2024-07-01"), body).expect(201);
+        if self.fake.get(&format!("{network}?api-version=2024-07-01")).status == 404 {
+            self.fake.put(&format!("{network}?api-version=2024-07-01"), body).expect(201);
         }
         let path = format!("{network}/subnets/{name}");
-        let made = self
-            .bench
-            .put(&format!("{path}?api-version=2024-07-01"), json!({ "name": name, "properties": properties }));
-        self.bench.settle();
+        let made =
+            self.fake.put(&format!("{path}?api-version=2024-07-01"), json!({ "name": name, "properties": properties }));
+        self.fake.settle();
         made.expect(201)["id"].as_str().unwrap().to_owned()
     }
 
     /// Asks for a cluster `c` and lets it come up.
     pub(super) fn put(&mut self, body: &Value) -> Reply {
-        let reply = self.bench.put(&path(""), body.clone());
-        self.bench.settle();
+        let reply = self.fake.put(&path(""), body.clone());
+        self.fake.settle();
         reply
     }
 
@@ -61,15 +60,15 @@ impl Aks {
     /// The cluster as it is.
     #[track_caller]
     pub(super) fn get(&mut self) -> Value {
-        self.bench.get(&path("")).expect(200)
+        self.fake.get(&path("")).expect(200)
     }
 
     /// Asks for a change of the cluster as the CLI does: all that it read, with something else in it.
     pub(super) fn change(&mut self, change: impl FnOnce(&mut Value)) -> Reply {
         let mut body = self.get();
         change(&mut body["properties"]);
-        let reply = self.bench.put(&path(""), body);
-        self.bench.settle();
+        let reply = self.fake.put(&path(""), body);
+        self.fake.settle();
         reply
     }
 
@@ -77,7 +76,7 @@ impl Aks {
     #[track_caller]
     pub(super) fn outcome(&mut self, reply: &Reply) -> Value {
         let url = reply.header("azure-asyncoperation").expect("it is long-running").replace("https://127.0.0.1:1", "");
-        self.bench.get(&url).expect(200)
+        self.fake.get(&url).expect(200)
     }
 }
 

@@ -20,12 +20,12 @@ pub(in crate::providers::network) struct AddressBook {
     /// Folded holder to what it has.
     holders: BTreeMap<String, (ResourceId, IpAddr)>,
     /// Released addresses that are still held back.
-    kept: BTreeMap<ResourceId, BTreeMap<IpAddr, Kept>>,
+    kept: BTreeMap<ResourceId, BTreeMap<IpAddr, HeldBack>>,
 }
 
 /// An address that is held back.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
-struct Kept {
+struct HeldBack {
     /// Folded id of who had it.
     holder: String,
     until: Timestamp,
@@ -119,7 +119,7 @@ impl AddressBook {
             let kept = self.kept.entry(subnet).or_default();
             kept.retain(|_, kept| now < kept.until);
             if now < until {
-                kept.insert(address, Kept { holder, until });
+                kept.insert(address, HeldBack { holder, until });
             }
         }
     }

@@ -119,7 +119,7 @@ pub fn release(world: &mut World, holder: &str) {
 
 /// Takes back the addresses of what went with a machine: they are free when the world's
 /// [`address_hold`](crate::Settings::address_hold) is over.
-pub fn release_late(world: &mut World, holder: &str) {
+pub fn release_after_cooldown(world: &mut World, holder: &str) {
     let (now, until) = (world.now(), hold_ends(world));
     world.state::<AddressBook>().release(holder, until, now);
 }

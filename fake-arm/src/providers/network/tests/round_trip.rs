@@ -15,18 +15,18 @@ pub(super) fn without_etags(value: Value) -> Value {
 
 /// Puts what a GET answers; the next GET answers the same.
 #[track_caller]
-fn unchanged(bench: &mut Bench, path: &str) {
-    bench.settle();
-    let first = bench.get(path).expect(200);
-    bench.put(path, first.clone()).expect(200);
-    bench.settle();
-    let second = bench.get(path).expect(200);
+fn unchanged(fake: &mut TestFake, path: &str) {
+    fake.settle();
+    let first = fake.get(path).expect(200);
+    fake.put(path, first.clone()).expect(200);
+    fake.settle();
+    let second = fake.get(path).expect(200);
     assert_eq!(without_etags(second), without_etags(first), "{path}");
 }
 
 #[test]
 fn a_whole_network_reads_the_same_after_it_was_sent_back() {
-    let mut bench = Bench::with_group();
+    let mut fake = TestFake::with_group();
     let location = |properties: Value| json!({"location": "eastus", "tags": {"a": "b"}, "properties": properties});
     let standard = |properties: Value| json!({"location": "eastus", "sku": {"name": "Standard"}, "zones": ["1"], "properties": properties});
     let rule = json!({"name": "r", "properties": {
@@ -43,7 +43,7 @@ fn a_whole_network_reads_the_same_after_it_was_sent_back() {
         ("publicIPAddresses/nat", standard(json!({}))),
         ("natGateways/n", standard(json!({"publicIpAddresses": [reference("publicIPAddresses/nat")]}))),
     ] {
-        bench.put(&at(path), body).expect(201);
+        fake.put(&at(path), body).expect(201);
     }
     let v = location(json!({
         "addressSpace": {"addressPrefixes": ["10.0.0.0/16", "fd00:db8::/48"]},
@@ -57,16 +57,16 @@ fn a_whole_network_reads_the_same_after_it_was_sent_back() {
                 {"name": "aks", "properties": {"serviceName": "Microsoft.ContainerService/managedClusters"}}]}},
         ],
     }));
-    bench.put(&at("virtualNetworks/v"), v).expect(201);
-    bench.put(&at("virtualNetworks/w"), vnet("10.1.0.0/16", &[])).expect(201);
+    fake.put(&at("virtualNetworks/v"), v).expect(201);
+    fake.put(&at("virtualNetworks/w"), vnet("10.1.0.0/16", &[])).expect(201);
     for (from, to) in [("v", "w"), ("w", "v")] {
         let body = json!({"properties": {"remoteVirtualNetwork": reference(&format!("virtualNetworks/{to}"))}});
-        bench.put(&at(&format!("virtualNetworks/{from}/virtualNetworkPeerings/p")), body).expect(201);
+        fake.put(&at(&format!("virtualNetworks/{from}/virtualNetworkPeerings/p")), body).expect(201);
     }
     let lb = json!({"location": "eastus", "sku": {"name": "Standard"}, "properties": {
         "frontendIPConfigurations": [{"name": "f", "properties": {"publicIPAddress": reference("publicIPAddresses/q")}}],
         "backendAddressPools": [{"name": "pool"}]}});
-    bench.put(&at("loadBalancers/lb"), lb).expect(201);
+    fake.put(&at("loadBalancers/lb"), lb).expect(201);
     let mut interface = nic("nodes", 2);
     let configurations = &mut interface["properties"]["ipConfigurations"];
     configurations[0]["properties"]["loadBalancerBackendAddressPools"] =
@@ -74,7 +74,7 @@ fn a_whole_network_reads_the_same_after_it_was_sent_back() {
     configurations[0]["properties"]["publicIPAddress"] = reference("publicIPAddresses/p");
     configurations[1]["properties"]["privateIPAddressVersion"] = json!("IPv6");
     interface["properties"]["networkSecurityGroup"] = reference("networkSecurityGroups/g");
-    bench.put(&at("networkInterfaces/n"), interface).expect(201);
+    fake.put(&at("networkInterfaces/n"), interface).expect(201);
     for path in [
         "networkSecurityGroups/g",
         "networkSecurityGroups/g/securityRules/r",
@@ -91,6 +91,6 @@ fn a_whole_network_reads_the_same_after_it_was_sent_back() {
         "loadBalancers/lb/backendAddressPools/pool",
         "networkInterfaces/n",
     ] {
-        unchanged(&mut bench, &at(path));
+        unchanged(&mut fake, &at(path));
     }
 }

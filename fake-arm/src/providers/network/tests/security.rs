@@ -58,69 +58,69 @@ fn rules_that_azure_refuses_are_refused() {
         (json!({"protocol": "Sctp"}), "InvalidRequestFormat", "Cannot parse the request.".to_owned()),
     ];
     for (change, code, message) in cases {
-        let mut bench = Bench::with_group();
-        refused(&bench.put(&path, group(&[rule("r", 200, change.clone())])), code, &message);
-        assert_eq!(bench.get(&path).status, 404, "{change}");
+        let mut fake = TestFake::with_group();
+        refused(&fake.put(&path, group(&[rule("r", 200, change.clone())])), code, &message);
+        assert_eq!(fake.get(&path).status, 404, "{change}");
         // The same on its own.
-        bench.put(&path, group(&[])).expect(201);
+        fake.put(&path, group(&[])).expect(201);
         let child = at("networkSecurityGroups/g/securityRules/r");
-        assert_eq!(bench.put(&child, rule("r", 200, change)).code(), code);
+        assert_eq!(fake.put(&child, rule("r", 200, change)).code(), code);
     }
 }
 
 #[test]
 fn two_rules_of_one_priority_and_direction_conflict() {
-    let mut bench = Bench::with_group();
+    let mut fake = TestFake::with_group();
     let path = at("networkSecurityGroups/g");
     let conflict = "Security rule one conflicts with rule two. Rules cannot have the same Priority and Direction. To learn \
                     more, see aka.ms/nsgrules.";
     let rules = [rule("one", 100, json!({})), rule("two", 100, json!({}))];
-    refused(&bench.put(&path, group(&rules)), "SecurityRuleConflict", conflict);
+    refused(&fake.put(&path, group(&rules)), "SecurityRuleConflict", conflict);
     let other_way = [rule("one", 100, json!({})), rule("two", 100, json!({"direction": "Outbound"}))];
-    bench.put(&path, group(&other_way)).expect(201);
+    fake.put(&path, group(&other_way)).expect(201);
     let child = at("networkSecurityGroups/g/securityRules/three");
-    assert_eq!(bench.put(&child, rule("three", 100, json!({}))).code(), "SecurityRuleConflict");
-    let made = bench.put(&child, rule("three", 110, json!({"sourceAddressPrefix": "10.0.0.4"}))).expect(201);
+    assert_eq!(fake.put(&child, rule("three", 100, json!({}))).code(), "SecurityRuleConflict");
+    let made = fake.put(&child, rule("three", 110, json!({"sourceAddressPrefix": "10.0.0.4"}))).expect(201);
     assert_eq!(made["properties"]["sourceAddressPrefix"], "10.0.0.4");
     assert!(made["etag"].is_string());
-    let shown = bench.get(&path).expect(200);
+    let shown = fake.get(&path).expect(200);
     assert_eq!(shown["properties"]["securityRules"].as_array().unwrap().len(), 3);
     assert_eq!(shown["properties"]["defaultSecurityRules"].as_array().unwrap().len(), 6);
-    bench.delete(&child).expect(200);
-    bench.delete(&child).expect(204);
-    assert_eq!(bench.get(&child).status, 404);
+    fake.delete(&child).expect(200);
+    fake.delete(&child).expect(204);
+    assert_eq!(fake.get(&child).status, 404);
 }
 
 #[test]
 fn both_groups_must_let_a_packet_pass() {
-    let mut bench = bench(&[("a", "10.0.1.0/24")]);
+    let mut fake = fake(&[("a", "10.0.1.0/24")]);
     let deny = rule("deny-web", 100, json!({"access": "Deny", "sourceAddressPrefix": "10.0.2.0/24"}));
-    bench.put(&at("networkSecurityGroups/on-subnet"), group(&[deny])).expect(201);
+    fake.put(&at("networkSecurityGroups/on-subnet"), group(&[deny])).expect(201);
     let allow = rule("allow-web", 100, json!({"sourceAddressPrefix": "Internet"}));
-    bench.put(&at("networkSecurityGroups/on-nic"), group(&[allow])).expect(201);
+    fake.put(&at("networkSecurityGroups/on-nic"), group(&[allow])).expect(201);
     let reference = |name: &str| json!({"id": id(&format!("networkSecurityGroups/{name}"))});
     let subnet =
         json!({"properties": {"addressPrefix": "10.0.1.0/24", "networkSecurityGroup": reference("on-subnet")}});
-    bench.put(&at("virtualNetworks/v/subnets/a"), subnet).expect(200);
+    fake.put(&at("virtualNetworks/v/subnets/a"), subnet).expect(200);
     let mut body = nic("a", 1);
     body["properties"]["networkSecurityGroup"] = reference("on-nic");
-    bench.put(&at("networkInterfaces/n"), body).expect(201);
+    fake.put(&at("networkInterfaces/n"), body).expect(201);
     let (n, a) = (id("networkInterfaces/n"), id("virtualNetworks/v/subnets/a"));
-    let ask = |bench: &Bench, source: &str, port: u16| {
+    let ask = |fake: &TestFake, source: &str, port: u16| {
         let packet = Packet::tcp(source.parse().unwrap(), "10.0.1.4".parse().unwrap(), port);
-        passes(&bench.world, Direction::Inbound, Some(&n), &a, &packet)
+        passes(&fake.world, Direction::Inbound, Some(&n), &a, &packet)
     };
-    assert_eq!(ask(&bench, "10.0.2.9", 443), Err("on-subnet/deny-web".to_owned()));
-    assert_eq!(ask(&bench, "10.0.2.9", 80), Ok(()), "the default rule for the network");
-    assert_eq!(ask(&bench, "8.8.8.8", 443), Err("on-subnet/DenyAllInBound".to_owned()));
-    assert_eq!(ask(&bench, "168.63.129.16", 10256), Ok(()), "the load balancer's probe");
-    let shown = bench.get(&at("networkSecurityGroups/on-subnet")).expect(200);
+    assert_eq!(ask(&fake, "10.0.2.9", 443), Err("on-subnet/deny-web".to_owned()));
+    assert_eq!(ask(&fake, "10.0.2.9", 80), Ok(()), "the default rule for the network");
+    assert_eq!(ask(&fake, "8.8.8.8", 443), Err("on-subnet/DenyAllInBound".to_owned()));
+    assert_eq!(ask(&fake, "168.63.129.16", 10256), Ok(()), "the load balancer's probe");
+    let shown = fake.get(&at("networkSecurityGroups/on-subnet")).expect(200);
     assert_eq!(shown["properties"]["subnets"], json!([{"id": a}]));
     let post = |action: &str| at(&format!("networkInterfaces/n/{action}"));
-    let effective = bench.post(&post("effectiveNetworkSecurityGroups"), json!(null)).expect(200);
+    let effective = fake.post(&post("effectiveNetworkSecurityGroups"), json!(null)).expect(200);
     assert_eq!(effective["value"].as_array().unwrap().len(), 2);
     assert_eq!(effective["value"][0]["effectiveSecurityRules"].as_array().unwrap().len(), 7);
-    let in_use = bench.delete(&at("networkSecurityGroups/on-subnet"));
+    let in_use = fake.delete(&at("networkSecurityGroups/on-subnet"));
     refused(
         &in_use,
         "InUseNetworkSecurityGroupCannotBeDeleted",
@@ -135,78 +135,77 @@ fn both_groups_must_let_a_packet_pass() {
 
 #[test]
 fn application_groups_name_their_members() {
-    let mut bench = bench(&[("a", "10.0.1.0/24")]);
-    bench.put(&at("applicationSecurityGroups/web"), json!({"location": "eastus"})).expect(201);
+    let mut fake = fake(&[("a", "10.0.1.0/24")]);
+    fake.put(&at("applicationSecurityGroups/web"), json!({"location": "eastus"})).expect(201);
     let web = id("applicationSecurityGroups/web");
     let mut member = nic("a", 1);
     member["properties"]["ipConfigurations"][0]["properties"]["applicationSecurityGroups"] = json!([{"id": web}]);
-    bench.put(&at("networkInterfaces/n"), member).expect(201);
+    fake.put(&at("networkInterfaces/n"), member).expect(201);
     let deny = rule(
         "deny",
         100,
         json!({"access": "Deny", "destinationAddressPrefix": null, "destinationApplicationSecurityGroups": [{"id": web}]}),
     );
-    bench.put(&at("networkSecurityGroups/g"), group(&[deny])).expect(201);
+    fake.put(&at("networkSecurityGroups/g"), group(&[deny])).expect(201);
     let subnet = json!({"properties": {"addressPrefix": "10.0.1.0/24", "networkSecurityGroup": {"id": id("networkSecurityGroups/g")}}});
-    bench.put(&at("virtualNetworks/v/subnets/a"), subnet).expect(200);
+    fake.put(&at("virtualNetworks/v/subnets/a"), subnet).expect(200);
     let a = id("virtualNetworks/v/subnets/a");
     let ask = |to: &str| {
         let packet = Packet::tcp("10.0.1.9".parse().unwrap(), to.parse().unwrap(), 443);
-        passes(&bench.world, Direction::Inbound, None, &a, &packet)
+        passes(&fake.world, Direction::Inbound, None, &a, &packet)
     };
     assert_eq!(ask("10.0.1.4"), Err("g/deny".to_owned()));
     assert_eq!(ask("10.0.1.5"), Ok(()));
     assert_eq!(
-        bench.delete(&at("applicationSecurityGroups/web")).code(),
+        fake.delete(&at("applicationSecurityGroups/web")).code(),
         "InUseApplicationSecurityGroupCannotBeDeleted"
     );
 }
 
 #[test]
 fn route_tables_decide_where_a_subnet_sends_its_packets() {
-    let mut bench = bench(&[("a", "10.0.1.0/24")]);
+    let mut fake = fake(&[("a", "10.0.1.0/24")]);
     let route = |name: &str, prefix: &str, hop: &str, address: Value| json!({"name": name, "properties": {"addressPrefix": prefix, "nextHopType": hop, "nextHopIpAddress": address}});
     let table = |routes: &[Value]| json!({"location": "eastus", "properties": {"routes": routes}});
     let path = at("routeTables/t");
     let twice = [route("one", "0.0.0.0/0", "None", json!(null)), route("two", "0.0.0.0/0", "Internet", json!(null))];
     refused(
-        &bench.put(&path, table(&twice)),
+        &fake.put(&path, table(&twice)),
         "RouteConflict",
         "Route: two conflicts with Route: one. Routes cannot have the same AddressPrefix.",
     );
     for bad in
         [route("r", "0.0.0.0/0", "VirtualAppliance", json!(null)), route("r", "0.0.0.0/0", "None", json!("10.0.0.4"))]
     {
-        assert_eq!(bench.put(&path, table(&[bad])).code(), "RouteNextHopIpAddressInvalid");
+        assert_eq!(fake.put(&path, table(&[bad])).code(), "RouteNextHopIpAddressInvalid");
     }
     assert_eq!(
-        bench.put(&path, table(&[route("r", "10.0.0.1/8", "None", json!(null))])).code(),
+        fake.put(&path, table(&[route("r", "10.0.0.1/8", "None", json!(null))])).code(),
         "InvalidAddressPrefixFormat"
     );
     assert_eq!(
-        bench.put(&path, table(&[route("r", "10.0.0.0/8", "Nirvana", json!(null))])).code(),
+        fake.put(&path, table(&[route("r", "10.0.0.0/8", "Nirvana", json!(null))])).code(),
         "InvalidRequestFormat"
     );
-    bench.put(&path, table(&[route("out", "0.0.0.0/0", "VirtualAppliance", json!("10.0.9.4"))])).expect(201);
+    fake.put(&path, table(&[route("out", "0.0.0.0/0", "VirtualAppliance", json!("10.0.9.4"))])).expect(201);
     let subnet = json!({"properties": {"addressPrefix": "10.0.1.0/24", "routeTable": {"id": id("routeTables/t")}}});
-    bench.put(&at("virtualNetworks/v/subnets/a"), subnet).expect(200);
-    bench.put(&at("networkInterfaces/n"), nic("a", 1)).expect(201);
+    fake.put(&at("virtualNetworks/v/subnets/a"), subnet).expect(200);
+    fake.put(&at("networkInterfaces/n"), nic("a", 1)).expect(201);
     let a = id("virtualNetworks/v/subnets/a");
-    let hop = |bench: &Bench, to: &str| routes(&bench.world, &a).next_hop(to.parse().unwrap());
-    assert_eq!(hop(&bench, "8.8.8.8"), NextHop::VirtualAppliance("10.0.9.4".parse().unwrap()));
-    assert_eq!(hop(&bench, "10.0.7.7"), NextHop::VnetLocal);
+    let hop = |fake: &TestFake, to: &str| routes(&fake.world, &a).next_hop(to.parse().unwrap());
+    assert_eq!(hop(&fake, "8.8.8.8"), NextHop::VirtualAppliance("10.0.9.4".parse().unwrap()));
+    assert_eq!(hop(&fake, "10.0.7.7"), NextHop::VnetLocal);
     let child = at("routeTables/t/routes/hole");
-    bench.put(&child, route("hole", "10.0.7.0/24", "None", json!(null))).expect(201);
-    assert_eq!(hop(&bench, "10.0.7.7"), NextHop::None);
-    let effective = bench.post(&at("networkInterfaces/n/effectiveRouteTable"), json!(null)).expect(200);
+    fake.put(&child, route("hole", "10.0.7.0/24", "None", json!(null))).expect(201);
+    assert_eq!(hop(&fake, "10.0.7.7"), NextHop::None);
+    let effective = fake.post(&at("networkInterfaces/n/effectiveRouteTable"), json!(null)).expect(200);
     assert_eq!(effective["value"][0]["addressPrefix"], json!(["10.0.7.0/24"]));
-    assert_eq!(bench.get(&path).expect(200)["properties"]["subnets"], json!([{"id": a}]));
-    refused(&bench.delete(&path), "InUseRouteTableCannotBeDeleted", "Route table t is in use and cannot be deleted.");
-    bench
-        .put(
-            &at("virtualNetworks/v/subnets/a"),
-            json!({"properties": {"addressPrefix": "10.0.1.0/24", "routeTable": null}}),
-        )
-        .expect(200);
-    bench.delete(&path).expect(200);
+    assert_eq!(fake.get(&path).expect(200)["properties"]["subnets"], json!([{"id": a}]));
+    refused(&fake.delete(&path), "InUseRouteTableCannotBeDeleted", "Route table t is in use and cannot be deleted.");
+    fake.put(
+        &at("virtualNetworks/v/subnets/a"),
+        json!({"properties": {"addressPrefix": "10.0.1.0/24", "routeTable": null}}),
+    )
+    .expect(200);
+    fake.delete(&path).expect(200);
 }

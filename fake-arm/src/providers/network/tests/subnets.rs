@@ -10,13 +10,13 @@ fn subnet(prefixes: &[&str]) -> Value {
 
 #[test]
 fn a_network_keeps_its_prefixes_apart_and_off_azures_own() {
-    let mut bench = Bench::with_group();
-    let put = |bench: &mut Bench, space: &[&str]| {
+    let mut fake = TestFake::with_group();
+    let put = |fake: &mut TestFake, space: &[&str]| {
         let body = json!({"location": "eastus", "properties": {"addressSpace": {"addressPrefixes": space}}});
-        bench.put(&at("virtualNetworks/v"), body)
+        fake.put(&at("virtualNetworks/v"), body)
     };
     refused(
-        &put(&mut bench, &["10.0.0.0/16", "10.0.128.0/17"]),
+        &put(&mut fake, &["10.0.0.0/16", "10.0.128.0/17"]),
         "VnetAddressPrefixesOverlap",
         &format!(
             "Address prefixes 10.0.0.0/16 and 10.0.128.0/17 of virtual network {} overlap. The address prefixes of a \
@@ -25,102 +25,102 @@ fn a_network_keeps_its_prefixes_apart_and_off_azures_own() {
         ),
     );
     for space in ["169.254.1.0/24", "224.0.0.0/8", "10.0.0.0/30", "0.0.0.0/1", "168.63.129.0/24"] {
-        assert_eq!(put(&mut bench, &[space]).code(), "AddressPrefixNotAllowed", "{space}");
+        assert_eq!(put(&mut fake, &[space]).code(), "AddressPrefixNotAllowed", "{space}");
     }
-    put(&mut bench, &["10.0.0.0/16", "fd00:db8::/48"]).expect(201);
+    put(&mut fake, &["10.0.0.0/16", "fd00:db8::/48"]).expect(201);
 }
 
 #[test]
 fn a_prefix_with_subnets_stays_in_the_space() {
-    let mut bench = bench(&[("a", "10.0.1.0/24")]);
+    let mut fake = fake(&[("a", "10.0.1.0/24")]);
     let path = at("virtualNetworks/v").replace(API, NEW);
     let space = |prefixes: &[&str]| json!({"location": "eastus", "properties": {"addressSpace": {"addressPrefixes": prefixes}}});
     refused(
-        &bench.put(&path, space(&["10.1.0.0/16"])),
+        &fake.put(&path, space(&["10.1.0.0/16"])),
         "NetcfgSubnetRangeOutsideVnet",
         "Subnet 'a' is not valid because its IP address range is outside the IP address range of virtual network 'v'.",
     );
-    bench.put(&path, space(&["10.0.0.0/20", "10.1.0.0/16"])).expect(200);
-    let shown = bench.get(&path).expect(200);
+    fake.put(&path, space(&["10.0.0.0/20", "10.1.0.0/16"])).expect(200);
+    let shown = fake.get(&path).expect(200);
     assert_eq!(shown["properties"]["addressSpace"]["addressPrefixes"], json!(["10.0.0.0/20", "10.1.0.0/16"]));
     assert_eq!(shown["properties"]["subnets"].as_array().unwrap().len(), 1);
 }
 
 #[test]
 fn a_full_subnet_is_cured_by_a_second_prefix() {
-    let mut bench = bench(&[("a", "10.0.1.0/29")]);
-    bench.put(&at("networkInterfaces/n"), nic("a", 3)).expect(201);
-    let full = bench.put(&at("networkInterfaces/m"), nic("a", 1));
+    let mut fake = fake(&[("a", "10.0.1.0/29")]);
+    fake.put(&at("networkInterfaces/n"), nic("a", 3)).expect(201);
+    let full = fake.put(&at("networkInterfaces/m"), nic("a", 1));
     assert_eq!(full.code(), "SubnetIsFull");
     let path = at("virtualNetworks/v/subnets/a");
     refused(
-        &bench.put(&path, subnet(&["10.0.1.0/28"])),
+        &fake.put(&path, subnet(&["10.0.1.0/28"])),
         "InUsePrefixCannotBeDeleted",
         "IpPrefix 10.0.1.0/29 on Subnet a has active allocations and cannot be deleted.",
     );
-    assert_eq!(bench.put(&path, subnet(&["10.0.1.0/29", "10.0.1.0/28"])).code(), "NetcfgSubnetRangesOverlap");
-    bench.put(&path, subnet(&["10.0.1.0/29", "10.0.9.0/29"])).expect(200);
-    assert_eq!(addresses(&bench.put(&at("networkInterfaces/m"), nic("a", 1)).expect(201)), ["10.0.9.4"]);
+    assert_eq!(fake.put(&path, subnet(&["10.0.1.0/29", "10.0.1.0/28"])).code(), "NetcfgSubnetRangesOverlap");
+    fake.put(&path, subnet(&["10.0.1.0/29", "10.0.9.0/29"])).expect(200);
+    assert_eq!(addresses(&fake.put(&at("networkInterfaces/m"), nic("a", 1)).expect(201)), ["10.0.9.4"]);
     // The first prefix is in use, and so is the second now.
-    assert_eq!(bench.put(&path, subnet(&["10.0.1.0/29"])).code(), "InUsePrefixCannotBeDeleted");
-    bench.delete(&at("networkInterfaces/m")).expect(200);
-    bench.put(&path, subnet(&["10.0.1.0/29"])).expect(200);
-    assert_eq!(capacity_left(&bench.world, &id("virtualNetworks/v/subnets/a")), 0);
+    assert_eq!(fake.put(&path, subnet(&["10.0.1.0/29"])).code(), "InUsePrefixCannotBeDeleted");
+    fake.delete(&at("networkInterfaces/m")).expect(200);
+    fake.put(&path, subnet(&["10.0.1.0/29"])).expect(200);
+    assert_eq!(capacity_left(&fake.world, &id("virtualNetworks/v/subnets/a")), 0);
 }
 
 #[test]
 fn the_addresses_of_a_deleted_machine_are_held_for_three_minutes() {
-    let mut bench = bench(&[("a", "10.0.1.0/29")]);
+    let mut fake = fake(&[("a", "10.0.1.0/29")]);
     let machine = id("a/x").group().unwrap().resource("Microsoft.Compute/virtualMachines", "m");
     for name in ["n1", "n2", "n3"] {
-        bench.put(&at(&format!("networkInterfaces/{name}")), nic("a", 1)).expect(201);
-        attach(&mut bench.world, &id(&format!("networkInterfaces/{name}")), &machine, true).unwrap();
+        fake.put(&at(&format!("networkInterfaces/{name}")), nic("a", 1)).expect(201);
+        attach(&mut fake.world, &id(&format!("networkInterfaces/{name}")), &machine, true).unwrap();
     }
-    delete_interface(&mut bench.world, &id("networkInterfaces/n1"));
+    delete_interface(&mut fake.world, &id("networkInterfaces/n1"));
     let path = at("networkInterfaces/late");
-    assert_eq!(bench.put(&path, nic("a", 1)).code(), "SubnetIsFull");
-    assert_eq!(bench.put(&path, fixed("a", "10.0.1.4")).code(), "PrivateIPAddressIsAllocated");
-    let subnet = bench.get(&at("virtualNetworks/v/subnets/a")).expect(200);
+    assert_eq!(fake.put(&path, nic("a", 1)).code(), "SubnetIsFull");
+    assert_eq!(fake.put(&path, fixed("a", "10.0.1.4")).code(), "PrivateIPAddressIsAllocated");
+    let subnet = fake.get(&at("virtualNetworks/v/subnets/a")).expect(200);
     assert_eq!(subnet["properties"]["ipConfigurations"].as_array().unwrap().len(), 2, "held, but nobody's");
-    bench.advance(Duration::from_secs(179));
-    assert_eq!(bench.put(&path, nic("a", 1)).code(), "SubnetIsFull");
-    bench.advance(Duration::from_secs(1));
-    assert_eq!(addresses(&bench.put(&path, nic("a", 1)).expect(201)), ["10.0.1.4"]);
+    fake.advance(Duration::from_secs(179));
+    assert_eq!(fake.put(&path, nic("a", 1)).code(), "SubnetIsFull");
+    fake.advance(Duration::from_secs(1));
+    assert_eq!(addresses(&fake.put(&path, nic("a", 1)).expect(201)), ["10.0.1.4"]);
 
-    bench.world.settings_mut().address_hold = Duration::ZERO;
-    delete_interface(&mut bench.world, &id("networkInterfaces/n2"));
-    bench.put(&at("networkInterfaces/soon"), nic("a", 1)).expect(201);
+    fake.world.settings_mut().address_hold = Duration::ZERO;
+    delete_interface(&mut fake.world, &id("networkInterfaces/n2"));
+    fake.put(&at("networkInterfaces/soon"), nic("a", 1)).expect(201);
 }
 
 #[test]
 fn an_interface_that_a_machine_left_by_force_is_reserved() {
-    let mut bench = bench(&[("a", "10.0.1.0/24")]);
-    bench.put(&at("networkInterfaces/n"), nic("a", 1)).expect(201);
+    let mut fake = fake(&[("a", "10.0.1.0/24")]);
+    fake.put(&at("networkInterfaces/n"), nic("a", 1)).expect(201);
     let group = id("a/x").group().unwrap();
     let machine = |name: &str| group.resource("Microsoft.Compute/virtualMachines", name);
     let n = id("networkInterfaces/n");
-    attach(&mut bench.world, &n, &machine("m"), true).unwrap();
-    detach(&mut bench.world, &n);
-    reserve(&mut bench.world, &n, &machine("m"));
+    attach(&mut fake.world, &n, &machine("m"), true).unwrap();
+    detach(&mut fake.world, &n);
+    reserve(&mut fake.world, &n, &machine("m"));
     let text = format!(
         "Nic(s) in request is reserved for another Virtual Machine for 180 seconds. Please provide another nic(s) or \
          retry after 180 seconds. Reserved VM: {}",
         machine("m")
     );
-    refused(&bench.delete(&at("networkInterfaces/n")), "NicReservedForAnotherVm", &text);
-    assert_eq!(attach(&mut bench.world, &n, &machine("other"), true).unwrap_err().message(), text);
-    bench.advance(Duration::from_secs(180));
-    attach(&mut bench.world, &n, &machine("other"), true).unwrap();
-    detach(&mut bench.world, &n);
-    reserve(&mut bench.world, &n, &machine("m"));
-    attach(&mut bench.world, &n, &machine("m"), true).unwrap();
-    detach(&mut bench.world, &n);
-    bench.delete(&at("networkInterfaces/n")).expect(200);
+    refused(&fake.delete(&at("networkInterfaces/n")), "NicReservedForAnotherVm", &text);
+    assert_eq!(attach(&mut fake.world, &n, &machine("other"), true).unwrap_err().message(), text);
+    fake.advance(Duration::from_secs(180));
+    attach(&mut fake.world, &n, &machine("other"), true).unwrap();
+    detach(&mut fake.world, &n);
+    reserve(&mut fake.world, &n, &machine("m"));
+    attach(&mut fake.world, &n, &machine("m"), true).unwrap();
+    detach(&mut fake.world, &n);
+    fake.delete(&at("networkInterfaces/n")).expect(200);
 }
 
 #[test]
 fn dual_stack_interfaces_have_an_address_of_each_family() {
-    let mut bench = Bench::with_group();
+    let mut fake = TestFake::with_group();
     let body = json!({"location": "eastus", "properties": {
         "addressSpace": {"addressPrefixes": ["10.0.0.0/16", "fd00:db8::/48"]},
         "subnets": [
@@ -128,43 +128,43 @@ fn dual_stack_interfaces_have_an_address_of_each_family() {
             {"name": "four", "properties": {"addressPrefix": "10.0.2.0/24"}},
         ],
     }});
-    bench.put(&at("virtualNetworks/v"), body).expect(201);
+    fake.put(&at("virtualNetworks/v"), body).expect(201);
     let wide = json!({"properties": {"addressPrefix": "fd00:db8:0:2::/63"}});
-    assert_eq!(bench.put(&at("virtualNetworks/v/subnets/wide"), wide).code(), "NetcfgSubnetRangeInvalidSize");
+    assert_eq!(fake.put(&at("virtualNetworks/v/subnets/wide"), wide).code(), "NetcfgSubnetRangeInvalidSize");
     let dual = |subnet: &str| {
         let mut body = nic(subnet, 2);
         body["properties"]["ipConfigurations"][1]["properties"]["privateIPAddressVersion"] = json!("IPv6");
         body
     };
-    let made = bench.put(&at("networkInterfaces/n"), dual("both")).expect(201);
+    let made = fake.put(&at("networkInterfaces/n"), dual("both")).expect(201);
     assert_eq!(addresses(&made), ["10.0.1.4", "fd00:db8:0:1::4"]);
     assert_eq!(made["properties"]["ipConfigurations"][1]["properties"]["privateIPAddressVersion"], "IPv6");
-    assert_eq!(addresses(&bench.put(&at("networkInterfaces/n"), dual("both")).expect(200)), addresses(&made));
-    assert_eq!(bench.put(&at("networkInterfaces/m"), dual("four")).code(), "SubnetDoesNotHaveIPv6AddressPrefix");
+    assert_eq!(addresses(&fake.put(&at("networkInterfaces/n"), dual("both")).expect(200)), addresses(&made));
+    assert_eq!(fake.put(&at("networkInterfaces/m"), dual("four")).code(), "SubnetDoesNotHaveIPv6AddressPrefix");
     let mut alone = dual("both");
     alone["properties"]["ipConfigurations"].as_array_mut().unwrap().remove(0);
-    assert_eq!(bench.put(&at("networkInterfaces/m"), alone).code(), "IPv6ConfigurationCannotBePrimary");
-    assert_eq!(capacity_left(&bench.world, &id("virtualNetworks/v/subnets/both")), 250);
+    assert_eq!(fake.put(&at("networkInterfaces/m"), alone).code(), "IPv6ConfigurationCannotBePrimary");
+    assert_eq!(capacity_left(&fake.world, &id("virtualNetworks/v/subnets/both")), 250);
 }
 
 #[test]
 fn a_delegated_subnet_is_the_services_own() {
-    let mut bench = bench(&[]);
+    let mut fake = fake(&[]);
     let path = at("virtualNetworks/v/subnets/api");
     let delegated = |service: &str| {
         json!({"properties": {"addressPrefix": "10.0.1.0/28", "delegations": [
             {"name": "0", "properties": {"serviceName": service}}]}})
     };
-    assert_eq!(bench.put(&path, delegated("Microsoft.Bananas/peels")).code(), "SubnetDelegationServiceNameInvalid");
+    assert_eq!(fake.put(&path, delegated("Microsoft.Bananas/peels")).code(), "SubnetDelegationServiceNameInvalid");
     let aks = "Microsoft.ContainerService/managedClusters";
-    let made = bench.put(&path, delegated(aks)).expect(201);
+    let made = fake.put(&path, delegated(aks)).expect(201);
     let delegation = &made["properties"]["delegations"][0];
     assert_eq!(delegation["id"], json!(id("virtualNetworks/v/subnets/api/delegations/0")));
     assert_eq!(delegation["properties"]["actions"], json!(["Microsoft.Network/virtualNetworks/subnets/join/action"]));
     let api = id("virtualNetworks/v/subnets/api");
-    assert!(is_delegated(&bench.world, &api, aks) && !is_delegated(&bench.world, &api, "Microsoft.App/environments"));
+    assert!(is_delegated(&fake.world, &api, aks) && !is_delegated(&fake.world, &api, "Microsoft.App/environments"));
     assert_eq!(longest_prefix(aks), Some(28));
-    let reply = bench.put(&at("networkInterfaces/n"), nic("api", 1));
+    let reply = fake.put(&at("networkInterfaces/n"), nic("api", 1));
     refused(
         &reply,
         "ResourceNotPermittedOnDelegatedSubnet",
@@ -177,32 +177,32 @@ fn a_delegated_subnet_is_the_services_own() {
     let internal = id("loadBalancers/kube-apiserver");
     let body = json!({"location": "eastus", "properties": {"frontendIPConfigurations": [{"name": "f", "properties": {"subnet": {"id": api}}}]}});
     assert_eq!(
-        bench.put(&at("loadBalancers/kube-apiserver"), body.clone()).code(),
+        fake.put(&at("loadBalancers/kube-apiserver"), body.clone()).code(),
         "ResourceNotPermittedOnDelegatedSubnet"
     );
-    crate::provider::internal_put(&mut bench.world, &internal, LOAD_BALANCER, body).unwrap();
-    assert_eq!(capacity_left(&bench.world, &api), 10);
-    bench.delete(&at("loadBalancers/kube-apiserver")).expect(200);
+    crate::provider::internal_put(&mut fake.world, &internal, LOAD_BALANCER, body).unwrap();
+    assert_eq!(capacity_left(&fake.world, &api), 10);
+    fake.delete(&at("loadBalancers/kube-apiserver")).expect(200);
     let cluster = api.group().unwrap().resource(aks, "c");
-    allocate(&mut bench.world, &api, &format!("{cluster}/apiserver/0")).unwrap();
-    release(&mut bench.world, cluster.as_str());
-    link_service(&mut bench.world, &api, "aks", aks, &cluster).unwrap();
-    let shown = bench.put(&path, delegated(aks)).expect(200);
+    allocate(&mut fake.world, &api, &format!("{cluster}/apiserver/0")).unwrap();
+    release(&mut fake.world, cluster.as_str());
+    link_service(&mut fake.world, &api, "aks", aks, &cluster).unwrap();
+    let shown = fake.put(&path, delegated(aks)).expect(200);
     assert_eq!(shown["properties"]["serviceAssociationLinks"][0]["properties"]["linkedResourceType"], aks);
-    let links = bench.get(&at("virtualNetworks/v/subnets/api/ServiceAssociationLinks")).expect(200);
+    let links = fake.get(&at("virtualNetworks/v/subnets/api/ServiceAssociationLinks")).expect(200);
     assert_eq!(links["value"][0]["name"], "aks");
-    let refusal = bench.delete(&path);
+    let refusal = fake.delete(&path);
     assert_eq!(refusal.code(), "InUseSubnetCannotBeDeleted");
     assert!(refusal.message().contains("/subnets/api/serviceAssociationLinks/aks"), "{}", refusal.message());
     let plain = json!({"properties": {"addressPrefix": "10.0.1.0/28"}});
-    assert_eq!(bench.put(&path, plain).code(), "SubnetDelegationsCannotChangeWhenSubnetUsedByResource");
-    unlink_service(&mut bench.world, &api, "aks");
-    bench.delete(&path).expect(202);
+    assert_eq!(fake.put(&path, plain).code(), "SubnetDelegationsCannotChangeWhenSubnetUsedByResource");
+    unlink_service(&mut fake.world, &api, "aks");
+    fake.delete(&path).expect(202);
 }
 
 #[test]
 fn endpoints_and_policies_of_a_subnet_are_checked_and_filled_in() {
-    let mut bench = bench(&[]);
+    let mut fake = fake(&[]);
     let path = at("virtualNetworks/v/subnets/a");
     let with = |field: &str, value: Value| {
         let mut body = json!({"properties": {"addressPrefix": "10.0.1.0/24"}});
@@ -210,24 +210,24 @@ fn endpoints_and_policies_of_a_subnet_are_checked_and_filled_in() {
         body
     };
     let endpoints = json!([{"service": "microsoft.storage"}, {"service": "Microsoft.KeyVault"}]);
-    let made = bench.put(&path, with("serviceEndpoints", endpoints)).expect(201);
+    let made = fake.put(&path, with("serviceEndpoints", endpoints)).expect(201);
     let shown = &made["properties"]["serviceEndpoints"];
     assert_eq!(shown[0]["service"], "Microsoft.Storage");
     assert_eq!((&shown[0]["locations"], &shown[1]["locations"]), (&json!(["eastus"]), &json!(["*"])));
-    let unknown = bench.put(&path, with("serviceEndpoints", json!([{"service": "Microsoft.Bananas"}])));
+    let unknown = fake.put(&path, with("serviceEndpoints", json!([{"service": "Microsoft.Bananas"}])));
     assert_eq!(unknown.code(), "ServiceEndpointServiceNotSupported");
     assert_eq!(made["properties"]["privateEndpointNetworkPolicies"], "Disabled");
-    let policies = bench.put(&path, with("privateEndpointNetworkPolicies", json!("Sometimes")));
+    let policies = fake.put(&path, with("privateEndpointNetworkPolicies", json!("Sometimes")));
     assert_eq!(policies.code(), "InvalidRequestFormat");
-    let policies = bench.put(&path, with("privateEndpointNetworkPolicies", json!("routetableenabled"))).expect(200);
+    let policies = fake.put(&path, with("privateEndpointNetworkPolicies", json!("routetableenabled"))).expect(200);
     assert_eq!(policies["properties"]["privateEndpointNetworkPolicies"], "RouteTableEnabled");
 }
 
 #[test]
 fn a_subnet_tells_how_full_it_is_and_which_addresses_are_free() {
-    let mut bench = bench(&[("a", "10.0.1.0/29"), ("b", "10.0.2.0/24")]);
-    bench.put(&at("networkInterfaces/n"), nic("a", 2)).expect(201);
-    let usages = bench.get(&at("virtualNetworks/v/usages")).expect(200);
+    let mut fake = fake(&[("a", "10.0.1.0/29"), ("b", "10.0.2.0/24")]);
+    fake.put(&at("networkInterfaces/n"), nic("a", 2)).expect(201);
+    let usages = fake.get(&at("virtualNetworks/v/usages")).expect(200);
     let of = |n: usize| {
         (usages["value"][n]["currentValue"].as_u64().unwrap(), usages["value"][n]["limit"].as_u64().unwrap())
     };
@@ -235,7 +235,7 @@ fn a_subnet_tells_how_full_it_is_and_which_addresses_are_free() {
     assert_eq!(usages["value"][0]["name"]["value"], "SubnetSpace");
     assert_eq!(usages["value"][0]["id"], json!(id("virtualNetworks/v/subnets/a")));
     let mut ask = |address: &str| {
-        bench.get(&format!("{}&ipAddress={address}", at("virtualNetworks/v/CheckIPAddressAvailability")))
+        fake.get(&format!("{}&ipAddress={address}", at("virtualNetworks/v/CheckIPAddressAvailability")))
     };
     assert_eq!(ask("10.0.1.6").expect(200), json!({"available": true, "isPlatformReserved": false}));
     let taken = json!({"available": false, "isPlatformReserved": false, "availableIPAddresses": ["10.0.1.6"]});
@@ -247,9 +247,9 @@ fn a_subnet_tells_how_full_it_is_and_which_addresses_are_free() {
 
 #[test]
 fn a_subnet_in_use_names_everything_that_uses_it() {
-    let mut bench = bench(&[("a", "10.0.1.0/24")]);
-    bench.put(&at("networkInterfaces/n"), nic("a", 2)).expect(201);
-    let message = bench.delete(&at("virtualNetworks/v/subnets/a")).message().to_owned();
+    let mut fake = fake(&[("a", "10.0.1.0/24")]);
+    fake.put(&at("networkInterfaces/n"), nic("a", 2)).expect(201);
+    let message = fake.delete(&at("virtualNetworks/v/subnets/a")).message().to_owned();
     for holder in ["ip0", "ip1"] {
         let holder = id(&format!("networkInterfaces/n/ipConfigurations/{holder}"));
         assert!(message.contains(holder.as_str()), "{message}");

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::gateway::{Bench, Reply};
+use crate::gateway::{Reply, TestFake};
 
 const API: &str = "api-version=2025-04-01";
 
@@ -24,16 +24,16 @@ fn template(resources: Value) -> Value {
 }
 
 /// Puts a deployment and lets it end.
-fn deploy(bench: &mut Bench, body: Value) -> Reply {
-    let reply = bench.put(&path(""), body);
-    bench.settle();
+fn deploy(fake: &mut TestFake, body: Value) -> Reply {
+    let reply = fake.put(&path(""), body);
+    fake.settle();
     reply
 }
 
 #[track_caller]
-fn outcome(bench: &mut Bench, reply: &Reply) -> Value {
+fn outcome(fake: &mut TestFake, reply: &Reply) -> Value {
     let url = reply.header("azure-asyncoperation").expect("it is long-running").replace("https://127.0.0.1:1", "");
-    bench.get(&url).expect(200)
+    fake.get(&url).expect(200)
 }
 
 /// A network with a subnet from a parameter, an address for each of a loop, an interface that refers to both.
@@ -105,13 +105,13 @@ fn several() -> Value {
 
 #[test]
 fn resources_come_in_the_order_of_their_dependencies() {
-    let mut bench = Bench::with_group();
-    let validated = bench.post(&path("/validate"), body(several())).expect(200);
+    let mut fake = TestFake::with_group();
+    let validated = fake.post(&path("/validate"), body(several())).expect(200);
     assert_eq!(validated["properties"]["validatedResources"].as_array().unwrap().len(), 4);
-    let started = deploy(&mut bench, body(several()));
+    let started = deploy(&mut fake, body(several()));
     assert_eq!((started.status, &started.body["properties"]["provisioningState"]), (201, &json!("Accepted")));
-    assert_eq!(outcome(&mut bench, &started)["status"], "Succeeded");
-    let done = bench.get(&path("")).expect(200);
+    assert_eq!(outcome(&mut fake, &started)["status"], "Succeeded");
+    let done = fake.get(&path("")).expect(200);
     let properties = &done["properties"];
     assert_eq!(properties["provisioningState"], "Succeeded");
     assert_eq!(properties["outputs"]["nic"], json!({"type": "Object", "value": {"space": "10.1.0.0/16"}}));
@@ -123,7 +123,7 @@ fn resources_come_in_the_order_of_their_dependencies() {
     assert_eq!(properties["providers"][0]["namespace"], "Microsoft.Network");
     assert!(properties.get("template").is_none());
 
-    let operations = bench.get(&path("/operations")).expect(200);
+    let operations = fake.get(&path("/operations")).expect(200);
     let made: Vec<&str> = operations["value"]
         .as_array()
         .unwrap()
@@ -136,30 +136,30 @@ fn resources_come_in_the_order_of_their_dependencies() {
         (&one["properties"]["provisioningState"], &one["properties"]["statusCode"]),
         (&json!("Succeeded"), &json!("Created"))
     );
-    let again = bench.get(&path(&format!("/operations/{}", one["operationId"].as_str().unwrap()))).expect(200);
+    let again = fake.get(&path(&format!("/operations/{}", one["operationId"].as_str().unwrap()))).expect(200);
     assert_eq!(again["operationId"], one["operationId"]);
 
-    let exported = bench.post(&path("/exportTemplate"), Value::Null).expect(200);
+    let exported = fake.post(&path("/exportTemplate"), Value::Null).expect(200);
     assert_eq!(exported["template"]["contentVersion"], "1.0.0.0");
     // Once more, over what is there.
-    let again = deploy(&mut bench, body(several()));
-    assert_eq!((again.status, &outcome(&mut bench, &again)["status"]), (200, &json!("Succeeded")));
+    let again = deploy(&mut fake, body(several()));
+    assert_eq!((again.status, &outcome(&mut fake, &again)["status"]), (200, &json!("Succeeded")));
     let list =
-        bench.get("/resourceGroups/rg/providers/Microsoft.Resources/deployments?api-version=2025-04-01").expect(200);
+        fake.get("/resourceGroups/rg/providers/Microsoft.Resources/deployments?api-version=2025-04-01").expect(200);
     assert_eq!(list["value"].as_array().unwrap().len(), 1);
-    bench.delete(&path("")).expect(204);
-    assert_eq!(bench.get(&path("/operations")).status, 404);
+    fake.delete(&path("")).expect(204);
+    assert_eq!(fake.get(&path("/operations")).status, 404);
 }
 
 #[test]
 fn a_refused_resource_fails_the_deployment_and_those_that_wait_for_it_do_not_start() {
-    let mut bench = Bench::with_group();
+    let mut fake = TestFake::with_group();
     let resources = json!([
         {"type": "Microsoft.Network/virtualNetworks", "apiVersion": "2024-05-01", "name": "v", "location": "eastus", "properties": {"addressSpace": {"addressPrefixes": ["nonsense"]}}},
         {"type": "Microsoft.Network/publicIPAddresses", "apiVersion": "2024-05-01", "name": "p", "location": "eastus", "dependsOn": ["v"]},
     ]);
-    let started = deploy(&mut bench, body(template(resources)));
-    let outcome = outcome(&mut bench, &started);
+    let started = deploy(&mut fake, body(template(resources)));
+    let outcome = outcome(&mut fake, &started);
     assert_eq!((&outcome["status"], &outcome["error"]["code"]), (&json!("Failed"), &json!("DeploymentFailed")));
     assert!(outcome["error"]["message"].as_str().unwrap().starts_with(
         "At least one resource deployment operation failed. Please list deployment operations for details."
@@ -167,17 +167,17 @@ fn a_refused_resource_fails_the_deployment_and_those_that_wait_for_it_do_not_sta
     let detail = &outcome["error"]["details"][0];
     assert_eq!(detail["code"], "InvalidAddressPrefixFormat");
     assert!(detail["target"].as_str().unwrap().ends_with("/virtualNetworks/v"));
-    let done = bench.get(&path("")).expect(200);
+    let done = fake.get(&path("")).expect(200);
     assert_eq!(
         (&done["properties"]["provisioningState"], &done["properties"]["error"]["code"]),
         (&json!("Failed"), &json!("DeploymentFailed"))
     );
-    let operations = bench.get(&path("/operations")).expect(200);
+    let operations = fake.get(&path("/operations")).expect(200);
     assert_eq!(operations["value"][0]["properties"]["statusMessage"]["error"]["code"], "InvalidAddressPrefixFormat");
     assert_eq!(operations["value"][0]["properties"]["statusCode"], "BadRequest");
     assert_eq!(operations["value"][1]["properties"]["provisioningState"], "NotStarted");
     assert_eq!(
-        bench.get("/resourceGroups/rg/providers/Microsoft.Network/publicIPAddresses/p?api-version=2024-05-01").status,
+        fake.get("/resourceGroups/rg/providers/Microsoft.Network/publicIPAddresses/p?api-version=2024-05-01").status,
         404
     );
 }
@@ -208,33 +208,33 @@ fn templates_are_refused_before_anything_is_made() {
             "",
         ),
     ] {
-        let mut bench = Bench::with_group();
+        let mut fake = TestFake::with_group();
         for reply in
-            [bench.post(&path("/validate"), body(template.clone())), bench.put(&path(""), body(template.clone()))]
+            [fake.post(&path("/validate"), body(template.clone())), fake.put(&path(""), body(template.clone()))]
         {
             assert_eq!((reply.status, reply.code()), (400, code), "{:#}", reply.body);
             assert!(reply.message().contains(words), "{:#}", reply.body);
         }
-        assert_eq!(bench.get(&path("")).status, 404);
+        assert_eq!(fake.get(&path("")).status, 404);
     }
 }
 
 #[test]
 fn what_is_not_modelled_is_refused_loudly() {
-    let mut bench = Bench::with_group();
-    let whatif = bench.post(&path("/whatIf"), body(template(json!([]))));
+    let mut fake = TestFake::with_group();
+    let whatif = fake.post(&path("/whatIf"), body(template(json!([]))));
     assert_eq!((whatif.status, whatif.code()), (501, "WhatIfNotModelled"));
     let mut complete = body(template(json!([])));
     complete["properties"]["mode"] = json!("Complete");
-    assert_eq!(bench.put(&path(""), complete).code(), "NotModelled");
+    assert_eq!(fake.put(&path(""), complete).code(), "NotModelled");
     let mut linked = body(template(json!([])));
     linked["properties"]["templateLink"] = json!({"uri": "https://example.org/t.json"});
-    assert_eq!(bench.put(&path(""), linked).code(), "NotModelled");
+    assert_eq!(fake.put(&path(""), linked).code(), "NotModelled");
 }
 
 #[test]
 fn a_subscriptions_deployment_makes_groups_and_what_is_in_them() {
-    let mut bench = Bench::new();
+    let mut fake = TestFake::new();
     let inner = template(json!([
         {"type": "Microsoft.Network/publicIPAddresses", "apiVersion": "2024-05-01", "name": "[concat('p-', deployment().name)]", "location": "[resourceGroup().location]"},
     ]));
@@ -246,25 +246,25 @@ fn a_subscriptions_deployment_makes_groups_and_what_is_in_them() {
     ]));
     let at = format!("/providers/Microsoft.Resources/deployments/sub?{API}");
     let mut body = body(template);
-    assert_eq!(bench.put(&at, body.clone()).code(), "LocationRequired");
+    assert_eq!(fake.put(&at, body.clone()).code(), "LocationRequired");
     body["location"] = json!("westus3");
     // `subscriptionResourceId` of a group has a `providers` in it, which is no group's id.
     body["properties"]["template"]["resources"][1]["dependsOn"] = json!(["made"]);
-    let started = bench.put(&at, body);
-    bench.settle();
-    assert_eq!(outcome(&mut bench, &started)["status"], "Succeeded", "{:#}", bench.get(&at).body);
-    let address = bench
+    let started = fake.put(&at, body);
+    fake.settle();
+    assert_eq!(outcome(&mut fake, &started)["status"], "Succeeded", "{:#}", fake.get(&at).body);
+    let address = fake
         .get("/resourceGroups/made/providers/Microsoft.Network/publicIPAddresses/p-inner?api-version=2024-05-01")
         .expect(200);
     assert_eq!(address["location"], "westus3");
-    let list = bench.get(&format!("/providers/Microsoft.Resources/deployments?{API}")).expect(200);
+    let list = fake.get(&format!("/providers/Microsoft.Resources/deployments?{API}")).expect(200);
     assert_eq!(list["value"].as_array().unwrap().len(), 1);
 }
 
 #[test]
 fn one_deployment_of_a_name_at_a_time() {
-    let mut bench = Bench::with_group();
-    bench.put(&path(""), body(several())).expect(201);
-    let refused = bench.put(&path(""), body(several()));
+    let mut fake = TestFake::with_group();
+    fake.put(&path(""), body(several())).expect(201);
+    let refused = fake.put(&path(""), body(several()));
     assert_eq!((refused.status, refused.code()), (409, "DeploymentActive"));
 }
