@@ -6,6 +6,7 @@ use ring::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384,
     RSA_PKCS1_2048_8192_SHA512, RsaPublicKeyComponents, UnparsedPublicKey,
 };
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// The keys of an issuer, RSA or on the curves P-256 and P-384.
@@ -68,7 +69,7 @@ impl KeySet {
     pub(crate) fn verify(&self, token: &str) -> Result<Value, Fault> {
         let (signed, signature) = token.rsplit_once('.').ok_or(Fault::Malformed)?;
         let (header, claims) = signed.split_once('.').ok_or(Fault::Malformed)?;
-        let header = part(header).ok_or(Fault::Malformed)?;
+        let header: Value = part(header).ok_or(Fault::Malformed)?;
         let claims = part(claims).filter(Value::is_object).ok_or(Fault::Malformed)?;
         let signature = BASE64.decode(signature).map_err(|_| Fault::Malformed)?;
         let algorithm = header["alg"].as_str().unwrap_or_default();
@@ -83,10 +84,11 @@ impl KeySet {
 pub(crate) fn unverified_claims(token: &str) -> Option<Value> {
     let mut parts = token.split('.');
     let (_, claims, _) = (parts.next()?, parts.next()?, parts.next()?);
-    part(claims).filter(|claims| claims.is_object() && parts.next().is_none())
+    part::<Value>(claims).filter(|claims| claims.is_object() && parts.next().is_none())
 }
 
-fn part(text: &str) -> Option<Value> {
+/// The header or the claims of a token: JSON in base64.
+pub(super) fn part<T: DeserializeOwned>(text: &str) -> Option<T> {
     serde_json::from_slice(&BASE64.decode(text).ok()?).ok()
 }
 

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::Principal;
+use super::key_set::part;
 use crate::arm::ArmError;
 
 /// Signs tokens for one tenant, and tells its own from others.
@@ -153,10 +154,8 @@ impl Issuer {
         let malformed = || ArmError::unauthorized("InvalidAuthenticationToken", "The access token is invalid.");
         let parts: Vec<&str> = token.split('.').collect();
         let [header, payload, signature] = parts[..] else { return Err(malformed()) };
-        let header: serde_json::Value =
-            BASE64.decode(header).ok().and_then(|h| serde_json::from_slice(&h).ok()).ok_or_else(malformed)?;
-        let claims: TokenClaims =
-            BASE64.decode(payload).ok().and_then(|p| serde_json::from_slice(&p).ok()).ok_or_else(malformed)?;
+        let header: serde_json::Value = part(header).ok_or_else(malformed)?;
+        let claims: TokenClaims = part(payload).ok_or_else(malformed)?;
         if claims.iss != self.name() || claims.tid != self.tenant {
             return Err(wrong_issuer(&claims.iss, &self.name()));
         }

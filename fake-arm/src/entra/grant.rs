@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::Refusal;
+use super::SignInRefusal;
 use crate::directory::{Fault, FederatedCredential, Principal, unverified_claims};
 use crate::world::World;
 
@@ -27,9 +27,9 @@ impl Ask<'_> {
         self.form.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    fn require(&self, name: &str) -> Result<&str, Refusal> {
+    fn require(&self, name: &str) -> Result<&str, SignInRefusal> {
         self.get(name).ok_or_else(|| {
-            Refusal::bad_request(
+            SignInRefusal::bad_request(
                 "invalid_request",
                 900_144,
                 format!("The request body must contain the following parameter: '{name}'."),
@@ -51,14 +51,14 @@ const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer
 /// Gives a token or refuses it.
 ///
 /// # Errors
-/// [`Refusal`], numbered as Entra does.
-pub(crate) fn grant(world: &World, ask: &Ask<'_>) -> Result<Grant, Refusal> {
+/// [`SignInRefusal`], numbered as Entra does.
+pub(crate) fn grant(world: &World, ask: &Ask<'_>) -> Result<Grant, SignInRefusal> {
     if !is_tenant(world, ask.tenant) {
-        return Err(Refusal::unknown_tenant("invalid_request", ask.tenant));
+        return Err(SignInRefusal::unknown_tenant("invalid_request", ask.tenant));
     }
     let grant_type = ask.require("grant_type")?;
     if grant_type != "client_credentials" {
-        return Err(Refusal::bad_request(
+        return Err(SignInRefusal::bad_request(
             "unsupported_grant_type",
             70003,
             format!("The app requested an unsupported grant type '{grant_type}'."),
@@ -68,7 +68,7 @@ pub(crate) fn grant(world: &World, ask: &Ask<'_>) -> Result<Grant, Refusal> {
         Some((client, _)) => client.as_str(),
         None => ask.require("client_id")?,
     };
-    let unknown = || Refusal::unknown_client(client, world.tenant());
+    let unknown = || SignInRefusal::unknown_client(client, world.tenant());
     let client_id = Uuid::parse_str(client).map_err(|_| unknown())?;
     let principal = world.principals().by_client(client_id).ok_or_else(unknown)?;
     let secret = ask.basic.as_ref().map(|(_, secret)| secret.as_str()).or_else(|| ask.get("client_secret"));
@@ -76,7 +76,7 @@ pub(crate) fn grant(world: &World, ask: &Ask<'_>) -> Result<Grant, Refusal> {
         (_, Some(assertion)) => check_assertion(world, ask, principal, assertion)?,
         (Some(secret), None) => check_secret(world, principal, secret)?,
         (None, None) => {
-            return Err(Refusal::invalid_client(
+            return Err(SignInRefusal::invalid_client(
                 7_000_216,
                 "'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant type.",
             ));
@@ -108,10 +108,10 @@ pub(crate) fn is_tenant(world: &World, tenant: &str) -> bool {
     Uuid::parse_str(tenant).is_ok_and(|id| id == world.tenant())
 }
 
-fn check_secret(world: &World, principal: &Principal, secret: &str) -> Result<(), Refusal> {
+fn check_secret(world: &World, principal: &Principal, secret: &str) -> Result<(), SignInRefusal> {
     let found = world.credentials().secrets(principal.object_id).iter().find(|known| known.value == secret);
     let Some(found) = found else {
-        return Err(Refusal::invalid_client(
+        return Err(SignInRefusal::invalid_client(
             7_000_215,
             format!(
                 "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, \
@@ -121,7 +121,7 @@ fn check_secret(world: &World, principal: &Principal, secret: &str) -> Result<()
         ));
     };
     if found.expires.is_some_and(|end| end <= world.now()) {
-        return Err(Refusal::invalid_client(
+        return Err(SignInRefusal::invalid_client(
             7_000_222,
             format!(
                 "The provided client secret keys for app '{}' are expired. Visit the Azure portal to create new keys for \
@@ -134,19 +134,19 @@ fn check_secret(world: &World, principal: &Principal, secret: &str) -> Result<()
     Ok(())
 }
 
-fn check_assertion(world: &World, ask: &Ask<'_>, principal: &Principal, assertion: &str) -> Result<(), Refusal> {
+fn check_assertion(world: &World, ask: &Ask<'_>, principal: &Principal, assertion: &str) -> Result<(), SignInRefusal> {
     if ask.require("client_assertion_type")? != JWT_BEARER {
-        return Err(Refusal::invalid_client(
+        return Err(SignInRefusal::invalid_client(
             70002,
             format!("The value of the parameter 'client_assertion_type' must be '{JWT_BEARER}'."),
         ));
     }
-    let malformed = || Refusal::bad_request("invalid_request", 50027, "JWT token is invalid or malformed.");
+    let malformed = || SignInRefusal::bad_request("invalid_request", 50027, "JWT token is invalid or malformed.");
     let claims = unverified_claims(assertion).ok_or_else(malformed)?;
     check_federation(world, principal, &claims)?;
     let issuer = claims["iss"].as_str().unwrap_or_default();
     let keys = world.trusted_issuer(issuer).ok_or_else(|| {
-        Refusal::bad_request(
+        SignInRefusal::bad_request(
             "invalid_request",
             50166,
             format!(
@@ -157,7 +157,7 @@ fn check_assertion(world: &World, ask: &Ask<'_>, principal: &Principal, assertio
     })?;
     let verified = keys.verify(assertion).map_err(|fault| match fault {
         Fault::Malformed => malformed(),
-        Fault::Signature => Refusal::invalid_client(
+        Fault::Signature => SignInRefusal::invalid_client(
             700_027,
             "Client assertion failed signature validation. The key was not found or the signature does not match.",
         ),
@@ -165,7 +165,7 @@ fn check_assertion(world: &World, ask: &Ask<'_>, principal: &Principal, assertio
     let now = world.now().as_second();
     let time = |name: &str| verified[name].as_f64().map(|seconds| seconds as i64);
     if time("exp").is_none_or(|end| end <= now) || time("nbf").is_some_and(|start| start > now) {
-        return Err(Refusal::invalid_client(
+        return Err(SignInRefusal::invalid_client(
             700_024,
             format!(
                 "Client assertion is not within its valid time range. Current time: {}, assertion valid from {}, expiry \
@@ -182,10 +182,10 @@ fn check_assertion(world: &World, ask: &Ask<'_>, principal: &Principal, assertio
 
 /// A credential of the identity names the token's issuer, subject and audience. The number of the refusal says which of
 /// these no credential names.
-fn check_federation(world: &World, principal: &Principal, claims: &Value) -> Result<(), Refusal> {
+fn check_federation(world: &World, principal: &Principal, claims: &Value) -> Result<(), SignInRefusal> {
     let known = world.credentials().federated(principal.object_id);
     if known.is_empty() {
-        return Err(Refusal::invalid_client(
+        return Err(SignInRefusal::invalid_client(
             70025,
             format!(
                 "The client '{}'({}) has no configured federated identity credentials.",
@@ -200,7 +200,7 @@ fn check_federation(world: &World, principal: &Principal, claims: &Value) -> Res
         one => one.as_str().map(str::to_owned).into_iter().collect(),
     };
     let none = |code: u32, what: &str, value: &str| {
-        Refusal::invalid_client(
+        SignInRefusal::invalid_client(
             code,
             format!(
                 "No matching federated identity record found for presented assertion {what} '{value}'. Check your \
@@ -224,7 +224,7 @@ fn check_federation(world: &World, principal: &Principal, claims: &Value) -> Res
 }
 
 /// What the token is for.
-fn resource_of(ask: &Ask<'_>) -> Result<String, Refusal> {
+fn resource_of(ask: &Ask<'_>) -> Result<String, SignInRefusal> {
     if !ask.scoped {
         return ask.require("resource").map(str::to_owned);
     }
@@ -234,7 +234,7 @@ fn resource_of(ask: &Ask<'_>) -> Result<String, Refusal> {
     let scope = match (scopes.next(), scopes.next()) {
         (Some(scope), None) => scope,
         _ => {
-            return Err(Refusal::bad_request(
+            return Err(SignInRefusal::bad_request(
                 "invalid_scope",
                 70011,
                 format!(
@@ -246,7 +246,7 @@ fn resource_of(ask: &Ask<'_>) -> Result<String, Refusal> {
     };
     // `https://host/` and `/.default` make two slashes: one of them is the resource's.
     scope.strip_suffix("/.default").filter(|resource| !resource.is_empty()).map(str::to_owned).ok_or_else(|| {
-        Refusal::bad_request(
+        SignInRefusal::bad_request(
             "invalid_scope",
             1_002_012,
             format!(

@@ -13,4 +13,4 @@ pub(crate) use grant::{Ask, Grant, grant, is_tenant};
 pub(crate) use graph::{GraphAnswer, answer as graph_answer};
 pub(crate) use instance_metadata::{MetadataAnswer, instance, machine_token};
 pub(crate) use managed_identity::{TokenAnswer, answer};
-pub(crate) use refusal::Refusal;
+pub(crate) use refusal::SignInRefusal;

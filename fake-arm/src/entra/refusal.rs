@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 /// Why no token is given.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Refusal {
+pub(crate) struct SignInRefusal {
     pub(crate) status: StatusCode,
     /// OAuth's word for it, `invalid_client`.
     pub(crate) error: &'static str,
@@ -17,7 +17,7 @@ pub(crate) struct Refusal {
     pub(crate) message: String,
 }
 
-impl Refusal {
+impl SignInRefusal {
     /// 400.
     pub(crate) fn bad_request(error: &'static str, code: u32, message: impl Into<String>) -> Self {
         Self { status: StatusCode::BAD_REQUEST, error, code, message: message.into() }

@@ -41,7 +41,7 @@ pub(crate) fn serve_machine(shared: &Shared, head: &Head, arrival: Arrival) -> R
     ResponseParts { result: Ok(rendered), id, at, headers: Vec::new(), plain }
 }
 
-struct Answer {
+struct EndpointAnswer {
     status: StatusCode,
     body: Value,
     plain: bool,
@@ -49,13 +49,13 @@ struct Answer {
     unknown: bool,
 }
 
-impl From<TokenAnswer> for Answer {
+impl From<TokenAnswer> for EndpointAnswer {
     fn from(answer: TokenAnswer) -> Self {
         Self { status: answer.status, body: answer.body, plain: false, principal: answer.principal, unknown: false }
     }
 }
 
-impl From<MetadataAnswer> for Answer {
+impl From<MetadataAnswer> for EndpointAnswer {
     fn from(answer: MetadataAnswer) -> Self {
         Self {
             status: answer.status,
@@ -67,7 +67,7 @@ impl From<MetadataAnswer> for Answer {
     }
 }
 
-fn answer(world: &World, head: &Head, query: &BTreeMap<String, String>) -> Answer {
+fn answer(world: &World, head: &Head, query: &BTreeMap<String, String>) -> EndpointAnswer {
     let path = head.path.trim_end_matches('/');
     if head.method == Method::GET {
         if path == "/msi/token" {
@@ -83,7 +83,7 @@ fn answer(world: &World, head: &Head, query: &BTreeMap<String, String>) -> Answe
             }
         }
     }
-    Answer { unknown: true, ..TokenAnswer::unknown(&head.path).into() }
+    EndpointAnswer { unknown: true, ..TokenAnswer::unknown(&head.path).into() }
 }
 
 /// Who asks, and what follows `/metadata/`.

@@ -14,7 +14,7 @@ use crate::world::World;
 
 /// What a `$skiptoken` says.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Place {
+struct SkipToken {
     /// Items before the page.
     #[serde(rename = "n")]
     count: usize,
@@ -23,7 +23,7 @@ struct Place {
     after: Option<String>,
 }
 
-impl Place {
+impl SkipToken {
     fn write(&self) -> String {
         BASE64.encode(serde_json::to_vec(self).unwrap_or_default())
     }
@@ -92,18 +92,18 @@ pub(super) fn page(world: &World, request: &Request, items: Items) -> Result<Val
     let size = top(request)?.map_or(size, |top| top.min(size));
     let start = match request.query.get("$skiptoken") {
         None => 0,
-        Some(token) => Place::read(token).ok_or_else(|| invalid_token(token))?.start(&items),
+        Some(token) => SkipToken::read(token).ok_or_else(|| invalid_token(token))?.start(&items),
     };
     let start = start.min(items.len());
     let end = start.saturating_add(size).min(items.len());
     let next = (end < items.len()).then(|| {
         let after = end.checked_sub(1).and_then(|last| items.key(last)).map(str::to_owned);
-        let place = Place { count: end, after };
+        let token = SkipToken { count: end, after };
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         for (key, value) in request.query.iter().filter(|(key, _)| *key != "$skiptoken") {
             query.append_pair(key, value);
         }
-        query.append_pair("$skiptoken", &place.write());
+        query.append_pair("$skiptoken", &token.write());
         format!("{}{}?{}", request.origin, collection_path(request), query.finish())
     });
     let mut body = json!({});
@@ -207,13 +207,13 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn a_place_reads_as_written(count in 0usize..100_000, after in proptest::option::of(".*")) {
-            let place = Place { count, after };
-            proptest::prop_assert_eq!(Place::read(&place.write()), Some(place));
+            let token = SkipToken { count, after };
+            proptest::prop_assert_eq!(SkipToken::read(&token.write()), Some(token));
         }
 
         #[test]
         fn any_token_is_read_or_refused(token in ".*") {
-            let _ = Place::read(&token);
+            let _ = SkipToken::read(&token);
         }
     }
 }

@@ -15,7 +15,7 @@ use super::head::Head;
 use super::response::{Rendered, ResponseParts};
 use super::shared::Shared;
 use crate::arm::{ArmError, decoded};
-use crate::entra::{Ask, Grant, Refusal, discovery, grant, is_tenant};
+use crate::entra::{Ask, Grant, SignInRefusal, discovery, grant, is_tenant};
 use crate::world::World;
 
 /// What of the identity platform a path addresses.
@@ -79,18 +79,22 @@ pub(super) fn serve(
     ResponseParts { result: Ok(rendered), id, at, headers: Vec::new(), plain: None }
 }
 
-type Outcome = Result<(Option<Uuid>, Value), Refusal>;
+type SignInResult = Result<(Option<Uuid>, Value), SignInRefusal>;
 
-fn answer(world: &World, route: AuthRoute<'_>, head: &Head, body: Result<Bytes, ArmError>) -> Outcome {
+fn answer(world: &World, route: AuthRoute<'_>, head: &Head, body: Result<Bytes, ArmError>) -> SignInResult {
     let origin = &head.origin;
     let known = |tenant: &str| {
         let shared = ["common", "organizations"].contains(&tenant.to_ascii_lowercase().as_str());
-        if shared || is_tenant(world, tenant) { Ok(()) } else { Err(Refusal::unknown_tenant("invalid_tenant", tenant)) }
+        if shared || is_tenant(world, tenant) {
+            Ok(())
+        } else {
+            Err(SignInRefusal::unknown_tenant("invalid_tenant", tenant))
+        }
     };
     let expected = if matches!(route, AuthRoute::Token { .. }) { Method::POST } else { Method::GET };
     if head.method != expected {
         let message = format!("The endpoint only accepts {expected} requests. Received a {} request.", head.method);
-        return Err(Refusal::bad_request("invalid_request", 900_561, message));
+        return Err(SignInRefusal::bad_request("invalid_request", 900_561, message));
     }
     match route {
         AuthRoute::Configuration { tenant, scoped } => {
@@ -103,9 +107,9 @@ fn answer(world: &World, route: AuthRoute<'_>, head: &Head, body: Result<Bytes, 
         }
         AuthRoute::Instances => Ok((None, discovery::instances(origin, world.tenant()))),
         AuthRoute::Token { tenant, scoped } => {
-            let body = body.map_err(|error| Refusal {
+            let body = body.map_err(|error| SignInRefusal {
                 status: error.status,
-                ..Refusal::bad_request("invalid_request", 90_014, error.message())
+                ..SignInRefusal::bad_request("invalid_request", 90_014, error.message())
             })?;
             let form: BTreeMap<String, String> = url::form_urlencoded::parse(&body).into_owned().collect();
             let Grant { principal, body } = grant(world, &Ask { tenant, scoped, form: &form, basic: basic(head) })?;

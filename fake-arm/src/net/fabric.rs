@@ -145,16 +145,9 @@ impl Fabric {
 
 #[cfg(test)]
 mod tests {
+    use super::super::test_support::{ip, net};
     use super::super::{Origin, Peer, PortRange, Route, SecurityRule, routes_of_a_network};
     use super::*;
-
-    fn net(text: &str) -> IpNet {
-        text.parse().unwrap()
-    }
-
-    fn ip(text: &str) -> IpAddr {
-        text.parse().unwrap()
-    }
 
     /// Nodes in 10.1.0.0/24 and 10.1.1.0/24, pods 10.244.0.0/16, services 10.0.0.0/16, as the documents count.
     fn fabric() -> Fabric {

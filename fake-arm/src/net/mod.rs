@@ -8,6 +8,8 @@ mod range;
 mod route;
 mod security;
 mod space;
+#[cfg(test)]
+mod test_support;
 
 pub use conflict::{Conflict, Purpose, Range, conflicts};
 pub use fabric::{Fabric, Place, Segment};

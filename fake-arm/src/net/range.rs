@@ -68,15 +68,8 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use super::super::test_support::{ip, net};
     use super::*;
-
-    fn net(text: &str) -> IpNet {
-        text.parse().unwrap()
-    }
-
-    fn ip(text: &str) -> IpAddr {
-        text.parse().unwrap()
-    }
 
     #[test]
     fn a_28_has_eleven() {

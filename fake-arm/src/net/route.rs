@@ -113,14 +113,11 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use super::super::test_support::ip;
     use super::*;
 
     fn route(prefix: &str, next_hop: NextHop, origin: Origin) -> Route {
         Route { prefix: prefix.parse().unwrap(), next_hop, origin }
-    }
-
-    fn ip(text: &str) -> IpAddr {
-        text.parse().unwrap()
     }
 
     #[test]

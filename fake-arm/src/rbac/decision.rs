@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::condition::{Attributes, Facts};
+use super::condition::{Attributes, ConditionFacts};
 use super::{DenyAssignment, Policy, RoleAssignment};
 use crate::arm::ResourceId;
 
@@ -77,7 +77,8 @@ pub enum Refusal {
 /// assignment at the scope or above it, to the principal or to one of its groups, is enough.
 pub fn decide(policy: &Policy, access: &Access<'_>) -> Decision {
     let action = access.action.to_ascii_lowercase();
-    let facts = Facts { action: &action, principal: access.principal, now: access.now, attributes: access.attributes };
+    let facts =
+        ConditionFacts { action: &action, principal: access.principal, now: access.now, attributes: access.attributes };
     let mut refusal = Refusal::NotGranted;
     let mut granted = None;
     'search: for principal in std::iter::once(&access.principal).chain(access.groups) {
@@ -120,7 +121,13 @@ fn covers(policy: &Policy, assignment: &RoleAssignment, action: &str, access: &A
         && policy.role(assignment.role).is_some_and(|role| role.permits(action, access.data))
 }
 
-fn denied(policy: &Policy, deny: &DenyAssignment, action: &str, access: &Access<'_>, facts: &Facts<'_>) -> bool {
+fn denied(
+    policy: &Policy,
+    deny: &DenyAssignment,
+    action: &str,
+    access: &Access<'_>,
+    facts: &ConditionFacts<'_>,
+) -> bool {
     let here = if deny.only_here {
         deny.scope == *access.scope
     } else {

@@ -35,7 +35,7 @@ pub(super) struct Admin {
     pub(super) authority: Authority,
 }
 
-type Outcome = Result<Value, ArmError>;
+type AdminResult = Result<Value, ArmError>;
 
 /// Serves the API.
 pub(super) async fn serve(State(admin): State<Arc<Admin>>, request: Request<Body>) -> Response {
@@ -68,7 +68,7 @@ fn check_caller(headers: &HeaderMap) -> Result<(), ArmError> {
 }
 
 impl Admin {
-    fn answer(&self, method: &Method, path: &str, query: &BTreeMap<String, String>, body: &Bytes) -> Outcome {
+    fn answer(&self, method: &Method, path: &str, query: &BTreeMap<String, String>, body: &Bytes) -> AdminResult {
         match (method.as_str(), path.trim_end_matches('/')) {
             ("GET", "") => Ok(self.overview()),
             ("POST", "/seed") => self.seed(body),
@@ -115,7 +115,7 @@ impl Admin {
         self.shared.with(|world| world.now()).to_string()
     }
 
-    fn seed(&self, body: &Bytes) -> Outcome {
+    fn seed(&self, body: &Bytes) -> AdminResult {
         let invalid = |message: String| ArmError::bad_request("InvalidWorld", message);
         let text = std::str::from_utf8(body).map_err(|error| invalid(error.to_string()))?;
         let document = WorldDocument::parse(text).map_err(|error| invalid(error.to_string()))?;
@@ -124,13 +124,13 @@ impl Admin {
         Ok(json!({ "principals": summary.principals, "resources": summary.resources }))
     }
 
-    fn snapshot(&self) -> Outcome {
+    fn snapshot(&self) -> AdminResult {
         let saved = save(&self.shared, &self.authority, self.clock.as_deref());
         serde_json::to_value(saved)
             .map_err(|error| ArmError::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", error.to_string()))
     }
 
-    fn restore(&self, body: &Bytes) -> Outcome {
+    fn restore(&self, body: &Bytes) -> AdminResult {
         let invalid = |message: String| ArmError::bad_request("InvalidSnapshot", message);
         let saved: Saved = serde_json::from_slice(body).map_err(|error| invalid(error.to_string()))?;
         let ahead = saved.clock_ahead();
@@ -144,7 +144,7 @@ impl Admin {
         Ok(self.overview())
     }
 
-    fn ledger(&self, query: &BTreeMap<String, String>) -> Outcome {
+    fn ledger(&self, query: &BTreeMap<String, String>) -> AdminResult {
         let after: u64 = match query.get("after") {
             None => 0,
             Some(text) => text.parse().map_err(|_| {
@@ -157,7 +157,7 @@ impl Admin {
         Ok(json!({ "entries": later, "last": last }))
     }
 
-    fn identity(&self, query: &BTreeMap<String, String>) -> Outcome {
+    fn identity(&self, query: &BTreeMap<String, String>) -> AdminResult {
         let asked = query.get("client_id").map(String::as_str).unwrap_or_default();
         let header = self.shared.with(|world| {
             let known = uuid::Uuid::parse_str(asked).ok().and_then(|id| world.principals().by_client(id))?.object_id;
@@ -172,7 +172,7 @@ impl Admin {
         json!({ "now": self.now(), "movable": self.clock.is_some() })
     }
 
-    fn advance(&self, body: &Bytes) -> Outcome {
+    fn advance(&self, body: &Bytes) -> AdminResult {
         let Some(clock) = &self.clock else {
             return Err(ArmError::conflict("ClockNotMovable", "The clock of this fake belongs to somebody else."));
         };

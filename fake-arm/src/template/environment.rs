@@ -8,7 +8,7 @@ use crate::arm::ResourceId;
 
 /// Where and as what a deployment takes place.
 #[derive(Debug, Clone)]
-pub(crate) struct Facts {
+pub(crate) struct DeploymentFacts {
     pub(crate) subscription: Uuid,
     pub(crate) tenant: Uuid,
     /// Its resource group; `None` for a deployment to the subscription.
@@ -42,7 +42,7 @@ pub(crate) trait Runtime {
     fn resource(&self, id: &ResourceId) -> Result<Value, TemplateError>;
 }
 
-impl Facts {
+impl DeploymentFacts {
     /// The scope of the deployment: its group, or the subscription.
     pub(crate) fn scope(&self) -> ResourceId {
         match &self.group {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::environment::{Facts, Runtime};
+use super::environment::{DeploymentFacts, Runtime};
 use super::error::TemplateError;
 use super::expression::{self, Expression, Text};
 use super::function;
@@ -16,7 +16,7 @@ const LARGEST: usize = 4 << 20;
 
 /// A template with its parameters, at some place of a copy loop.
 pub(crate) struct Scope<'t> {
-    pub(super) facts: &'t Facts,
+    pub(super) facts: &'t DeploymentFacts,
     /// Values of the parameters, in the spelling of the template.
     pub(super) parameters: &'t Map<String, Value>,
     /// `variables` of the template.
@@ -35,7 +35,11 @@ pub(crate) struct Scope<'t> {
 }
 
 impl<'t> Scope<'t> {
-    pub(crate) fn new(facts: &'t Facts, parameters: &'t Map<String, Value>, variables: &'t Map<String, Value>) -> Self {
+    pub(crate) fn new(
+        facts: &'t DeploymentFacts,
+        parameters: &'t Map<String, Value>,
+        variables: &'t Map<String, Value>,
+    ) -> Self {
         Self {
             facts,
             parameters,

@@ -13,7 +13,7 @@ mod parameter;
 mod plan;
 mod repetition;
 
-pub(crate) use environment::{Facts, Group, Runtime};
+pub(crate) use environment::{DeploymentFacts, Group, Runtime};
 pub(crate) use error::TemplateError;
 pub(crate) use evaluation::Scope;
 pub(crate) use lenient::deployment_body;

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::environment::Facts;
+use super::environment::DeploymentFacts;
 use super::error::TemplateError;
 use super::evaluation::{Scope, find, kind, plain};
 
@@ -11,7 +11,7 @@ use super::evaluation::{Scope, find, kind, plain};
 /// # Errors
 /// Azure's sentences: a value is missing, is of another type, is not allowed, or nothing asks for it.
 pub(super) fn bind(
-    facts: &Facts,
+    facts: &DeploymentFacts,
     declared: &Map<String, Value>,
     given: &Map<String, Value>,
 ) -> Result<Map<String, Value>, TemplateError> {
@@ -50,7 +50,12 @@ pub(super) fn bind(
 }
 
 /// A default value may use parameters that come before it.
-fn evaluated(facts: &Facts, before: &Map<String, Value>, default: &Value, name: &str) -> Result<Value, TemplateError> {
+fn evaluated(
+    facts: &DeploymentFacts,
+    before: &Map<String, Value>,
+    default: &Value,
+    name: &str,
+) -> Result<Value, TemplateError> {
     let none = Map::new();
     let mut scope = Scope::new(facts, before, &none);
     scope.in_default = true;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::dependency;
-use super::environment::Facts;
+use super::environment::DeploymentFacts;
 use super::error::TemplateError;
 use super::evaluation::Scope;
 use super::{parameter, repetition};
@@ -68,7 +68,11 @@ const TEMPLATE_ONLY: [&str; 12] = [
 ///
 /// # Errors
 /// Azure's sentences about what is wrong with it, for `InvalidTemplate`.
-pub(crate) fn plan(facts: &Facts, template: &Value, given: &Map<String, Value>) -> Result<Plan, TemplateError> {
+pub(crate) fn plan(
+    facts: &DeploymentFacts,
+    template: &Value,
+    given: &Map<String, Value>,
+) -> Result<Plan, TemplateError> {
     let Some(template) = template.as_object() else {
         return Err(TemplateError::validation("The template is missing or no object"));
     };
@@ -127,7 +131,7 @@ fn written_resources(template: &Map<String, Value>) -> Result<Vec<WrittenResourc
 }
 
 struct Builder<'p> {
-    facts: &'p Facts,
+    facts: &'p DeploymentFacts,
     parameters: &'p Map<String, Value>,
     variables: &'p Map<String, Value>,
     resources: Vec<(PlannedResource, Vec<String>)>,

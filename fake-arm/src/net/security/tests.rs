@@ -2,6 +2,7 @@ use std::net::Ipv4Addr;
 
 use proptest::prelude::*;
 
+use super::super::test_support::ip;
 use super::*;
 
 fn rule(name: &str, priority: u32, access: Access) -> SecurityRule {
@@ -16,10 +17,6 @@ fn rule(name: &str, priority: u32, access: Access) -> SecurityRule {
         destinations: vec![Peer::Any],
         destination_ports: vec![PortRange::ALL],
     }
-}
-
-fn ip(text: &str) -> IpAddr {
-    text.parse().unwrap()
 }
 
 fn around() -> NetworkContext {

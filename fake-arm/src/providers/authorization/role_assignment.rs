@@ -35,7 +35,7 @@ impl Handler for RoleAssignments {
     }
 
     fn put(&self, world: &mut World, request: &Request) -> Reply {
-        let wanted = Wanted::read(world, request)?;
+        let wanted = RequestedAssignment::read(world, request)?;
         let id = &request.id;
         let same_name = world.resources().of_type(ROLE_ASSIGNMENT).find(|r| r.name().eq_ignore_ascii_case(id.name()));
         if let Some(existing) = same_name.cloned() {
@@ -107,7 +107,7 @@ impl Handler for RoleAssignments {
 }
 
 /// What a PUT asks for.
-struct Wanted {
+struct RequestedAssignment {
     role: Uuid,
     principal: Uuid,
     kind: &'static str,
@@ -116,7 +116,7 @@ struct Wanted {
     delegated: Option<String>,
 }
 
-impl Wanted {
+impl RequestedAssignment {
     fn read(world: &mut World, request: &Request) -> Result<Self, ArmError> {
         let name = request.id.name();
         if Uuid::parse_str(name).is_err() {
@@ -242,7 +242,7 @@ fn condition(properties: &Value) -> Result<Option<String>, ArmError> {
 }
 
 /// PUT on an assignment of the same name: who, what and where stay.
-fn change(world: &mut World, request: &Request, wanted: &Wanted, existing: &Resource) -> Reply {
+fn change(world: &mut World, request: &Request, wanted: &RequestedAssignment, existing: &Resource) -> Reply {
     let known = policy::assignment(existing);
     if existing.id != request.id || (known.role, known.principal) != (wanted.role, wanted.principal) {
         return Err(ArmError::bad_request(

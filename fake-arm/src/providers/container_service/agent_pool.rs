@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::cluster::{self, Cluster};
-use super::pool::{Around, Mode, Pool};
+use super::pool::{Mode, Pool, PoolContext};
 use super::refusal::{invalid, not_allowed};
 use super::{AGENT_POOL, feature, node_provisioning, scale_set, site, version};
 use crate::arm::{ArmError, ResourceId};
@@ -37,9 +37,9 @@ impl Handler for AgentPools {
         cluster.check_running()?;
         let name = request.id.name().to_owned();
         let network = cluster.network()?;
-        let around = Around { location: cluster.location(), version: cluster.version(), network: &network };
+        let context = PoolContext { location: cluster.location(), version: cluster.version(), network: &network };
         let before = cluster.pools.get(&name);
-        let pool = Pool::read(&name, request.properties(), before, around)?;
+        let pool = Pool::read(&name, request.properties(), before, context)?;
         let mut pools = cluster.read_pools()?;
         pools.retain(|other| other.name != name);
         pools.push(pool.clone());

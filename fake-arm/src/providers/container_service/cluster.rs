@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::draft::Before;
+use super::draft::PresentCluster;
 use super::network_profile;
 use super::node_resource_group::NodeResourceGroup;
-use super::pool::{Around, Pool};
+use super::pool::{Pool, PoolContext};
 use super::pool_rules;
 use super::refusal::linked;
 use super::scale_set::Fleet;
@@ -78,8 +78,8 @@ impl Cluster {
         self.properties()["powerState"]["code"] == "Stopped"
     }
 
-    pub(super) fn before(&self) -> Before {
-        Before { version: self.version(), pools: self.pools.clone() }
+    pub(super) fn before(&self) -> PresentCluster {
+        PresentCluster { version: self.version(), pools: self.pools.clone() }
     }
 
     pub(super) fn group(&self, world: &World) -> NodeResourceGroup {
@@ -109,8 +109,8 @@ impl Cluster {
     /// As [`Cluster::network`].
     pub(super) fn read_pools(&self) -> Result<Vec<Pool>, ArmError> {
         let network = self.network()?;
-        let around = Around { location: self.location(), version: self.version(), network: &network };
-        self.pools.iter().map(|(name, properties)| Pool::read(name, &json!({}), Some(properties), around)).collect()
+        let context = PoolContext { location: self.location(), version: self.version(), network: &network };
+        self.pools.iter().map(|(name, properties)| Pool::read(name, &json!({}), Some(properties), context)).collect()
     }
 
     /// Nothing is under way on it or on one of its pools.

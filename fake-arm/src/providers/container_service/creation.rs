@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::cluster;
 use super::credential::Credentials;
 use super::draft::{self, Draft};
-use super::identity::{self, Wanted};
+use super::identity::{self, RequestedIdentity};
 use super::managed_cluster::{facts, failure, set_or_remove, settle_pools};
 use super::node_resource_group::NodeResourceGroup;
 use super::scale_set::{self, Fleet};
@@ -30,7 +30,7 @@ pub(super) fn create(
     request: &Request,
     body: &Value,
     draft: &Draft,
-    wanted: &Wanted,
+    wanted: &RequestedIdentity,
     engine: Arc<dyn ClusterEngine>,
 ) -> Reply {
     let id = request.id.clone();

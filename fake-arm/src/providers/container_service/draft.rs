@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::network_profile;
 use super::node_provisioning::{self, NodeProvisioning};
-use super::pool::{Around, Pool};
+use super::pool::{Pool, PoolContext};
 use super::pool_rules;
 use super::refusal::{invalid, refused, required};
 use super::version::{self, Version};
@@ -37,7 +37,7 @@ pub(super) struct Draft {
 
 /// What is known of the cluster that a request changes.
 #[derive(Debug, Clone)]
-pub(super) struct Before {
+pub(super) struct PresentCluster {
     pub(super) version: Version,
     /// Properties of its pools, by name.
     pub(super) pools: BTreeMap<String, Value>,
@@ -53,7 +53,7 @@ impl Draft {
         id: &ResourceId,
         location: String,
         body: &Value,
-        before: Option<&Before>,
+        before: Option<&PresentCluster>,
     ) -> Result<Self, ArmError> {
         let properties = &body["properties"];
         let text = |name: &str| properties[name].as_str().unwrap_or_default();
@@ -71,8 +71,8 @@ impl Draft {
             Some(before) => version::of_changed_cluster(before.version, text("kubernetesVersion"))?,
         };
         let network = network_profile::complete(&properties["networkProfile"])?;
-        let around = Around { location: &location, version, network: &network };
-        let pools = pools(&properties["agentPoolProfiles"], before, around)?;
+        let context = PoolContext { location: &location, version, network: &network };
+        let pools = pools(&properties["agentPoolProfiles"], before, context)?;
         pool_rules::check_together(&pools)?;
         local_accounts(properties)?;
         if properties["addonProfiles"]["aciConnectorLinux"]["enabled"] == true && network.service_cidrs.len() > 1 {
@@ -161,7 +161,7 @@ pub(super) fn fqdn(prefix: &str, unique: Uuid, location: &str) -> String {
     format!("{prefix}-{}.hcp.{location}.azmk8s.io", &unique[..8])
 }
 
-fn pools(given: &Value, before: Option<&Before>, around: Around<'_>) -> Result<Vec<Pool>, ArmError> {
+fn pools(given: &Value, before: Option<&PresentCluster>, context: PoolContext<'_>) -> Result<Vec<Pool>, ArmError> {
     let given = given.as_array().map(Vec::as_slice).unwrap_or_default();
     if given.is_empty() && before.is_none() {
         return Err(required("agentPoolProfiles"));
@@ -170,12 +170,12 @@ fn pools(given: &Value, before: Option<&Before>, around: Around<'_>) -> Result<V
     let mut pools = Vec::new();
     for pool in given {
         let name = pool["name"].as_str().unwrap_or_default();
-        pools.push(Pool::read(name, pool, known(name), around)?);
+        pools.push(Pool::read(name, pool, known(name), context)?);
     }
     // Pools that a request does not name stay.
     for (name, properties) in before.into_iter().flat_map(|before| &before.pools) {
         if !pools.iter().any(|pool| pool.name == *name) {
-            pools.push(Pool::read(name, &json!({}), Some(properties), around)?);
+            pools.push(Pool::read(name, &json!({}), Some(properties), context)?);
         }
     }
     Ok(pools)

@@ -18,7 +18,7 @@ const ASSIGN: &str = "Microsoft.ManagedIdentity/userAssignedIdentities/assign/ac
 
 /// What a request says of the control plane's identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub(super) enum RequestedIdentity {
     /// One that lives and dies with the cluster.
     SystemAssigned,
     /// The user's, by id as written.
@@ -27,7 +27,7 @@ pub(super) enum Wanted {
     ServicePrincipal(String),
 }
 
-impl Wanted {
+impl RequestedIdentity {
     /// Reads `identity` and `servicePrincipalProfile`.
     ///
     /// # Errors
@@ -63,10 +63,10 @@ impl Wanted {
 pub(super) fn of_control_plane(
     world: &mut World,
     request: &Request,
-    wanted: &Wanted,
+    wanted: &RequestedIdentity,
 ) -> Result<(Identity, Value), ArmError> {
     match wanted {
-        Wanted::UserAssigned(id) => {
+        RequestedIdentity::UserAssigned(id) => {
             let identity = user_assigned(world, id)?;
             let shown = json!({
                 "type": "UserAssigned",
@@ -74,14 +74,14 @@ pub(super) fn of_control_plane(
             });
             Ok((identity, shown))
         }
-        Wanted::SystemAssigned => {
+        RequestedIdentity::SystemAssigned => {
             let (object_id, client_id) = (world.uuid(), world.uuid());
             let display_name = request.id.name().to_owned();
             world.add_principal(Principal { object_id, client_id, kind: PrincipalKind::ManagedIdentity, display_name });
             let shown = json!({ "type": "SystemAssigned", "principalId": object_id, "tenantId": world.tenant() });
             Ok((Identity { resource_id: String::new(), client_id, object_id }, shown))
         }
-        Wanted::ServicePrincipal(client) => {
+        RequestedIdentity::ServicePrincipal(client) => {
             let client_id = client.parse().unwrap_or(Uuid::nil());
             Ok((Identity { resource_id: String::new(), client_id, object_id: Uuid::nil() }, Value::Null))
         }
@@ -113,9 +113,13 @@ pub(super) fn forget(world: &mut World, shown: &Value) {
 ///
 /// # Errors
 /// `CustomKubeletIdentityOnlySupportedOnUserAssignedMSICluster`; an identity that does not exist.
-pub(super) fn of_kubelets(world: &World, properties: &Value, wanted: &Wanted) -> Result<Option<Identity>, ArmError> {
+pub(super) fn of_kubelets(
+    world: &World,
+    properties: &Value,
+    wanted: &RequestedIdentity,
+) -> Result<Option<Identity>, ArmError> {
     let Some(id) = properties["identityProfile"]["kubeletidentity"]["resourceId"].as_str() else { return Ok(None) };
-    if !matches!(wanted, Wanted::UserAssigned(_)) {
+    if !matches!(wanted, RequestedIdentity::UserAssigned(_)) {
         return Err(refused(
             "CustomKubeletIdentityOnlySupportedOnUserAssignedMSICluster",
             "identityProfile.kubeletidentity",
@@ -131,12 +135,12 @@ pub(super) fn of_kubelets(world: &World, properties: &Value, wanted: &Wanted) ->
 /// 403 `LinkedAuthorizationFailed` for the API server's subnet; `CustomKubeletIdentityMissingPermissionError`.
 pub(super) fn check_rights(
     world: &mut World,
-    wanted: &Wanted,
+    wanted: &RequestedIdentity,
     cluster: &ResourceId,
     api_server: Option<&ResourceId>,
     kubelet: Option<&Identity>,
 ) -> Result<(), ArmError> {
-    let Wanted::UserAssigned(id) = wanted else { return Ok(()) };
+    let RequestedIdentity::UserAssigned(id) = wanted else { return Ok(()) };
     let identity = user_assigned(world, id)?;
     let rights = Rights::of(world, identity.object_id);
     if let Some(subnet) = api_server.filter(|subnet| !rights.may(SUBNET_JOIN, subnet)) {

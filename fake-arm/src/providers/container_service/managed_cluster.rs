@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::cluster::{self, Cluster};
 use super::credential::{self, Credentials, Role};
 use super::draft::Draft;
-use super::identity::{self, Wanted};
+use super::identity::{self, RequestedIdentity};
 use super::scale_set::{self, Fleet};
 use super::{
     MANAGED_CLUSTER, address_range, auto_upgrade, change, creation, feature, network_profile, node_provisioning,
@@ -119,7 +119,7 @@ struct Checked {
     existing: Option<Cluster>,
     body: Value,
     draft: Draft,
-    wanted: Wanted,
+    wanted: RequestedIdentity,
 }
 
 /// Everything that AKS checks of a new cluster and of a changed one alike.
@@ -136,12 +136,12 @@ fn checked(world: &World, request: &Request) -> Result<Checked, ArmError> {
     let before = existing.as_ref().map(Cluster::before);
     let draft = Draft::read(&request.id, request.location(), &body, before.as_ref())?;
     auto_upgrade::check(&body["properties"]["autoUpgradeProfile"])?;
-    let wanted = Wanted::read(&body)?;
+    let wanted = RequestedIdentity::read(&body)?;
     site::check_outbound(&draft)?;
     for pool in &draft.pools {
         site::check_pool(world, &draft.network, pool)?;
     }
-    let system_assigned = wanted == Wanted::SystemAssigned;
+    let system_assigned = wanted == RequestedIdentity::SystemAssigned;
     site::check_identity(world, &draft, system_assigned)?;
     site::check_private_zone(&draft, system_assigned)?;
     feature::check(world, &draft.network, &draft.pools)?;
@@ -181,8 +181,8 @@ fn update(
     let group = before.group(world);
     let subnet = draft.subnet().cloned().unwrap_or_else(|| group.managed_subnet());
     // The identity changes where another type, or another identity, is named.
-    let wanted = Wanted::read(body)?;
-    let same = Wanted::read(&before.body).is_ok_and(|was| was == wanted);
+    let wanted = RequestedIdentity::read(body)?;
+    let same = RequestedIdentity::read(&before.body).is_ok_and(|was| was == wanted);
     let (identity, shown_identity) = match same {
         true => (identity::read(world, &before.body["identity"]), before.body["identity"].clone()),
         false => identity::of_control_plane(world, request, &wanted)?,

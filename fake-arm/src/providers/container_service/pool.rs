@@ -56,7 +56,7 @@ pub(super) struct Pool {
 
 /// What a pool depends on beside its own properties.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Around<'a> {
+pub(super) struct PoolContext<'a> {
     pub(super) location: &'a str,
     pub(super) version: Version,
     pub(super) network: &'a NetworkProfile,
@@ -72,7 +72,7 @@ impl Pool {
         name: &str,
         properties: &Value,
         before: Option<&Value>,
-        around: Around<'_>,
+        context: PoolContext<'_>,
     ) -> Result<Self, ArmError> {
         let given = merged(properties, before);
         if let Some(before) = before {
@@ -108,21 +108,21 @@ impl Pool {
         let pool = Self {
             name: name.to_owned(),
             count: number("count").or(scaling.map(|(min, _)| min)).unwrap_or(1),
-            size: size(text("vmSize"), around.location),
+            size: size(text("vmSize"), context.location),
             mode,
             windows,
             spot,
-            max_pods: number("maxPods").unwrap_or_else(|| default_max_pods(around.network)),
+            max_pods: number("maxPods").unwrap_or_else(|| default_max_pods(context.network)),
             subnet: Some(text("vnetSubnetID")).filter(|id| !id.is_empty()).map(linked).transpose()?,
             zones: strings("availabilityZones"),
             labels,
             taints: strings("nodeTaints"),
             scaling,
-            version: version::of_pool(around.version, had, text("orchestratorVersion"))?,
+            version: version::of_pool(context.version, had, text("orchestratorVersion"))?,
             stopped: given.get("powerState").is_some_and(|state| state["code"] == "Stopped"),
             given,
         };
-        pool_rules::check(&pool, around)?;
+        pool_rules::check(&pool, context)?;
         Ok(pool)
     }
 

@@ -1,6 +1,6 @@
 //! What AKS refuses of one agent pool, whatever the rest of its cluster is like.
 
-use super::pool::{Around, Mode, Pool};
+use super::pool::{Mode, Pool, PoolContext};
 use super::refusal::{invalid, refused};
 use crate::arm::ArmError;
 use crate::catalog::Catalog;
@@ -19,11 +19,11 @@ const LEAST_MEMORY_GIB: f64 = 4.0;
 ///
 /// # Errors
 /// The code of the first rule that it breaks.
-pub(super) fn check(pool: &Pool, around: Around<'_>) -> Result<(), ArmError> {
+pub(super) fn check(pool: &Pool, context: PoolContext<'_>) -> Result<(), ArmError> {
     name(pool)?;
-    size(pool, around.location)?;
+    size(pool, context.location)?;
     numbers(pool)?;
-    let kubenet = around.network.plugin == "kubenet";
+    let kubenet = context.network.plugin == "kubenet";
     if pool.windows && kubenet {
         return Err(refused(
             "AzureCNIOnlyForWindows",
@@ -31,14 +31,14 @@ pub(super) fn check(pool: &Pool, around: Around<'_>) -> Result<(), ArmError> {
             "Windows agent pools are only supported with network plugin 'azure'.",
         ));
     }
-    if pool.windows && around.network.dataplane == "cilium" {
+    if pool.windows && context.network.dataplane == "cilium" {
         return Err(invalid(
             "agentPoolProfile.osType",
             "Windows agent pools are not supported with network dataplane 'cilium'.",
         ));
     }
     taints_and_labels(pool)?;
-    if pool.mode == Mode::System { system(pool, around.location) } else { Ok(()) }
+    if pool.mode == Mode::System { system(pool, context.location) } else { Ok(()) }
 }
 
 /// Checks what a cluster's pools must be together.
@@ -241,8 +241,8 @@ mod tests {
 
     fn read(name: &str, properties: Value) -> Result<Pool, ArmError> {
         let network = network_profile::complete(&json!({"networkPlugin": "azure", "networkPluginMode": "overlay"}))?;
-        let around = Around { location: "eastus", version: "1.34.4".parse().unwrap(), network: &network };
-        Pool::read(name, &properties, None, around)
+        let context = PoolContext { location: "eastus", version: "1.34.4".parse().unwrap(), network: &network };
+        Pool::read(name, &properties, None, context)
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::known::{KNOWN, find};
-use super::registry::{Entry, Features, State};
+use super::registry::{Entry, FeatureState, Features};
 use crate::arm::{ArmError, ResourceId};
 use crate::provider::{Answer, Handler, Reply, Request, ResourceType, submit};
 use crate::world::World;
@@ -47,8 +47,8 @@ impl Handler for NamespaceFeatures {
 
     fn action(&self, world: &mut World, request: &Request, action: &str) -> Option<Reply> {
         let (during, after) = match action.to_ascii_lowercase().as_str() {
-            "register" => (State::Registering, State::Registered),
-            "unregister" => (State::Unregistering, State::Unregistered),
+            "register" => (FeatureState::Registering, FeatureState::Registered),
+            "unregister" => (FeatureState::Unregistering, FeatureState::Unregistered),
             _ => return None,
         };
         Some(feature_of(&request.id).map(|known| {
@@ -59,7 +59,7 @@ impl Handler for NamespaceFeatures {
 }
 
 /// Starts a registration or its end; nothing where it is there already.
-fn move_to(world: &mut World, known: (&'static str, &'static str), during: State, after: State) {
+fn move_to(world: &mut World, known: (&'static str, &'static str), during: FeatureState, after: FeatureState) {
     let entry = world.state::<Features>().entry(known);
     if entry.state == after || entry.state == during {
         return;

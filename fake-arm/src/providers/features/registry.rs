@@ -10,7 +10,7 @@ inventory::submit! { KeptState::of::<Features>("Microsoft.Features/features") }
 
 /// How far a feature is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(super) enum State {
+pub(super) enum FeatureState {
     #[default]
     NotRegistered,
     Registering,
@@ -19,7 +19,7 @@ pub(super) enum State {
     Unregistered,
 }
 
-impl State {
+impl FeatureState {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::NotRegistered => "NotRegistered",
@@ -34,7 +34,7 @@ impl State {
 /// One feature of the subscription.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct Entry {
-    pub(super) state: State,
+    pub(super) state: FeatureState,
     /// The namespace was registered again since: only then its provider looks at the feature.
     pub(super) effective: bool,
 }
@@ -57,7 +57,7 @@ impl Features {
 pub(crate) fn propagate(world: &mut World, namespace: &str) {
     for (feature, entry) in &mut world.state::<Features>().0 {
         if feature.split('/').next().is_some_and(|of| of.eq_ignore_ascii_case(namespace)) {
-            entry.effective = entry.state == State::Registered;
+            entry.effective = entry.state == FeatureState::Registered;
         }
     }
 }

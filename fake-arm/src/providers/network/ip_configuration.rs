@@ -16,7 +16,7 @@ use crate::provider::Request;
 use crate::world::World;
 
 /// One configuration of a request, checked.
-struct Wanted {
+struct RequestedConfiguration {
     id: ResourceId,
     subnet: ResourceId,
     family: IpFamily,
@@ -67,7 +67,7 @@ pub(super) fn take(world: &mut World, request: &Request) -> Result<Value, ArmErr
 }
 
 /// Moves a configuration's address in the book to where it is wanted.
-fn settle(world: &mut World, one: &Wanted) -> Result<IpAddr, ArmError> {
+fn settle(world: &mut World, one: &RequestedConfiguration) -> Result<IpAddr, ArmError> {
     match one.fixed {
         Some(fixed) => {
             let book = world.state::<AddressBook>();
@@ -81,7 +81,7 @@ fn settle(world: &mut World, one: &Wanted) -> Result<IpAddr, ArmError> {
 }
 
 /// Everything that can be refused is refused before any address moves.
-fn check_capacity(world: &World, wanted: &[Wanted]) -> Result<(), ArmError> {
+fn check_capacity(world: &World, wanted: &[RequestedConfiguration]) -> Result<(), ArmError> {
     let now = world.now();
     let empty = AddressBook::default();
     let book = world.peek::<AddressBook>().unwrap_or(&empty);
@@ -107,7 +107,7 @@ fn check_capacity(world: &World, wanted: &[Wanted]) -> Result<(), ArmError> {
     Ok(())
 }
 
-fn read(world: &World, request: &Request) -> Result<Vec<Wanted>, ArmError> {
+fn read(world: &World, request: &Request) -> Result<Vec<RequestedConfiguration>, ArmError> {
     let items = request.properties()["ipConfigurations"].as_array().map_or(&[][..], Vec::as_slice);
     if items.is_empty() {
         return Err(ArmError::bad_request(
@@ -124,7 +124,7 @@ fn read(world: &World, request: &Request) -> Result<Vec<Wanted>, ArmError> {
     }
     // Names must be there and differ.
     inline::with_defaults(&request.id, "ipConfigurations", &request.properties()["ipConfigurations"])?;
-    let mut wanted: Vec<Wanted> = Vec::with_capacity(items.len());
+    let mut wanted: Vec<RequestedConfiguration> = Vec::with_capacity(items.len());
     for item in items {
         let one = read_one(world, request, item)?;
         check_beside(&one, &wanted, &request.id)?;
@@ -147,7 +147,11 @@ fn read(world: &World, request: &Request) -> Result<Vec<Wanted>, ArmError> {
 }
 
 /// What a configuration may not share with those before it.
-fn check_beside(one: &Wanted, before: &[Wanted], nic: &ResourceId) -> Result<(), ArmError> {
+fn check_beside(
+    one: &RequestedConfiguration,
+    before: &[RequestedConfiguration],
+    nic: &ResourceId,
+) -> Result<(), ArmError> {
     if let (Some(fixed), Some(other)) = (one.fixed, before.iter().find(|w| w.fixed.is_some() && w.fixed == one.fixed)) {
         return Err(ArmError::bad_request(
             "PrivateIPAddressInUse",
@@ -169,7 +173,7 @@ fn check_beside(one: &Wanted, before: &[Wanted], nic: &ResourceId) -> Result<(),
     ))
 }
 
-fn read_one(world: &World, request: &Request, item: &Value) -> Result<Wanted, ArmError> {
+fn read_one(world: &World, request: &Request, item: &Value) -> Result<RequestedConfiguration, ArmError> {
     let name = item["name"].as_str().unwrap_or_default();
     let id = request.id.child("ipConfigurations", name);
     let properties = &item["properties"];
@@ -200,7 +204,7 @@ fn read_one(world: &World, request: &Request, item: &Value) -> Result<Wanted, Ar
     let fixed = fixed_address::read(properties, &prefixes, family, &id)?;
     // In the case in which the subnet was created, so that ids that are shown agree.
     let subnet = world.resources().get(&subnet).map_or(subnet, |s| s.id.clone());
-    Ok(Wanted { id, subnet, family, fixed, item: item.clone() })
+    Ok(RequestedConfiguration { id, subnet, family, fixed, item: item.clone() })
 }
 
 /// Backend pools, public addresses and application security groups must be there.

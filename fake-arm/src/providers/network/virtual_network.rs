@@ -90,11 +90,11 @@ fn subnets_of(world: &World, vnet: &ResourceId) -> Vec<ResourceId> {
 /// From this api-version on, a PUT that does not speak of subnets leaves them; before, it removes them all.
 const KEEPS_SUBNETS: &str = "2023-09-01";
 
-type Wanted = Vec<(ResourceId, subnet::Checked)>;
+type RequestedSubnets = Vec<(ResourceId, subnet::Checked)>;
 
 /// The subnets that the network is to have, checked against its space, against each other and against what is in
 /// use; `None` where the present ones stay as they are.
-fn wanted_subnets(world: &World, request: &Request, space: &[IpNet]) -> Result<Option<Wanted>, ArmError> {
+fn wanted_subnets(world: &World, request: &Request, space: &[IpNet]) -> Result<Option<RequestedSubnets>, ArmError> {
     let vnet = &request.id;
     let list = match request.properties().get("subnets").and_then(Value::as_array) {
         Some(list) => list.as_slice(),
@@ -107,7 +107,7 @@ fn wanted_subnets(world: &World, request: &Request, space: &[IpNet]) -> Result<O
         }
         None => &[],
     };
-    let mut wanted: Wanted = Vec::new();
+    let mut wanted: RequestedSubnets = Vec::new();
     for item in list {
         let id = vnet.child("subnets", item["name"].as_str().unwrap_or_default());
         let checked = subnet::check(world, &id, &item["properties"], space, &request.location())?;
@@ -124,7 +124,7 @@ fn wanted_subnets(world: &World, request: &Request, space: &[IpNet]) -> Result<O
     Ok(Some(wanted))
 }
 
-fn apply_subnets(world: &mut World, vnet: &ResourceId, wanted: Wanted) {
+fn apply_subnets(world: &mut World, vnet: &ResourceId, wanted: RequestedSubnets) {
     for present in subnets_of(world, vnet) {
         if !wanted.iter().any(|(id, _)| *id == present) {
             subnet::remove(world, &present);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::lexer::Refusal;
+use super::lexer::QueryRefusal;
 use super::{parser, rows};
 use crate::arm::ArmError;
 use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
@@ -114,7 +114,7 @@ fn bad_request(code: &str, message: &str) -> ArmError {
     ArmError::bad_request("BadRequest", "Please provide below info when asking for support.").detail(code, message)
 }
 
-fn invalid_query(text: &str, refusal: &Refusal) -> ArmError {
+fn invalid_query(text: &str, refusal: &QueryRefusal) -> ArmError {
     let before: String = text.chars().take(refusal.at).collect();
     let line = before.matches('\n').count() + 1;
     let position = before.chars().rev().take_while(|c| *c != '\n').count();

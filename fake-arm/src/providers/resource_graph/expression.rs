@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::lexer::{Kind, Refusal};
+use super::lexer::{Kind, QueryRefusal};
 use super::parser::{DEEPEST, MOST_LINKS, Parser, not_modelled, wrong};
 use super::query::{Comparison, Expression, Function};
 
@@ -34,7 +34,7 @@ const FUNCTIONS: &[(&str, Function, std::ops::RangeInclusive<usize>)] = &[
 ];
 
 impl Parser {
-    pub(super) fn expression(&mut self) -> Result<Expression, Refusal> {
+    pub(super) fn expression(&mut self) -> Result<Expression, QueryRefusal> {
         let mut left = self.both()?;
         while self.take_name("or") {
             self.link()?;
@@ -43,7 +43,7 @@ impl Parser {
         Ok(left)
     }
 
-    fn both(&mut self) -> Result<Expression, Refusal> {
+    fn both(&mut self) -> Result<Expression, QueryRefusal> {
         let mut left = self.compared()?;
         while self.take_name("and") {
             self.link()?;
@@ -53,12 +53,12 @@ impl Parser {
     }
 
     /// One more condition of a chain, which is nested as deeply as it is long.
-    fn link(&mut self) -> Result<(), Refusal> {
+    fn link(&mut self) -> Result<(), QueryRefusal> {
         self.links += 1;
         if self.links > MOST_LINKS { Err(wrong(self.here(), "the query has too many conditions")) } else { Ok(()) }
     }
 
-    fn compared(&mut self) -> Result<Expression, Refusal> {
+    fn compared(&mut self) -> Result<Expression, QueryRefusal> {
         self.depth += 1;
         if self.depth > DEEPEST {
             let token = self.here().clone();
@@ -71,7 +71,7 @@ impl Parser {
     }
 
     /// What stands beside a comparison: a value, a column, a call, something in parenthesis, and what is inside of it.
-    fn operand(&mut self) -> Result<Expression, Refusal> {
+    fn operand(&mut self) -> Result<Expression, QueryRefusal> {
         let token = self.here().clone();
         let called = self.tokens.get(self.at + 1).is_some_and(|t| t.kind == Kind::Sign && t.text == "(");
         let mut value = match (&token.kind, token.text.as_str()) {
@@ -126,7 +126,7 @@ impl Parser {
         }
     }
 
-    fn call(&mut self) -> Result<Expression, Refusal> {
+    fn call(&mut self) -> Result<Expression, QueryRefusal> {
         let function = self.next();
         self.next();
         if function.text == "not" {
@@ -156,7 +156,7 @@ impl Parser {
     }
 
     /// What follows an operand; the operand alone where no comparison does.
-    fn comparison(&mut self, left: Expression) -> Result<Expression, Refusal> {
+    fn comparison(&mut self, left: Expression) -> Result<Expression, QueryRefusal> {
         let operator = self.here().clone();
         let negated = operator.kind == Kind::Sign && operator.text == "!";
         let word =
@@ -200,7 +200,7 @@ impl Parser {
     }
 
     /// `in (…)`, `in~ (…)`, `!in (…)`, `!in~ (…)`, `between (a .. b)`.
-    fn listed(&mut self, left: Expression, negated: bool) -> Result<Expression, Refusal> {
+    fn listed(&mut self, left: Expression, negated: bool) -> Result<Expression, QueryRefusal> {
         self.at += usize::from(negated);
         let word = self.next();
         let negated = negated || word.text == "!in";

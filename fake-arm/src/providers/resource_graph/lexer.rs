@@ -27,7 +27,7 @@ pub(super) enum Kind {
 
 /// Why a text is not a query: what is wrong, and where.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Refusal {
+pub(super) struct QueryRefusal {
     pub(super) reason: String,
     pub(super) token: String,
     pub(super) at: usize,
@@ -38,7 +38,7 @@ pub(super) struct Refusal {
 const SIGNS: [&str; 9] = ["==", "=~", "!=", "!~", "<=", ">=", "<>", "!in", ".."];
 
 /// Splits a query into words.
-pub(super) fn split(query: &str) -> Result<Vec<Token>, Refusal> {
+pub(super) fn split(query: &str) -> Result<Vec<Token>, QueryRefusal> {
     let letters: Vec<char> = query.chars().collect();
     let mut tokens = Vec::new();
     let mut at = 0;
@@ -74,7 +74,7 @@ pub(super) fn split(query: &str) -> Result<Vec<Token>, Refusal> {
                 at += 1;
             }
             let text: String = letters[start..at].iter().collect();
-            let number = text.parse().map_err(|_| Refusal {
+            let number = text.parse().map_err(|_| QueryRefusal {
                 reason: format!("'{text}' is not a number"),
                 token: text.clone(),
                 at: start,
@@ -94,7 +94,7 @@ pub(super) fn split(query: &str) -> Result<Vec<Token>, Refusal> {
 }
 
 /// A text behind `@`, in which a backslash is one and a doubled quote is a quote. Its end.
-fn literal(letters: &[char], start: usize) -> Result<(String, usize), Refusal> {
+fn literal(letters: &[char], start: usize) -> Result<(String, usize), QueryRefusal> {
     let quote = letters[start];
     let mut text = String::new();
     let mut at = start + 1;
@@ -112,8 +112,8 @@ fn literal(letters: &[char], start: usize) -> Result<(String, usize), Refusal> {
     Err(unclosed(letters, start))
 }
 
-fn unclosed(letters: &[char], start: usize) -> Refusal {
-    Refusal {
+fn unclosed(letters: &[char], start: usize) -> QueryRefusal {
+    QueryRefusal {
         reason: "a text has no closing quote".to_owned(),
         token: letters[start..].iter().collect(),
         at: start,
@@ -122,7 +122,7 @@ fn unclosed(letters: &[char], start: usize) -> Refusal {
 }
 
 /// A text in single or double quotes, with backslash escapes. Its end.
-fn quoted(letters: &[char], start: usize) -> Result<(String, usize), Refusal> {
+fn quoted(letters: &[char], start: usize) -> Result<(String, usize), QueryRefusal> {
     let quote = letters[start];
     let mut text = String::new();
     let mut at = start + 1;

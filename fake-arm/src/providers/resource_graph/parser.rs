@@ -1,6 +1,6 @@
 //! From words to a query: tables and operators.
 
-use super::lexer::{Kind, Refusal, Token, split};
+use super::lexer::{Kind, QueryRefusal, Token, split};
 use super::query::{Aggregate, Expression, Query, Step, Table};
 
 /// Nesting beyond this is refused rather than recursed into.
@@ -20,7 +20,7 @@ pub(super) struct Parser {
 }
 
 /// Reads a query.
-pub(super) fn parse(text: &str) -> Result<Query, Refusal> {
+pub(super) fn parse(text: &str) -> Result<Query, QueryRefusal> {
     let mut parser = Parser { tokens: split(text)?, at: 0, depth: 0, links: 0 };
     let mut steps = Vec::new();
     let mut table = Table::Resources;
@@ -50,12 +50,12 @@ fn is_operator(name: &str) -> bool {
         .contains(&name)
 }
 
-pub(super) fn wrong(token: &Token, reason: impl Into<String>) -> Refusal {
-    Refusal { reason: reason.into(), token: token.text.clone(), at: token.at, not_modelled: false }
+pub(super) fn wrong(token: &Token, reason: impl Into<String>) -> QueryRefusal {
+    QueryRefusal { reason: reason.into(), token: token.text.clone(), at: token.at, not_modelled: false }
 }
 
-pub(super) fn not_modelled(token: &Token, reason: impl Into<String>) -> Refusal {
-    Refusal { not_modelled: true, ..wrong(token, reason) }
+pub(super) fn not_modelled(token: &Token, reason: impl Into<String>) -> QueryRefusal {
+    QueryRefusal { not_modelled: true, ..wrong(token, reason) }
 }
 
 impl Parser {
@@ -87,7 +87,7 @@ impl Parser {
         is
     }
 
-    pub(super) fn sign(&mut self, sign: &str) -> Result<(), Refusal> {
+    pub(super) fn sign(&mut self, sign: &str) -> Result<(), QueryRefusal> {
         let token = self.next();
         if token.kind == Kind::Sign && token.text == sign {
             return Ok(());
@@ -95,7 +95,7 @@ impl Parser {
         Err(wrong(&token, format!("expected '{sign}'")))
     }
 
-    pub(super) fn name(&mut self) -> Result<Token, Refusal> {
+    pub(super) fn name(&mut self) -> Result<Token, QueryRefusal> {
         let token = self.next();
         if token.kind == Kind::Name { Ok(token) } else { Err(wrong(&token, "expected a name")) }
     }
@@ -110,11 +110,11 @@ impl Parser {
         is
     }
 
-    pub(super) fn word(&mut self, name: &str) -> Result<(), Refusal> {
+    pub(super) fn word(&mut self, name: &str) -> Result<(), QueryRefusal> {
         if self.take_name(name) { Ok(()) } else { Err(wrong(self.here(), format!("expected '{name}'"))) }
     }
 
-    fn step(&mut self) -> Result<Step, Refusal> {
+    fn step(&mut self) -> Result<Step, QueryRefusal> {
         let operator = self.next();
         match operator.text.as_str() {
             "where" => Ok(Step::Where(self.expression()?)),
@@ -149,7 +149,7 @@ impl Parser {
         }
     }
 
-    fn whole_number(&mut self) -> Result<usize, Refusal> {
+    fn whole_number(&mut self) -> Result<usize, QueryRefusal> {
         let token = self.next();
         match token.kind {
             Kind::Number(n) if n >= 0.0 && n.fract() == 0.0 && n < 1e15 => Ok(n as usize),
@@ -158,7 +158,7 @@ impl Parser {
     }
 
     /// Kusto sorts falling unless told otherwise.
-    fn orders(&mut self) -> Result<Vec<(Expression, bool)>, Refusal> {
+    fn orders(&mut self) -> Result<Vec<(Expression, bool)>, QueryRefusal> {
         let mut orders = Vec::new();
         loop {
             let by = self.expression()?;
@@ -179,7 +179,7 @@ impl Parser {
     }
 
     /// `name`, `name = expression`, `expression`, with commas between.
-    fn columns(&mut self) -> Result<Vec<(String, Expression)>, Refusal> {
+    fn columns(&mut self) -> Result<Vec<(String, Expression)>, QueryRefusal> {
         let mut columns: Vec<(String, Expression)> = Vec::new();
         loop {
             let named = self.here().kind == Kind::Name
@@ -199,7 +199,7 @@ impl Parser {
         }
     }
 
-    fn summarize(&mut self) -> Result<Step, Refusal> {
+    fn summarize(&mut self) -> Result<Step, QueryRefusal> {
         let mut aggregates = Vec::new();
         if !self.is_name("by") {
             loop {
@@ -223,7 +223,7 @@ impl Parser {
     }
 
     /// An aggregate, and the name that its column has unless the query gives it another one.
-    fn aggregate(&mut self) -> Result<(String, Aggregate), Refusal> {
+    fn aggregate(&mut self) -> Result<(String, Aggregate), QueryRefusal> {
         let function = self.name()?;
         self.sign("(")?;
         if function.text == "count" {

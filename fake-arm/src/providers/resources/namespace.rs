@@ -26,7 +26,7 @@ submit! { ResourceType::new("Microsoft.Resources/subscriptions/providers", API_V
 
 /// How far a namespace is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-enum State {
+enum RegistrationState {
     NotRegistered,
     Registering,
     #[default]
@@ -34,7 +34,7 @@ enum State {
     Unregistering,
 }
 
-impl State {
+impl RegistrationState {
     fn name(self) -> &'static str {
         match self {
             Self::NotRegistered => "NotRegistered",
@@ -47,7 +47,7 @@ impl State {
 
 /// Namespaces that are not as they are at first: registered.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Registrations(BTreeMap<String, State>);
+struct Registrations(BTreeMap<String, RegistrationState>);
 
 submit! { KeptState::of::<Registrations>("Microsoft.Resources/registrations") }
 
@@ -77,7 +77,9 @@ impl Handler for Namespaces {
 /// 409 `MissingSubscriptionRegistration`, at which the Azure SDKs register it and ask again.
 pub(crate) fn check_registered(world: &World, request: &Request) -> Result<(), ArmError> {
     let namespace = request.resource_type.namespace();
-    if !matches!(request.method, Method::PUT | Method::PATCH) || state_of(world, namespace) == State::Registered {
+    if !matches!(request.method, Method::PUT | Method::PATCH)
+        || state_of(world, namespace) == RegistrationState::Registered
+    {
         return Ok(());
     }
     Err(ArmError::conflict(
@@ -94,7 +96,7 @@ fn known(name: &str) -> Option<&'static str> {
     Registry::get().iter().map(ResourceType::namespace).find(|known| known.eq_ignore_ascii_case(name))
 }
 
-fn state_of(world: &World, namespace: &str) -> State {
+fn state_of(world: &World, namespace: &str) -> RegistrationState {
     let states = world.peek::<Registrations>();
     states.and_then(|states| states.0.get(namespace).copied()).unwrap_or_default()
 }
@@ -103,8 +105,8 @@ fn state_of(world: &World, namespace: &str) -> State {
 fn register(world: &mut World, request: &Request) -> Reply {
     let Some(namespace) = known(request.id.name()) else { return Err(unknown(&request.id)) };
     features::propagate(world, namespace);
-    if state_of(world, namespace) != State::Registered {
-        change(world, namespace, State::Registering, State::Registered);
+    if state_of(world, namespace) != RegistrationState::Registered {
+        change(world, namespace, RegistrationState::Registering, RegistrationState::Registered);
     }
     one(world, request)
 }
@@ -127,13 +129,13 @@ fn unregister(world: &mut World, request: &Request) -> Reply {
         let message = format!("The namespace '{namespace}' cannot be unregistered.");
         return Err(ArmError::conflict("CannotUnregisterResourceProvider", message));
     }
-    if state_of(world, namespace) != State::NotRegistered {
-        change(world, namespace, State::Unregistering, State::NotRegistered);
+    if state_of(world, namespace) != RegistrationState::NotRegistered {
+        change(world, namespace, RegistrationState::Unregistering, RegistrationState::NotRegistered);
     }
     one(world, request)
 }
 
-fn change(world: &mut World, namespace: &'static str, during: State, after: State) {
+fn change(world: &mut World, namespace: &'static str, during: RegistrationState, after: RegistrationState) {
     world.state::<Registrations>().0.insert(namespace.to_owned(), during);
     let duration = world.settings().duration("Microsoft.Resources/subscriptions/providers/register/action", DURATION);
     world.after(duration, move |world| {

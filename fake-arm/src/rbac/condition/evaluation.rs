@@ -10,7 +10,7 @@ use super::expression::{Expression, Operand};
 
 /// What is true of one question.
 #[derive(Clone, Copy)]
-pub(in crate::rbac) struct Facts<'a> {
+pub(in crate::rbac) struct ConditionFacts<'a> {
     /// The action, in lower case.
     pub(in crate::rbac) action: &'a str,
     /// Who asks.
@@ -21,7 +21,7 @@ pub(in crate::rbac) struct Facts<'a> {
     pub(in crate::rbac) attributes: &'a dyn Attributes,
 }
 
-impl Facts<'_> {
+impl ConditionFacts<'_> {
     fn values(&self, attribute: &Attribute) -> Option<Vec<Value>> {
         if attribute.source == Source::Environment && attribute.name.eq_ignore_ascii_case("UtcNow") {
             return Some(vec![Value::Text(self.now.to_string())]);
@@ -37,7 +37,7 @@ impl Facts<'_> {
 }
 
 /// A comparison with an attribute that is not there does not hold, whatever its operator: `Exists` is there to ask.
-pub(super) fn holds(expression: &Expression, facts: &Facts<'_>) -> bool {
+pub(super) fn holds(expression: &Expression, facts: &ConditionFacts<'_>) -> bool {
     match expression {
         Expression::All(parts) => parts.iter().all(|part| holds(part, facts)),
         Expression::Any(parts) => parts.iter().any(|part| holds(part, facts)),
@@ -54,7 +54,7 @@ pub(super) fn holds(expression: &Expression, facts: &Facts<'_>) -> bool {
     }
 }
 
-fn side<'a>(operand: &'a Operand, facts: &Facts<'_>) -> Option<Cow<'a, [Value]>> {
+fn side<'a>(operand: &'a Operand, facts: &ConditionFacts<'_>) -> Option<Cow<'a, [Value]>> {
     match operand {
         Operand::Values(values) => Some(Cow::Borrowed(values)),
         Operand::Attribute(attribute) => facts.values(attribute).map(Cow::Owned),
@@ -83,7 +83,7 @@ mod tests {
     fn holds(text: &str, action: &str, attributes: &dyn Attributes) -> bool {
         let now = "2026-01-01T00:00:00Z".parse().unwrap();
         let action = action.to_ascii_lowercase();
-        let facts = Facts { action: &action, principal: Uuid::from_u128(7), now, attributes };
+        let facts = ConditionFacts { action: &action, principal: Uuid::from_u128(7), now, attributes };
         Condition::parse(text).unwrap().holds(&facts)
     }
 

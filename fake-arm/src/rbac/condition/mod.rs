@@ -12,6 +12,6 @@ mod role_condition;
 
 pub use attribute::{Attributes, NoAttributes, Source, Value};
 pub use error::InvalidCondition;
-pub(super) use evaluation::Facts;
+pub(super) use evaluation::ConditionFacts;
 pub(super) use expression::Expression;
 pub use role_condition::Condition;

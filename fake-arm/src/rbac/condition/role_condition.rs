@@ -1,7 +1,7 @@
 //! A condition as role assignments have it.
 
 use super::error::InvalidCondition;
-use super::{Expression, Facts, evaluation, parser};
+use super::{ConditionFacts, Expression, evaluation, parser};
 
 /// A condition that can be evaluated.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,7 +30,7 @@ impl Condition {
     }
 
     /// The facts fulfil it.
-    pub(in crate::rbac) fn holds(&self, facts: &Facts<'_>) -> bool {
+    pub(in crate::rbac) fn holds(&self, facts: &ConditionFacts<'_>) -> bool {
         evaluation::holds(&self.expression, facts)
     }
 }

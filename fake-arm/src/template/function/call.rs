@@ -85,12 +85,12 @@ pub(in crate::template) fn choose(
 #[cfg(test)]
 pub(in crate::template) mod tests {
     use super::*;
-    use crate::template::environment::{Facts, Group};
+    use crate::template::environment::{DeploymentFacts, Group};
     use proptest::prelude::*;
     use serde_json::{Map, json};
 
-    pub(crate) fn facts() -> Facts {
-        Facts {
+    pub(crate) fn facts() -> DeploymentFacts {
+        DeploymentFacts {
             subscription: "11111111-1111-1111-1111-111111111111".parse().unwrap(),
             tenant: uuid::Uuid::from_u128(0x22),
             group: Some(Group { name: "rg".into(), location: "eastus".into(), tags: json!({}) }),

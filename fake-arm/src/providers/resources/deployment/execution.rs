@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::request::Draft;
 use super::shown;
-use super::step::{State, Step};
+use super::step::{Step, StepState};
 use crate::arm::{ArmError, CloudError, OperationStatus, ResourceId};
 use crate::provider::{self, ForwardedRequest, Outcome, Request};
 use crate::template::{Runtime, Scope, TemplateError};
@@ -57,7 +57,7 @@ pub(super) fn start(world: &mut World, request: &Request, draft: Draft, operatio
     let steps = draft.plan.resources.iter().map(|resource| Step {
         id: resource.id.clone(),
         resource_type: resource.resource_type.clone(),
-        state: State::Waiting,
+        state: StepState::Waiting,
         started: None,
         ended: None,
         operation_id: String::new(),
@@ -86,20 +86,20 @@ pub(super) fn start(world: &mut World, request: &Request, draft: Draft, operatio
 fn advance(world: &mut World, deployment: &ResourceId, operation: Uuid) {
     loop {
         let Some(execution) = world.state::<Executions>().at_work(deployment, operation) else { return };
-        let failed = execution.steps.iter().any(|step| matches!(step.state, State::Failed(_)));
+        let failed = execution.steps.iter().any(|step| matches!(step.state, StepState::Failed(_)));
         let done =
-            |id: &ResourceId| execution.steps.iter().any(|step| step.id == *id && step.state == State::Succeeded);
+            |id: &ResourceId| execution.steps.iter().any(|step| step.id == *id && step.state == StepState::Succeeded);
         let ready = execution
             .draft
             .plan
             .resources
             .iter()
             .zip(&execution.steps)
-            .position(|(resource, step)| step.state == State::Waiting && resource.waits_for.iter().all(done));
+            .position(|(resource, step)| step.state == StepState::Waiting && resource.waits_for.iter().all(done));
         match ready.filter(|_| !failed) {
             Some(index) => start_step(world, deployment, operation, index),
             None => {
-                let running = execution.steps.iter().any(|step| step.state == State::Running);
+                let running = execution.steps.iter().any(|step| step.state == StepState::Running);
                 if !running {
                     finish(world, deployment, operation);
                 }
@@ -113,7 +113,7 @@ fn start_step(world: &mut World, deployment: &ResourceId, operation: Uuid, index
     let now = world.now();
     let Some(execution) = world.state::<Executions>().at_work(deployment, operation) else { return };
     let step = &mut execution.steps[index];
-    step.state = State::Running;
+    step.state = StepState::Running;
     step.started = Some(now);
     let (draft, caller, origin) = (Arc::clone(&execution.draft), execution.caller, execution.origin.clone());
     let id = step.id.clone();
@@ -159,11 +159,11 @@ fn end_step(world: &mut World, deployment: &ResourceId, operation: Uuid, index: 
     let step = &mut execution.steps[index];
     step.ended = Some(now);
     step.state = match outcome {
-        Ok(()) => State::Succeeded,
+        Ok(()) => StepState::Succeeded,
         Err(error) => {
             let reason = error.status.canonical_reason().unwrap_or("BadRequest").replace(' ', "");
             step.status_code = reason;
-            State::Failed(error)
+            StepState::Failed(error)
         }
     };
 }
@@ -204,7 +204,7 @@ fn finish(world: &mut World, deployment: &ResourceId, operation: Uuid) {
         .steps
         .iter()
         .filter_map(|step| match &step.state {
-            State::Failed(error) => {
+            StepState::Failed(error) => {
                 let inner = (*error.error).clone();
                 Some(CloudError { target: Some(step.id.to_string()), ..inner })
             }

@@ -8,13 +8,13 @@ use serde_json::{Map, Value};
 
 use crate::arm::ArmError;
 use crate::provider::{Registry, Request};
-use crate::template::{Facts, Group, Plan, PlannedResource, Scope, plan};
+use crate::template::{DeploymentFacts, Group, Plan, PlannedResource, Scope, plan};
 use crate::world::World;
 
 /// A deployment that can start.
 #[derive(Debug, Clone)]
 pub(super) struct Draft {
-    pub(super) facts: Facts,
+    pub(super) facts: DeploymentFacts,
     pub(super) plan: Plan,
     /// `parameters` of the template: their types decide what may be shown.
     pub(super) declared: Map<String, Value>,
@@ -140,7 +140,7 @@ pub(super) fn registered_type(resource: &PlannedResource) -> &str {
     }
 }
 
-fn facts(world: &mut World, request: &Request) -> Result<Facts, ArmError> {
+fn facts(world: &mut World, request: &Request) -> Result<DeploymentFacts, ArmError> {
     let name = request.id.name().to_owned();
     let location = request.location();
     let group = match request.id.group() {
@@ -170,7 +170,7 @@ fn facts(world: &mut World, request: &Request) -> Result<Facts, ArmError> {
         None => None,
     };
     let now = world.now();
-    Ok(Facts {
+    Ok(DeploymentFacts {
         subscription: world.subscription(),
         tenant: world.tenant(),
         location: group.as_ref().map_or(location, |group| group.location.clone()),

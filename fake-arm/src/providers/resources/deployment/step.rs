@@ -7,7 +7,7 @@ use crate::arm::{ArmError, ResourceId};
 
 /// How far it is.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum State {
+pub(super) enum StepState {
     /// It waits for others.
     Waiting,
     /// Its provider is at work.
@@ -23,7 +23,7 @@ pub(super) enum State {
 pub(super) struct Step {
     pub(super) id: ResourceId,
     pub(super) resource_type: String,
-    pub(super) state: State,
+    pub(super) state: StepState,
     pub(super) started: Option<Timestamp>,
     pub(super) ended: Option<Timestamp>,
     /// Sixteen hexadecimal digits.
@@ -36,10 +36,10 @@ impl Step {
     /// The step as one of the deployment's operations.
     pub(super) fn shown(&self, deployment: &ResourceId, now: Timestamp) -> Value {
         let state = match self.state {
-            State::Waiting => "NotStarted",
-            State::Running => "Running",
-            State::Succeeded => "Succeeded",
-            State::Failed(_) => "Failed",
+            StepState::Waiting => "NotStarted",
+            StepState::Running => "Running",
+            StepState::Succeeded => "Succeeded",
+            StepState::Failed(_) => "Failed",
         };
         let (started, ended) = (self.started.unwrap_or(now), self.ended.unwrap_or(now));
         let mut properties = json!({
@@ -54,7 +54,7 @@ impl Step {
                 "resourceName": self.id.names(),
             },
         });
-        if let State::Failed(error) = &self.state {
+        if let StepState::Failed(error) = &self.state {
             properties["statusMessage"] = json!({ "status": "Failed", "error": &*error.error });
         }
         json!({
