@@ -152,7 +152,7 @@ impl Store {
         })
     }
 
-    /// The same where nothing has to be built for it; none where something would have to be.
+    /// The same where nothing has to be built for it; `None` where something would have to be.
     ///
     /// # Errors
     /// As [`resolve`](Self::resolve).

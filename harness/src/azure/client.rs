@@ -319,7 +319,7 @@ impl Begun {
         &self.body
     }
 
-    /// Where the long-running operation is to be followed; none where the request was done at once.
+    /// Where the long-running operation is to be followed; `None` where the request was done at once.
     #[must_use]
     pub fn operation(&self) -> Option<&str> {
         self.operation.as_deref()

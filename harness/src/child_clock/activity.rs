@@ -113,7 +113,7 @@ impl Members {
         Ok(Self { folder: File::open(folder)?, members })
     }
 
-    /// Whether a thread runs; none where the threads are other ones by now.
+    /// Whether a thread runs; `None` where the threads are other ones by now.
     fn run(&self) -> Option<bool> {
         for member in &self.members {
             if member.runs()? {
@@ -136,7 +136,7 @@ impl Member {
         File::open(stat).map(Self)
     }
 
-    /// Whether it runs, wants to run, or waits for a disk; none where it has ended.
+    /// Whether it runs, wants to run, or waits for a disk; `None` where it has ended.
     fn runs(&self) -> Option<bool> {
         // Its number, at most 64 bytes of a name in parentheses, and the letter.
         let mut beginning = [0; 128];

@@ -16,7 +16,7 @@ use crate::process::{Child, ChildSpec, ProcessTime, Processes, probe_clock};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// A program built from the sources beside this file; none where its compiler is missing, which is said.
+/// A program built from the sources beside this file; `None` where its compiler is missing, which is said.
 fn probe(language: &str) -> Option<PathBuf> {
     static BUILT: AtomicU32 = AtomicU32::new(0);
     static FOLDER: OnceLock<tempfile::TempDir> = OnceLock::new();

@@ -57,7 +57,7 @@ fn detach(pid: Pid) -> Result<(), ClockError> {
     }
 }
 
-/// The next stop of a traced child; none where it ended, which is left for others to see.
+/// The next stop of a traced child; `None` where it ended, which is left for others to see.
 fn next_stop(pid: Pid) -> Result<Option<WaitStatus>, ClockError> {
     let any = WaitPidFlag::WEXITED | WaitPidFlag::WSTOPPED | WaitPidFlag::__WALL;
     loop {

@@ -59,7 +59,7 @@ pub struct LabClock(pub(super) Arc<Inner>);
 
 #[derive(Debug)]
 pub(super) struct Inner {
-    /// The page that the children see; none in real time.
+    /// The page that the children see; `None` in real time.
     pub(super) page: Option<Arc<TimePage>>,
     /// Wakes whoever waits in the lab's time; the number of moves so far.
     pub(super) moves: watch::Sender<u64>,

@@ -24,7 +24,7 @@ pub struct Row {
 pub struct Proof {
     /// Its name, without its cases.
     pub scenario: String,
-    /// The worst of what its cases came to last; none where it was not run yet.
+    /// The worst of what its cases came to last; `None` where it was not run yet.
     pub result: Option<String>,
 }
 

@@ -112,7 +112,7 @@ pub(crate) fn results_in(run: &Path) -> Vec<LastResult> {
     text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
-/// When the scenario began that ended last in the run in this folder; none where the run has no results. However many there
+/// When the scenario began that ended last in the run in this folder; `None` where the run has no results. However many there
 /// are, only the end of the file is read.
 pub(crate) fn last_started(run: &Path) -> Option<Timestamp> {
     let path = run.join(FILE);

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-/// Every place at which two values differ, as `<JSON pointer>: <one> became <other>`; none where they are the same.
+/// Every place at which two values differ, as `<JSON pointer>: <one> became <other>`; `None` where they are the same.
 #[must_use]
 pub fn differences(before: &Value, after: &Value) -> Vec<String> {
     let mut found = Vec::new();

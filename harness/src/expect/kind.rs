@@ -66,7 +66,7 @@ impl Kind {
         self.resource().api_version
     }
 
-    /// The watched kind that a manifest writes so; none where it is not watched.
+    /// The watched kind that a manifest writes so; `None` where it is not watched.
     pub(crate) fn written(api_version: &str, kind: &str) -> Option<Self> {
         Self::WATCHED.iter().copied().find(|watched| watched.name() == kind && watched.api_version() == api_version)
     }

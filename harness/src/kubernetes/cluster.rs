@@ -32,7 +32,7 @@ pub struct Cluster {
     witness: Witness,
     history: History,
     resource: Value,
-    /// None where nobody watches yet.
+    /// `None` where nobody watches yet.
     sight: Option<WatchPosition>,
 }
 
@@ -134,7 +134,7 @@ impl Cluster {
         provider.strip_prefix("azure://").map(str::to_owned)
     }
 
-    /// The kubelet's flags in the script that a machine of node auto-provisioning was started with; none where no such
+    /// The kubelet's flags in the script that a machine of node auto-provisioning was started with; `None` where no such
     /// machine has started.
     #[must_use]
     pub fn kubelet_flags(&self, node: &str) -> Option<String> {
@@ -393,7 +393,7 @@ impl Cluster {
         self.api_in("default", api_version, kind, name).await
     }
 
-    /// Where objects of this kind live: the namespace, or none for those that live in none.
+    /// Where objects of this kind live: the namespace, or `None` for those that live in none.
     async fn api_in(
         &self,
         namespace: &str,

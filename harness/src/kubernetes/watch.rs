@@ -125,7 +125,7 @@ impl Watch {
     }
 
     /// Records what happens after `version` until the watch ends, as all do after some minutes; the version to go on
-    /// from, none when a new list is needed.
+    /// from, `None` when a new list is needed.
     async fn follow(&mut self, version: String, unseen: &mut Option<Unseen>) -> kube::Result<Option<String>> {
         let stream = self.api.watch(&WatchParams::default(), &version).await?;
         self.read(pin!(stream), version, unseen).await

@@ -1,5 +1,6 @@
 //! A managed cluster to be created.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -263,7 +264,7 @@ impl<'a> ManagedClusterBuilder<'a> {
             // As Azure CLI does it: while the cluster is being made, as soon as it shows its identity.
             (Some(subnet), None) => {
                 let giving = async {
-                    match own_identity(client, &id).await {
+                    match own_identity(client, &id, LOOKS).await {
                         Some(principal) => give_subnet(&azure, subnet, principal).await,
                         None => azure.step("the cluster has no identity that could be given its subnet".to_owned()),
                     }
@@ -314,10 +315,13 @@ async fn give_subnet(azure: &Azure, subnet: &str, principal: PrincipalId) {
     }
 }
 
+/// Between two looks at a cluster that is being made: the first pause, which doubles, and the longest. In real time: where
+/// time can be moved, a lab that waits for this alone would be moved to the end of the creation.
+const LOOKS: RangeInclusive<Duration> = Duration::from_millis(50)..=Duration::from_secs(5);
+
 /// The identity of a cluster that is being made, as soon as it is shown; `None` for one that is made and has none.
-async fn own_identity(client: &ArmClient, id: &str) -> Option<PrincipalId> {
-    // In real time: where time can be moved, a lab that waits for this alone would be moved to the end of the creation.
-    let mut pause = Duration::from_millis(50);
+async fn own_identity(client: &ArmClient, id: &str, looks: RangeInclusive<Duration>) -> Option<PrincipalId> {
+    let mut pause = *looks.start();
     loop {
         let shown = client.get(id, api_version::CONTAINER_SERVICE).await.unwrap_or_default();
         if let Some(principal) = shown["identity"]["principalId"].as_str() {
@@ -327,7 +331,7 @@ async fn own_identity(client: &ArmClient, id: &str) -> Option<PrincipalId> {
             return None;
         }
         tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_secs(5));
+        pause = (pause * 2).min(*looks.end());
     }
 }
 
@@ -353,4 +357,45 @@ pub(super) async fn client_config(kubeconfig: Kubeconfig) -> Result<kube::Config
     kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
         .await
         .map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::TcpListener;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::clock::LabClock;
+
+    const ID: &str = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerService/managedClusters/c";
+
+    /// A client of something that answers one request after the other with these bodies.
+    fn answered_with(bodies: Vec<Value>) -> ArmClient {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        std::thread::spawn(move || {
+            for body in bodies {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+                while lines.next().is_some_and(|line| !line.is_empty()) {}
+                let (body, head) = (body.to_string(), "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length:");
+                write!(stream, "{head} {}\r\n\r\n{body}", body.len()).unwrap();
+            }
+        });
+        ArmClient::new(endpoint, None, Arc::new(String::new), LabClock::real()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_identity_of_a_cluster_is_waited_for_as_long_as_it_is_being_made() {
+        let quick = Duration::from_micros(10)..=Duration::from_micros(20);
+        let mut bodies = vec![json!({ "properties": { "provisioningState": "Creating" } }); 200];
+        bodies.push(json!({ "identity": { "principalId": "p" }, "properties": { "provisioningState": "Creating" } }));
+        let client = answered_with(bodies);
+        assert_eq!(own_identity(&client, ID, quick.clone()).await, Some("p".into()));
+
+        let client = answered_with(vec![json!({ "properties": { "provisioningState": "Succeeded" } })]);
+        assert_eq!(own_identity(&client, ID, quick).await, None);
+    }
 }

@@ -369,7 +369,7 @@ impl Lab {
         self.site.cpu_time()
     }
 
-    /// How long the API server of the first cluster took to be usable; none before there is one.
+    /// How long the API server of the first cluster took to be usable; `None` before there is one.
     #[must_use]
     pub fn api_server_start(&self) -> Option<Duration> {
         self.site.api_server_start()

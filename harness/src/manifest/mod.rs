@@ -23,7 +23,7 @@ pub trait Apply {
     /// When the text that they come from cannot be read.
     fn objects(self) -> Result<Vec<Value>, ManifestError>;
 
-    /// The text that they come from, for errors that name the place in it: a path; none where there is no text.
+    /// The text that they come from, for errors that name the place in it: a path; `None` where there is no text.
     fn origin(&self) -> Option<String> {
         None
     }

@@ -33,9 +33,9 @@ pub trait BootPlan: std::fmt::Debug + Send + Sync + 'static {
 /// How one machine boots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Boot {
-    /// Time from the machine's start until its kubelet runs; none: never.
+    /// Time from the machine's start until its kubelet runs; `None`: never.
     pub kubelet_after: Option<Duration>,
-    /// Time from registration until the node is Ready; none: never.
+    /// Time from registration until the node is Ready; `None`: never.
     pub network_after: Option<Duration>,
 }
 
@@ -120,7 +120,7 @@ impl Machines {
         self.lock().boot.kubelet_after = None;
     }
 
-    /// Nodes of machines that start from here on are Ready this long after they register; none: never.
+    /// Nodes of machines that start from here on are Ready this long after they register; `None`: never.
     pub fn ready_after(&self, network: Option<Duration>) {
         self.lock().boot.network_after = network;
     }

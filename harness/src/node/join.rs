@@ -73,7 +73,7 @@ fn api_said(error: &kube::Error) -> String {
 }
 
 impl JoinError {
-    /// How long a machine that meets this error keeps trying; none where trying again cannot help.
+    /// How long a machine that meets this error keeps trying; `None` where trying again cannot help.
     ///
     /// A kubelet tries for ever. Here a refusal becomes final, so that it can be told, but not at once: for a moment
     /// after the API server's start its token authenticator knows no tokens yet, and the RBAC rules that let their

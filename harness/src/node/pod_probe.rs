@@ -85,7 +85,7 @@ struct Probe {
 }
 
 impl ProbedPod {
-    /// A pod as the API server shows it; none where KWOK has not begun it yet, or has made it ready itself.
+    /// A pod as the API server shows it; `None` where KWOK has not begun it yet, or has made it ready itself.
     fn of(pod: &Value) -> Option<Self> {
         let (metadata, status) = (&pod["metadata"], &pod["status"]);
         let text = |value: &Value| value.as_str().map(str::to_owned);
@@ -179,7 +179,7 @@ impl Kubelet {
         }
     }
 
-    /// What fails; none where the pod is ready.
+    /// What fails; `None` where the pod is ready.
     async fn look(&self) -> kube::Result<Option<String>> {
         let own = Place::Pod { address: self.pod.address, node: self.pod.node };
         for probe in &self.pod.probes {

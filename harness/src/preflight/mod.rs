@@ -20,7 +20,7 @@ use survey::Survey;
 /// What is to be looked at.
 #[derive(Debug, Clone, Default)]
 pub struct Plan {
-    /// Id of a cluster that is there; none for one that is to be.
+    /// Id of a cluster that is there; `None` for one that is to be.
     pub cluster: Option<String>,
     /// Ids of the subnets that node classes name. Of a cluster that is to be, the first is that of its system pool.
     pub subnets: Vec<String>,

@@ -32,7 +32,7 @@ pub(super) struct Survey {
 }
 
 impl Survey {
-    /// Reads all that the plan names. What is missing is a finding; none where nothing is left to look at.
+    /// Reads all that the plan names. What is missing is a finding; `None` where nothing is left to look at.
     pub(super) async fn take(azure: &ArmClient, plan: &Plan, report: &mut Report) -> Result<Option<Self>, CheckError> {
         let mut reader = Reader { azure, world: empty_world()?, report };
         let mut subnets = Vec::new();

@@ -17,7 +17,7 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// A meter of the process with this number that counts from now on; none where there is no such process, or the
+    /// A meter of the process with this number that counts from now on; `None` where there is no such process, or the
     /// system does not tell.
     #[must_use]
     pub fn of(pid: i32) -> Option<Self> {

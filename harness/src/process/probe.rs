@@ -21,7 +21,7 @@ pub enum Probe {
     Http {
         /// What to get.
         url: String,
-        /// PEM of the only authority to trust; none for plain http.
+        /// PEM of the only authority to trust; `None` for plain http.
         ca: Option<String>,
         /// PEM of a client certificate and its key, one after the other.
         identity: Option<String>,

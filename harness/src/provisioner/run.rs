@@ -178,23 +178,23 @@ impl Provisioner {
         Ok(())
     }
 
-    /// Waits until it has ended, by itself or because it was stopped; none where it does not run.
+    /// Waits until it has ended, by itself or because it was stopped; `None` where it does not run.
     pub async fn exited(&self) -> Option<Exit> {
         let child = self.child().await?;
         Some(child.exited().await)
     }
 
-    /// Its process, for faults that pause or signal it; none where it does not run.
+    /// Its process, for faults that pause or signal it; `None` where it does not run.
     pub async fn child(&self) -> Option<Child> {
         self.0.running.lock().await.as_ref().map(|running| running.child.clone())
     }
 
-    /// `http://127.0.0.1:PORT/` with `readyz` and `healthz`; none where it does not run.
+    /// `http://127.0.0.1:PORT/` with `readyz` and `healthz`; `None` where it does not run.
     pub async fn health(&self) -> Option<Url> {
         self.0.running.lock().await.as_ref().map(|running| running.health.clone())
     }
 
-    /// `http://127.0.0.1:PORT/metrics`; none where it does not run.
+    /// `http://127.0.0.1:PORT/metrics`; `None` where it does not run.
     pub async fn metrics(&self) -> Option<Url> {
         self.0.running.lock().await.as_ref().map(|running| running.metrics.clone())
     }

@@ -21,7 +21,7 @@ pub struct ProvisionerSettings {
     pub batch_max: Duration,
     /// `LOG_LEVEL`.
     pub log_level: String,
-    /// Environment on top of what the cluster's properties give: a value replaces, none takes the variable away.
+    /// Environment on top of what the cluster's properties give: a value replaces, `None` takes the variable away.
     pub environment: BTreeMap<String, Option<String>>,
     /// Command line.
     pub arguments: Vec<String>,

@@ -53,7 +53,7 @@ impl Counts {
         }
     }
 
-    /// `1 known fault`, `2 known faults`; none where there is none.
+    /// `1 known fault`, `2 known faults`; `None` where there is none.
     #[must_use]
     pub fn told_known_faults(&self) -> Option<String> {
         match self.known_faults {

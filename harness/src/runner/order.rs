@@ -97,7 +97,7 @@ enum Weight {
     Same,
 }
 
-/// The worth of a result, and how long the scenario took; none where it says nothing of that.
+/// The worth of a result, and how long the scenario took; `None` where it says nothing of that.
 fn weigh(result: &LastResult, facts: &Facts) -> Option<(Weight, Duration)> {
     let time = result.seconds?.0;
     match result.result.as_str() {

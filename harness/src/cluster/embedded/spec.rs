@@ -53,7 +53,7 @@ pub struct ControlPlaneSpec {
     pub service_cidr: IpNet,
     /// Range of IPv6 Services, where the cluster has both families.
     pub service_cidr_v6: Option<IpNet>,
-    /// Range of pods, of which each node gets a /24 (overlay networking); none where pods get their addresses from the
+    /// Range of pods, of which each node gets a /24 (overlay networking); `None` where pods get their addresses from the
     /// nodes' subnet. There, KWOK gives them addresses outside of every range an AKS cluster can have, as placeholders.
     pub pod_cidr: Option<IpNet>,
     /// Address of the Service kube-system/kube-dns, inside the service range.

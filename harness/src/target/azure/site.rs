@@ -145,7 +145,10 @@ impl Site for AzureSite {
             "/subscriptions/{}/providers/Microsoft.ContainerService/locations/{}/kubernetesVersions",
             self.azure.subscription, self.azure.location
         );
-        let listed = self.client.get(&list, api_version::CONTAINER_SERVICE).await;
+        // On the lab's own threads: its connections must outlive the scenario's, to delete what is left by.
+        let client = self.client.clone();
+        let asked = self.work.spawn(async move { client.get(&list, api_version::CONTAINER_SERVICE).await });
+        let listed = asked.await.map_err(|error| error.to_string())?;
         let listed = listed.map_err(|error| crate::causes::error_chain(&error))?;
         if offers(&listed, version) {
             return Ok(());

@@ -27,7 +27,7 @@ impl std::fmt::Debug for NetworkAwareBoot {
 }
 
 impl NetworkAwareBoot {
-    /// The network of a cluster as it is now; none where there is no such cluster, or no Azure any more.
+    /// The network of a cluster as it is now; `None` where there is no such cluster, or no Azure any more.
     fn network_of(&self, cluster: &str) -> Option<ClusterNetwork> {
         let (fake, cluster) = (self.network.get()?.upgrade()?, ResourceId::parse(cluster).ok()?);
         fake.with(|world| ClusterNetwork::of(world, &cluster))

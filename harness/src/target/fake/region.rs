@@ -59,19 +59,19 @@ impl Region {
         self.fake.with(|world| world.state::<Capacity>().relieve());
     }
 
-    /// Allows this many vCPUs in the whole region; none: as many as the catalog says.
+    /// Allows this many vCPUs in the whole region; `None`: as many as the catalog says.
     pub fn set_regional_quota(&self, vcpus: Option<u32>) {
         self.step(format!("the regional quota is {vcpus:?} vCPUs from here on"));
         self.fake.with(|world| world.state::<Quotas>().region(&self.location).regional = vcpus);
     }
 
-    /// Allows this many vCPUs of spot machines; none: as many as the catalog says.
+    /// Allows this many vCPUs of spot machines; `None`: as many as the catalog says.
     pub fn set_spot_quota(&self, vcpus: Option<u32>) {
         self.step(format!("the quota of spot machines is {vcpus:?} vCPUs from here on"));
         self.fake.with(|world| world.state::<Quotas>().region(&self.location).spot = vcpus);
     }
 
-    /// Allows this many vCPUs of a family, `standardDSv5Family` for example; none: as many as the catalog says.
+    /// Allows this many vCPUs of a family, `standardDSv5Family` for example; `None`: as many as the catalog says.
     pub fn set_family_quota(&self, family: &str, vcpus: Option<u32>) {
         self.step(match vcpus {
             Some(vcpus) => format!("the quota of {family} is {vcpus} vCPUs from here on"),

@@ -171,7 +171,7 @@ impl EmbeddedEngine {
         self.processes.cpu_time()
     }
 
-    /// How long the API server of the first cluster took to be usable; none before there is one.
+    /// How long the API server of the first cluster took to be usable; `None` before there is one.
     #[must_use]
     pub(super) fn api_server_start(&self) -> Option<Duration> {
         self.lock().values().next().map(|running| running.control_plane.start_up().usable)
