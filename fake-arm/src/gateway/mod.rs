@@ -14,8 +14,8 @@ mod entrance;
 mod events;
 mod graph;
 mod head;
+mod local_endpoints;
 mod long_running;
-mod machine;
 mod paging;
 mod precondition;
 mod render;
@@ -41,7 +41,7 @@ pub(crate) use entrance::serve;
 #[cfg(test)]
 pub(crate) use events::take_events;
 pub(crate) use head::Head;
-pub(crate) use machine::serve_machine;
+pub(crate) use local_endpoints::serve_machine;
 pub(crate) use response::ResponseParts;
 pub(crate) use shared::Shared;
 #[cfg(test)]

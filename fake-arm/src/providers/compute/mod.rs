@@ -2,6 +2,7 @@
 //! sizes, quotas, room, images. What becomes of a machine is told as [`VmEvent`](crate::events::VmEvent)s.
 
 mod api_versions;
+mod boot_facts;
 mod capacity;
 mod community_gallery;
 mod custom_data;
@@ -13,7 +14,6 @@ mod feature;
 mod gallery;
 mod instance_view;
 mod links;
-mod machine;
 mod network_interface;
 mod power;
 mod quota;

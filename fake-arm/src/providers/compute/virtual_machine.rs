@@ -10,7 +10,7 @@ use super::power::{self, PowerState};
 use super::refusal::{change_not_allowed, marked_for_deletion};
 use super::vm_placement::Placement;
 use super::{
-    VIRTUAL_MACHINES, VM_API_VERSIONS, capacity, data_disk, disk, instance_view, machine, network_interface, quota,
+    VIRTUAL_MACHINES, VM_API_VERSIONS, boot_facts, capacity, data_disk, disk, instance_view, network_interface, quota,
     spot, teardown, vm_action, vm_body, vm_change, vm_identity, vm_placement,
 };
 use crate::arm::{ArmError, ResourceId};
@@ -162,7 +162,7 @@ fn create(world: &mut World, request: &Request) -> Reply {
     }
     power::set(world, id, if no_room.is_some() { PowerState::Unplaced } else { PowerState::Running });
     if no_room.is_none() {
-        let facts = machine::facts(world, id, primary.as_ref(), placement);
+        let facts = boot_facts::facts(world, id, primary.as_ref(), placement);
         world.emit(VmEvent::Started(Arc::new(facts)));
     }
     let duration = world.settings().duration(&format!("{VIRTUAL_MACHINES}/write"), CREATE_TIME);

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::power::{self, PowerState};
 use super::refusal::{marked_for_deletion, not_modelled};
-use super::{VIRTUAL_MACHINES, capacity, data_disk, disk, eviction, machine, network_interface, vm_placement};
+use super::{VIRTUAL_MACHINES, boot_facts, capacity, data_disk, disk, eviction, network_interface, vm_placement};
 use crate::arm::{ArmError, ResourceId};
 use crate::events::{StopReason, VmEvent};
 use crate::provider::{Answer, Reply, Request};
@@ -137,7 +137,7 @@ pub(super) fn start(world: &mut World, id: &ResourceId) {
     move_to(world, id, PowerState::Running);
     let nics = network_interface::named(&vm.body).unwrap_or_default();
     let Ok(placement) = vm_placement::place(world, id, &vm.body, vm.location()) else { return };
-    let facts = machine::facts(world, id, network_interface::primary(&vm.body, &nics), placement);
+    let facts = boot_facts::facts(world, id, network_interface::primary(&vm.body, &nics), placement);
     world.emit(VmEvent::Started(Arc::new(facts)));
 }
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde_json::json;
 
 use super::types::INTERFACE;
-use super::{interface, reservation, stored_interface};
+use super::{interface, interface_reservation, stored_interface};
 use crate::arm::{ArmError, ResourceId};
 use crate::world::World;
 
@@ -15,8 +15,8 @@ use crate::world::World;
 /// `NotFound`, where there is no such interface, as the compute provider words it; `NicInUse`, where another machine
 /// has it; `NicReservedForAnotherVm`, where another has just left it.
 pub fn attach(world: &mut World, nic: &ResourceId, machine: &ResourceId, primary: bool) -> Result<(), ArmError> {
-    reservation::check(world, nic, Some(machine))?;
-    reservation::forget(world, nic);
+    interface_reservation::check(world, nic, Some(machine))?;
+    interface_reservation::forget(world, nic);
     let etag = world.uuid();
     let Some(found) = world.resources_mut().get_mut(nic).filter(|r| r.resource_type == INTERFACE) else {
         return Err(ArmError::bad_request("NotFound", format!("Resource {nic} not found.")));

@@ -8,7 +8,8 @@ use super::api_versions::API_VERSIONS;
 use super::inline::{Inline, children};
 use super::types::{INTERFACE, SECURITY_GROUP};
 use super::{
-    addresses, effective, inline, ip_configuration, links, public_address, reference, reservation, stored_interface,
+    addresses, effective, inline, interface_reservation, ip_configuration, links, public_address, reference,
+    stored_interface,
 };
 use crate::arm::{ArmError, ResourceId};
 use crate::provider::{Answer, Handler, Link, Reply, Request, ResourceType};
@@ -86,7 +87,7 @@ impl Handler for Interfaces {
                 ),
             ));
         }
-        reservation::check(world, &found.id, None)?;
+        interface_reservation::check(world, &found.id, None)?;
         let id = found.id.clone();
         let duration = world.settings().duration("Microsoft.Network/networkInterfaces/delete", Duration::ZERO);
         world.resources_mut().require_mut(&id)?.set_provisioning_state("Deleting");
@@ -108,7 +109,7 @@ impl Handler for Interfaces {
 /// Takes an interface away, and its addresses back.
 pub(super) fn delete(world: &mut World, id: &ResourceId) {
     addresses::release(world, id.as_str());
-    reservation::forget(world, id);
+    interface_reservation::forget(world, id);
     world.resources_mut().remove(id);
 }
 
