@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 
 use catnap::azure::{ArmClient, ClientSecret, ClientSecretCredential};
@@ -27,6 +27,8 @@ fn catnap(arguments: &[&str]) -> Command {
 /// An Azure of its own process, until it is dropped.
 struct StandIn {
     up: Child,
+    /// Open as long as it lives: what it shows of its nodes is read by nobody.
+    _told: BufReader<ChildStdout>,
     variables: BTreeMap<String, String>,
 }
 
@@ -34,16 +36,17 @@ impl StandIn {
     /// Waits until it says how it is reached.
     fn start() -> Self {
         let mut up = catnap(&["up", "--empty"]).stdout(Stdio::piped()).spawn().expect("catnap up starts");
-        let told = BufReader::new(up.stdout.take().expect("its output is piped"));
-        let mut variables = BTreeMap::new();
-        for line in told.lines().map_while(Result::ok) {
+        let mut told = BufReader::new(up.stdout.take().expect("its output is piped"));
+        let (mut variables, mut line) = (BTreeMap::new(), String::new());
+        while told.read_line(&mut line).is_ok_and(|read| read > 0) {
             if let Some(exports) = line.trim_start().strip_prefix("export ") {
                 let pairs = exports.split_whitespace().filter_map(|pair| pair.split_once('='));
                 variables.extend(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())));
             }
             if line.starts_with("Ctrl-C") {
-                return Self { up, variables };
+                return Self { up, _told: told, variables };
             }
+            line.clear();
         }
         panic!("catnap up ended before it said how it is reached: {:?}", up.wait());
     }

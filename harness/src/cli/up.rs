@@ -1,5 +1,6 @@
 //! `catnap up`: a lab to look around in.
 
+use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -74,7 +75,7 @@ pub(super) async fn up(args: UpArgs) -> Result<u8> {
     };
     tokio::select! {
         ended = work => ended.map_err(|reason: String| miette!("failed to bring the cluster up: {reason}"))?,
-        () = interrupts.first() => println!("\ntaking the lab down"),
+        () = interrupts.first() => drop(std::io::stdout().write_all(b"\ntaking the lab down\n")),
     }
     Ok(0)
 }
@@ -156,10 +157,10 @@ async fn show(cluster: &Cluster) {
         lines.sort();
         if lines != shown {
             let now = state.at();
-            println!("{}  {} nodes", now.strftime("%H:%M:%S"), lines.len());
-            for line in &lines {
-                println!("  {line}");
-            }
+            let told: String = lines.iter().map(|line| format!("  {line}\n")).collect();
+            let head = format!("{}  {} nodes\n", now.strftime("%H:%M:%S"), lines.len());
+            // The one who reads may have gone; the lab is there for others too.
+            let _ = std::io::stdout().write_all((head + &told).as_bytes());
             shown = lines;
         }
         if changes.changed().await.is_err() {
