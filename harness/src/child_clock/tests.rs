@@ -25,7 +25,7 @@ fn probe(language: &str) -> Option<PathBuf> {
         return None;
     }
     let folder = FOLDER.get_or_init(|| tempfile::tempdir().unwrap()).path();
-    let source = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src/process/clock/probes"));
+    let source = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src/child_clock/probes"));
     let program = folder.join(format!("{language}-{}", BUILT.fetch_add(1, Ordering::Relaxed)));
     let mut command = match language {
         "go" => {

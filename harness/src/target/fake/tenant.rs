@@ -95,7 +95,7 @@ impl Tenant {
         Denial { tenant: self.clone(), id }
     }
 
-    /// Lets the directory not know a principal until it [is known](Unknown::is_known): one that was just made and has not
+    /// Lets the directory not know a principal until it [is known](Unknown::reveal): one that was just made and has not
     /// been replicated, or one that was taken away. Azure accepts none of its tokens meanwhile.
     ///
     /// # Panics
