@@ -287,7 +287,7 @@ async fn prepare(args: RunArgs) -> Result<Option<(Vec<Labelled>, Palette)>> {
         make_writable(junit)?;
     }
     // So that a version that there is not ends the run before its first scenario.
-    let target = args.target.unwrap_or(target::all()[0]);
+    let target = args.target.map_or_else(|| target::named(None), Ok).into_diagnostic()?;
     let mut facts = Vec::new();
     for parts in &combinations {
         facts.push(if target.is_built_here() { prepare_components(parts).await? } else { parts.facts() });

@@ -22,7 +22,7 @@ use kube::config::Kubeconfig;
 use parking_lot::Mutex;
 use serde_json::Value;
 
-use crate::azure::{ArmClient, ArmError, Azure, PrincipalId, Subnet, api_version};
+use crate::azure::{ArmError, Azure, PrincipalId, Subnet, api_version};
 use crate::clock::LabClock;
 use crate::duration::readable;
 use crate::expect::{Failure, Outcome, Signature, Witness, differences};
@@ -127,8 +127,7 @@ impl Lab {
     /// read.
     pub fn azure_as(&self, principal: impl Into<PrincipalId>) -> Result<Azure, Failure> {
         let credential = self.require::<Tenant>()?.credential_of(principal);
-        let access = self.site.azure();
-        let client = ArmClient::new(access.endpoint.clone(), access.ca.as_deref(), credential, self.clock().clone())?;
+        let client = self.site.azure().client_as(credential, self.clock())?;
         Ok(self.azure.seen_through(client))
     }
 

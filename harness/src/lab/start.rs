@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Once};
 
 use super::{Lab, tell_progress};
-use crate::azure::{ArmClient, Azure};
+use crate::azure::Azure;
 use crate::child_clock::own_thread;
 use crate::expect::Witness;
 use crate::history::{Event, History};
@@ -101,11 +101,8 @@ impl Lab {
 
 /// The scenario's own Azure: the client of someone who owns the subscription.
 fn azure(access: &AzureAccess, history: &History) -> Result<Azure, StartError> {
-    let AzureAccess { endpoint, ca, credential, subscription, location, names, .. } = access;
-    let client = ArmClient::new(endpoint.clone(), ca.as_deref(), credential.clone(), history.clock().clone());
-    let client = client.map_err(|error| {
-        StartError::Azure(format!("no client of {endpoint}: {}", crate::causes::error_chain(&error)))
-    })?;
+    let AzureAccess { subscription, location, names, .. } = access;
+    let client = access.client(history.clock())?;
     let azure = Azure::new(client, history.clone(), subscription, location, &names.resource_group);
     Ok(azure.with_group_prefix(&names.prefix))
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use url::Url;
 
-use crate::azure::Credential;
+use super::start_error::StartError;
+use crate::azure::{ArmClient, Credential};
+use crate::clock::LabClock;
 
 /// How a scenario reaches the Azure of its lab, and as whom.
 #[derive(Clone)]
@@ -32,6 +34,27 @@ impl std::fmt::Debug for AzureAccess {
     }
 }
 
+impl AzureAccess {
+    /// A client for whoever owns the subscription, in the time of `clock`.
+    ///
+    /// # Errors
+    /// When the certificates cannot be read.
+    pub fn client(&self, clock: &LabClock) -> Result<ArmClient, StartError> {
+        self.client_as(self.credential.clone(), clock)
+    }
+
+    /// A client for someone else.
+    ///
+    /// # Errors
+    /// As [`client`](Self::client).
+    pub fn client_as(&self, credential: Arc<dyn Credential>, clock: &LabClock) -> Result<ArmClient, StartError> {
+        let client = ArmClient::new(self.endpoint.clone(), self.ca.as_deref(), credential, clock.clone());
+        client.map_err(|error| {
+            StartError::Azure(format!("no client of {}: {}", self.endpoint, crate::causes::error_chain(&error)))
+        })
+    }
+}
+
 /// What resource groups of a scenario are called: by the names of the documents where it has a subscription to itself,
 /// else by names that no other run has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,11 +76,5 @@ impl Names {
     #[must_use]
     pub fn beginning_with(own: &str) -> Self {
         Self { resource_group: format!("{own}-rg"), prefix: format!("{own}-") }
-    }
-
-    /// What a further resource group is called that the scenario calls `name`.
-    #[must_use]
-    pub fn group(&self, name: &str) -> String {
-        format!("{}{name}", self.prefix)
     }
 }

@@ -68,11 +68,7 @@ impl Target for AzureElsewhere {
 /// own: they live in the runtime in which they were used first, which need not be running any more when they are wanted.
 fn reach(own: &str) -> Result<(AzureAccess, ArmClient), StartError> {
     let azure = access(|name| std::env::var(name).ok(), Names::beginning_with(own))?;
-    let client =
-        ArmClient::new(azure.endpoint.clone(), azure.ca.as_deref(), azure.credential.clone(), LabClock::real());
-    let client = client.map_err(|error| {
-        StartError::Azure(format!("no client of {}: {}", azure.endpoint, crate::causes::error_chain(&error)))
-    })?;
+    let client = azure.client(&LabClock::real())?;
     Ok((azure, client))
 }
 
