@@ -14,15 +14,15 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::arm::{Filter, ResourceId};
 use crate::clock::Clock;
 use crate::directory::{Principal, PrincipalKind};
 use crate::gateway::{Incoming, dispatch};
 use crate::provider::internal_put;
 use crate::providers::authorization;
-use crate::rbac::{BuiltinRole, Condition};
 use crate::seed::WorldDocument;
 use crate::world::{Settings, Throttling, World};
+use arm::{Filter, ResourceId};
+use rbac::{BuiltinRole, Condition};
 
 /// A clock that stands.
 #[derive(Debug)]

@@ -10,7 +10,6 @@
 //! # Ok(()) }
 //! ```
 
-pub mod arm;
 pub mod catalog;
 pub mod causes;
 pub mod clock;
@@ -22,15 +21,15 @@ pub mod events;
 pub mod fuzzing;
 mod gateway;
 pub mod ledger;
-pub mod net;
 pub mod provider;
 pub mod providers;
-pub mod rbac;
 pub mod seed;
 pub mod server;
-mod template;
 mod transport;
 pub mod world;
 
+pub use arm;
+pub use net;
+pub use rbac;
 pub use server::{Builder, FakeArm, StartError};
 pub use world::Settings;

@@ -40,6 +40,15 @@ fn modules_use_what_the_tables_of_architecture_allow() {
             }
         }
     }
+    let crates = Layers::crates_without_rings(&document);
+    assert!(!crates.is_empty(), "ARCHITECTURE.md names the crates without rings");
+    for folder in crates {
+        let source = Source::read(&root().join(&folder));
+        assert!(source.files.len() > 1, "the files of {folder} are found");
+        for ring in source.rings("") {
+            writeln!(wrong, "a ring of files in {folder}:\n    {ring}").unwrap();
+        }
+    }
     assert!(wrong.is_empty(), "\n{wrong}");
 }
 
@@ -118,6 +127,11 @@ Without rings of files: `low`
         for a in ["use super::B;", "fn f(_: super::D) {}", "use crate::low::b;"] {
             let rings = source(&[TOP, ROOM, ("low/a.rs", a), B]).rings("low");
             assert_eq!(rings, ["low/a.rs:1 -> low/b", "low/b.rs:1 -> low/a"], "{a}");
+            let whole =
+                [("lib.rs", "mod a;\nmod b;\npub use a::A;\npub use b::{B, C as D};\n"), ("a.rs", a), ("b.rs", B.1)];
+            let whole = whole.map(|(file, text)| (file, text.replace("::low", "")));
+            let rings = source(&whole.each_ref().map(|(file, text)| (*file, text.as_str()))).rings("");
+            assert_eq!(rings, ["a.rs:1 -> b", "b.rs:1 -> a"], "{a}, in a crate");
         }
     }
 }

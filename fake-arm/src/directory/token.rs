@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::Principal;
 use super::key_set::part;
-use crate::arm::ArmError;
+use arm::ArmError;
 
 /// Signs tokens for one tenant, and tells its own from others.
 pub struct Issuer {

@@ -6,9 +6,9 @@ use http::{HeaderMap, header};
 use uuid::Uuid;
 
 use super::verified_tokens::VerifiedTokens;
-use crate::arm::ArmError;
 use crate::directory::TokenClaims;
 use crate::world::World;
+use arm::ArmError;
 
 /// The first half, without the world: there is a token, and this fake signed it.
 ///

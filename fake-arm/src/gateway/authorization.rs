@@ -6,13 +6,13 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::route::Target;
-use crate::arm::{ArmError, ResourceId};
 use crate::directory::PrincipalKind;
 use crate::provider::{Answer, Body, Registry, Request, identity_link};
 use crate::providers::authorization::{ROLE_ASSIGNMENT, ROLE_DEFINITION, Rights};
-use crate::rbac::condition::{Attributes, Source, Value as Attribute};
-use crate::rbac::{Decision, Refusal};
 use crate::world::World;
+use arm::{ArmError, ResourceId};
+use rbac::condition::{Attributes, Source, Value as Attribute};
+use rbac::{Decision, Refusal};
 
 /// What a request that may pass is shown.
 #[derive(Debug)]

@@ -5,8 +5,8 @@ use http::{Method, StatusCode};
 use serde_json::Value;
 
 use super::route::Target;
-use crate::arm::ArmError;
 use crate::provider::Request;
+use arm::ArmError;
 
 /// What a resource's body may have at the top. ARM compares without regard to case.
 const MEMBERS: &[&str] = &[

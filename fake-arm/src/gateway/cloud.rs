@@ -6,7 +6,7 @@ use super::arrival::{Arrival, LedgerNote};
 use super::head::Head;
 use super::response::{Rendered, ResponseParts};
 use super::shared::Shared;
-use crate::arm::{ApiVersion, ArmError};
+use arm::{ApiVersion, ArmError};
 
 /// From this version on the answer is one cloud; before, a list of them.
 const ONE_CLOUD: &str = "2022-09-01";

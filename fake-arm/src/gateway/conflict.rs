@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use super::long_running;
 use super::route::Target;
-use crate::arm::{ArmError, Operation, ResourceId};
 use crate::provider::Request;
 use crate::world::World;
+use arm::{ArmError, Operation, ResourceId};
 
 const NETWORK: &str = "Microsoft.Network";
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::arm::ArmError;
+use arm::ArmError;
 
 /// A body as JSON, null for an empty one, and its size in bytes.
 #[derive(Debug, Default)]
@@ -23,7 +23,7 @@ impl Content {
         // A byte order mark is what PowerShell writes.
         let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         // Deployments come in the lenient form of template files.
-        let read = serde_json::from_slice(text).or_else(|error| crate::template::deployment_body(text).ok_or(error));
+        let read = serde_json::from_slice(text).or_else(|error| template::deployment_body(text).ok_or(error));
         let value = read.map_err(|error| {
             ArmError::bad_request(
                 "InvalidRequestContent",

@@ -11,10 +11,10 @@ use super::response::Rendered;
 use super::route::{Route, Target};
 use super::throttle::{self, Asked};
 use super::{authorization, body_schema, conflict, long_running, precondition, render, scope_checks};
-use crate::arm::{ApiVersion, ArmError, Operation, OperationStatus};
 use crate::provider::{Entrance, ForwardedRequest, Registry, Reply, Request, ResourceType, normal_location, shown};
 use crate::providers::resources;
 use crate::world::World;
+use arm::{ApiVersion, ArmError, Operation, OperationStatus};
 
 /// A request as it came in, its caller known.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use super::response::ResponseParts;
 use super::shared::Shared;
 use super::sign_in::{self, AuthRoute};
 use super::{cloud, graph, resource_manager};
-use crate::arm::ArmError;
+use arm::ArmError;
 
 /// Serves a request. `form`: what is wrong with its head.
 pub(crate) fn serve(

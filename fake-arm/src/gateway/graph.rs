@@ -10,9 +10,9 @@ use super::authentication;
 use super::head::Head;
 use super::response::{Rendered, ResponseParts};
 use super::shared::Shared;
-use crate::arm::ArmError;
 use crate::entra::{GraphAnswer, graph_answer};
 use crate::world::World;
+use arm::ArmError;
 
 /// What of a path is Graph's, behind the version.
 pub(super) fn path_of(path: &str) -> Option<&str> {

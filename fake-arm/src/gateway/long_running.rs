@@ -3,9 +3,9 @@
 use http::StatusCode;
 use uuid::Uuid;
 
-use crate::arm::{ArmError, OperationStatus};
 use crate::provider::{Answer, Polling, Request};
 use crate::world::World;
+use arm::{ArmError, OperationStatus};
 
 /// Starts the long-running operation of an answer, where there is one, and adds the headers that tell how to follow it.
 ///

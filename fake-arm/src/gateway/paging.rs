@@ -8,9 +8,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::arm::{ArmError, ResourceId};
 use crate::provider::{Request, shown};
 use crate::world::World;
+use arm::{ArmError, ResourceId};
 
 /// What a `$skiptoken` says.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]

@@ -2,9 +2,9 @@
 
 use http::StatusCode;
 
-use crate::arm::ArmError;
 use crate::provider::Request;
 use crate::world::World;
+use arm::ArmError;
 
 /// The resource is in the state that the caller expects.
 ///

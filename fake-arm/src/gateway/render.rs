@@ -4,9 +4,9 @@ use http::Method;
 
 use super::paging::{self, Items};
 use super::response::Rendered;
-use crate::arm::ArmError;
 use crate::provider::{Answer, Body, Registry, Request, shown};
 use crate::world::{Resource, World};
+use arm::ArmError;
 
 /// Turns an answer into what is sent.
 ///

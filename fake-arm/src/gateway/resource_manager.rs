@@ -15,10 +15,10 @@ use super::dispatch::{self, Dispatched, Incoming};
 use super::head::Head;
 use super::response::ResponseParts;
 use super::shared::Shared;
-use crate::arm::ArmError;
 use crate::directory::TokenClaims;
 use crate::ledger::redacted;
 use crate::world::World;
+use arm::ArmError;
 
 /// The ledger keeps bodies up to this size.
 const LARGEST_KEPT_BODY: usize = 256 * 1024;

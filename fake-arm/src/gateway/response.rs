@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::arm::ArmError;
+use arm::ArmError;
 
 /// Status, headers, body.
 #[derive(Debug, Default)]

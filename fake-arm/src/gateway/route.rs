@@ -2,8 +2,8 @@
 
 use http::Method;
 
-use crate::arm::{ArmError, ResourceId, blocks, decoded, type_of};
 use crate::provider::{Registry, ResourceType};
+use arm::{ArmError, ResourceId, blocks, decoded, type_of};
 
 /// What a path addresses.
 #[derive(Debug, Clone)]

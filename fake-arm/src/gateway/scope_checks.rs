@@ -4,9 +4,9 @@ use http::Method;
 use uuid::Uuid;
 
 use super::route::{Route, Target};
-use crate::arm::ArmError;
 use crate::provider::{Registry, Request};
 use crate::world::World;
+use arm::ArmError;
 
 const GROUP: &str = "Microsoft.Resources/subscriptions/resourceGroups";
 

@@ -14,9 +14,9 @@ use super::arrival::{Arrival, LedgerNote};
 use super::head::Head;
 use super::response::{Rendered, ResponseParts};
 use super::shared::Shared;
-use crate::arm::{ArmError, decoded};
 use crate::entra::{Ask, Grant, SignInRefusal, discovery, grant, is_tenant};
 use crate::world::World;
+use arm::{ArmError, decoded};
 
 /// What of the identity platform a path addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,12 +11,12 @@ use uuid::Uuid;
 
 use super::dispatch::{Incoming, dispatch};
 use super::response::Rendered;
-use crate::arm::ResourceId;
 use crate::clock::Clock;
 use crate::directory::{Principal, PrincipalKind};
 use crate::providers::authorization;
-use crate::rbac::BuiltinRole;
 use crate::world::{Settings, Throttling, World};
+use arm::ResourceId;
+use rbac::BuiltinRole;
 
 /// A clock that stands until it is moved.
 #[derive(Debug)]

@@ -6,9 +6,9 @@ use http::{HeaderMap, Method};
 use serde_json::{Value, json};
 
 use super::test_support::TestFake;
-use crate::arm::ArmError;
 use crate::provider::{Answer, Handler, Outcome, Polling, Reply, Request, ResourceType};
 use crate::world::World;
+use arm::ArmError;
 
 /// A resource whose PUT goes as its `properties.way` says.
 struct Widgets;

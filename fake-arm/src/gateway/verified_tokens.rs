@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
 
-use crate::arm::ArmError;
 use crate::directory::{Issuer, TokenClaims};
+use arm::ArmError;
 
 /// As many are remembered; then it starts anew.
 const REMEMBERED: usize = 4096;

@@ -6,8 +6,8 @@ use http::StatusCode;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::arm::{ArmError, ResourceId};
 use crate::world::{LongRunning, Outcome, World};
+use arm::{ArmError, ResourceId};
 
 /// A provider's answer, or Azure's error.
 pub type Reply = Result<Answer, ArmError>;

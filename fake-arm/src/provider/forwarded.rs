@@ -5,8 +5,8 @@ use http::{Method, StatusCode};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::arm::ArmError;
 use crate::world::World;
+use arm::ArmError;
 
 /// A request in a caller's name.
 #[derive(Debug)]

@@ -4,8 +4,8 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 
 use super::{Answer, Link, Reply, Request};
-use crate::arm::ArmError;
 use crate::world::{Resource, World};
+use arm::ArmError;
 
 /// Serves one resource type. Every method runs under the world's lock and must not block.
 ///

@@ -8,8 +8,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{Answer, LongRunning, Registry, Request};
-use crate::arm::{ArmError, OperationStatus, ResourceId};
 use crate::world::World;
+use arm::{ArmError, OperationStatus, ResourceId};
 
 /// Puts a resource as its own provider would, without a caller, and lets the operation end at once.
 ///

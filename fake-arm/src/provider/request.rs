@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::ResourceType;
-use crate::arm::{ApiVersion, ArmError, ResourceId};
+use arm::{ApiVersion, ArmError, ResourceId};
 
 /// A request that passed authentication, the api-version check and the look-up of its resource type.
 #[derive(Debug, Clone)]

@@ -6,12 +6,12 @@ use jiff::SignedDuration;
 use serde_json::Value;
 
 use super::{SettingsEntry, WorldDocument};
-use crate::arm::{ArmError, InvalidResourceId, ResourceId};
 use crate::directory::{ClientSecret, InvalidKeySet, Principal, PrincipalKind};
 use crate::provider::{Registry, internal_put};
 use crate::providers::authorization;
 use crate::providers::resources::GROUP;
 use crate::world::{Throttling, World};
+use arm::{ArmError, InvalidResourceId, ResourceId};
 
 /// What came in.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,13 +15,13 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::saved::{Saved, save};
-use crate::arm::ArmError;
 use crate::causes::with_causes;
 use crate::clock::{Clock as _, MovableClock};
 use crate::gateway::Shared;
 use crate::provider;
 use crate::seed::{self, WorldDocument};
 use crate::transport::{Authority, raw_up_to};
+use arm::ArmError;
 
 /// Entries of one ledger answer.
 const LEDGER_PAGE: usize = 1000;

@@ -12,7 +12,6 @@ use uuid::Uuid;
 
 use super::builder::Builder;
 use super::saved::{Saved, save};
-use crate::arm::{ArmError, ResourceId};
 use crate::clock::MovableClock;
 use crate::directory::{Principal, PrincipalKind};
 use crate::engine::ClusterEngine;
@@ -20,9 +19,10 @@ use crate::events::ArmEvent;
 use crate::gateway::Shared;
 use crate::ledger::Ledger;
 use crate::providers::authorization;
-use crate::rbac::BuiltinRole;
 use crate::transport::Authority;
 use crate::world::{Settings, World};
+use arm::{ArmError, ResourceId};
+use rbac::BuiltinRole;
 
 /// A running fake Azure on loopback. Dropping it stops it. Several can run in one process.
 pub struct FakeArm {

@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use futures::StreamExt as _;
 use http::StatusCode;
 
-use crate::arm::ArmError;
+use arm::ArmError;
 
 /// ARM refuses bodies above 4 MiB.
 const LARGEST_BODY: usize = 4 * 1024 * 1024;

@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use http::request::Parts;
 use http::{StatusCode, header};
 
-use crate::arm::{ArmError, decoded};
 use crate::gateway::Head;
+use arm::{ArmError, decoded};
 
 /// Bytes of all header lines together. Azure's own limit is not documented for ARM; tokens of users with many groups
 /// need some ten thousand.

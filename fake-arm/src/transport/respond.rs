@@ -7,8 +7,8 @@ use axum::response::Response;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde_json::Value;
 
-use crate::arm::ArmError;
 use crate::gateway::{Head, ResponseParts};
+use arm::ArmError;
 
 /// Writes an answer of ARM.
 pub(super) fn respond(head: &Head, parts: ResponseParts) -> Response {

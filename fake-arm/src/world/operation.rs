@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 use uuid::Uuid;
 
 use super::World;
-use crate::arm::ArmError;
+use arm::ArmError;
 
 /// The last step of a long-running operation. An error makes the operation `Failed` with that code and message.
 pub type Outcome = Box<dyn FnOnce(&mut World) -> Result<(), ArmError> + Send + 'static>;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::arm::ResourceId;
+use arm::ResourceId;
 
 /// A resource: its id and its JSON body.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -17,11 +17,11 @@ use uuid::Uuid;
 
 use super::timer_queue::TimerQueue;
 use super::{Change, LongRunning, Outcome, Resource, Resources, Settings};
-use crate::arm::{ArmError, Operation, OperationStatus, ResourceId};
 use crate::clock::Clock;
 use crate::directory::{Credentials, InvalidKeySet, Issuer, KeySet, Principal, Principals};
 use crate::engine::ClusterEngine;
 use crate::events::{ArmEvent, VmEvent};
+use arm::{ArmError, Operation, OperationStatus, ResourceId};
 
 /// Work outside the lock that ends in a change.
 pub(crate) type Task = BoxFuture<'static, Change>;

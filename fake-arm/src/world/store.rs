@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use slab::Slab;
 
 use super::Resource;
-use crate::arm::{ArmError, ResourceId};
+use arm::{ArmError, ResourceId};
 
 /// The resources of a world. Ids are compared without regard to case.
 #[derive(Debug, Default)]

@@ -98,14 +98,16 @@ impl Source {
         path
     }
 
-    /// The rings of files in a folder, each as its steps. What a `mod.rs` uses does not count: it re-exports.
+    /// The rings of files in a folder, or in the whole crate for an empty one, each as its steps. What a `mod.rs` or
+    /// `lib.rs` uses does not count: it re-exports.
     pub(super) fn rings(&self, folder: &str) -> Vec<String> {
-        let folder: Vec<String> = folder.split('/').map(str::to_owned).collect();
+        let folder: Vec<String> = folder.split('/').filter(|name| !name.is_empty()).map(str::to_owned).collect();
         let mut steps = Steps::new();
         let inside = |module: &[String]| module.starts_with(&folder);
-        for arrow in self.arrows.iter().filter(|arrow| inside(&arrow.from) && !arrow.file.ends_with("mod.rs")) {
+        let re_exports = |file: &str| file.ends_with("mod.rs") || file == "lib.rs";
+        for arrow in self.arrows.iter().filter(|arrow| inside(&arrow.from) && !re_exports(&arrow.file)) {
             let to = self.end_of(&arrow.to);
-            if inside(&to) && to != arrow.from {
+            if inside(&to) && !to.is_empty() && to != arrow.from {
                 let place = format!("{}:{} -> {}", arrow.file, arrow.line, to.join("/"));
                 steps.entry(arrow.from.clone()).or_default().entry(to).or_insert(place);
             }

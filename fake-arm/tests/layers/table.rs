@@ -40,6 +40,15 @@ impl Layers {
         all
     }
 
+    /// The `src` folders of crates that have no rings at all.
+    pub(super) fn crates_without_rings(document: &str) -> Vec<String> {
+        document
+            .lines()
+            .filter_map(|line| line.strip_prefix("Crates without rings of files:"))
+            .flat_map(quoted)
+            .collect()
+    }
+
     /// The row of a module: the longest that names it or what it is in.
     pub(super) fn row(&self, module: &[String]) -> Option<usize> {
         let is_of =

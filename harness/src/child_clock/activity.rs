@@ -157,6 +157,7 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::mpsc;
     use std::thread::JoinHandle;
+    use std::time::Instant;
 
     use super::*;
 
@@ -189,21 +190,30 @@ mod tests {
         (thread, stop)
     }
 
+    /// Looks until it is so.
+    fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+        let began = Instant::now();
+        while !is_so() {
+            assert!(began.elapsed() < Duration::from_secs(30), "30 s on, not yet: {what}");
+            std::thread::yield_now();
+        }
+    }
+
     #[test]
     fn threads_that_come_and_go_are_seen() {
         let mut sleeper = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let pid = i32::try_from(sleeper.id()).unwrap();
         let mut activity = Activity::default();
-        // Until it has become `sleep` and sleeps.
-        while activity.any_thread_runs(pid) {}
-        assert_eq!(activity.members[&pid].run(), Some(false));
+        until("it has become `sleep` and sleeps", || !activity.any_thread_runs(pid));
+        until("it sleeps, through the open file", || activity.members[&pid].run() == Some(false));
 
         for _ in 0..3 {
             let (thread, stop) = busy();
             assert!(activity.runs(thread));
             assert!(activity.runs(thread), "through the open file");
             stop();
-            assert!(!activity.runs(thread), "it has ended");
+            // Who joins a thread goes on before the kernel is done with it.
+            until("it has ended", || !activity.runs(thread));
         }
 
         sleeper.kill().unwrap();
@@ -217,8 +227,7 @@ mod tests {
         let mut sleeper = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let pid = i32::try_from(sleeper.id()).unwrap();
         let mut members = Members::of(pid).unwrap();
-        while members.run() == Some(true) {}
-        assert_eq!(members.run(), Some(false));
+        until("it sleeps", || members.run() == Some(false));
         // As if it had begun since then.
         members.members.clear();
         assert_eq!(members.run(), None);

@@ -59,7 +59,7 @@ pub(super) fn policy(type_name: &str, target: &Target, method: &Method, known: b
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arm::ResourceId;
+    use arm::ResourceId;
 
     #[test]
     fn requests_fall_under_their_policies() {

@@ -10,9 +10,9 @@ use uuid::Uuid;
 
 use super::compute::{self, Policy};
 use super::meter::Meter;
-use crate::arm::{ArmError, ResourceId};
 use crate::gateway::route::{Route, Target};
 use crate::world::{Bucket, KeptState, Throttling, World};
+use arm::{ArmError, ResourceId};
 
 /// What is asked, and who asks.
 pub(in crate::gateway) struct Asked<'a> {

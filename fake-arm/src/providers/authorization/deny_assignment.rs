@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use super::api_versions;
 use super::filter::{self, Term};
-use crate::arm::{ArmError, ResourceId};
 use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
 use crate::world::{Resource, World};
+use arm::{ArmError, ResourceId};
 
 /// The type of deny assignments.
 pub const DENY_ASSIGNMENT: &str = "Microsoft.Authorization/denyAssignments";
@@ -56,7 +56,7 @@ impl Handler for DenyAssignments {
                     found.retain(|r| r.properties()["denyAssignmentName"] == value.as_str());
                 }
                 Term::Equals(name, value) if name == "principalid" => {
-                    let id = crate::rbac::last_id(value).to_string();
+                    let id = rbac::last_id(value).to_string();
                     let named = |r: &&Resource| {
                         r.properties()["principals"]
                             .as_array()

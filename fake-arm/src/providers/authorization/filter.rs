@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::arm::ArmError;
+use arm::ArmError;
 
 /// One of the terms between `and`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,9 +5,9 @@ use uuid::Uuid;
 
 use super::policy::EFFECTIVE_FROM;
 use super::{DENY_ASSIGNMENT, ROLE_ASSIGNMENT, policy};
-use crate::arm::ResourceId;
-use crate::rbac::builtin_named;
 use crate::world::World;
+use arm::ResourceId;
+use rbac::builtin_named;
 
 /// The id of a role by its name (built-in ones first) or by its id as text.
 pub fn role_named(world: &mut World, name: &str) -> Option<Uuid> {

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::{DENY_ASSIGNMENT, ROLE_ASSIGNMENT, ROLE_DEFINITION};
-use crate::arm::ResourceId;
 use crate::providers::management::{MANAGEMENT_GROUP, PLACEMENT};
-use crate::rbac::{DenyAssignment, Hierarchy, Policy, RoleAssignment, RoleDefinition, last_id};
 use crate::world::{KeptState, Resource, World};
+use arm::ResourceId;
+use rbac::{DenyAssignment, Hierarchy, Policy, RoleAssignment, RoleDefinition, last_id};
 
 /// Field of a stored assignment that says from when on it counts; no part of the resource.
 pub(super) const EFFECTIVE_FROM: &str = "effectiveFrom";

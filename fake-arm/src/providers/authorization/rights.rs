@@ -6,10 +6,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::arm::ResourceId;
-use crate::rbac::condition::{Attributes, NoAttributes};
-use crate::rbac::{Access, Decision, Policy, RoleAssignment, decide, grants_below};
 use crate::world::World;
+use arm::ResourceId;
+use rbac::condition::{Attributes, NoAttributes};
+use rbac::{Access, Decision, Policy, RoleAssignment, decide, grants_below};
 
 /// The rights of a principal.
 #[derive(Debug, Clone)]

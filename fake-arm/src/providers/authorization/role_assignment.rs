@@ -6,11 +6,11 @@ use uuid::Uuid;
 use super::filter::{self, Term};
 use super::policy::{self, Lingering};
 use super::{ROLE_DEFINITION, api_versions, grant};
-use crate::arm::{ArmError, ResourceId};
 use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
-use crate::rbac::condition::InvalidCondition;
-use crate::rbac::{Condition, Policy};
 use crate::world::{Resource, World};
+use arm::{ArmError, ResourceId};
+use rbac::condition::InvalidCondition;
+use rbac::{Condition, Policy};
 
 /// The type of role assignments.
 pub const ROLE_ASSIGNMENT: &str = "Microsoft.Authorization/roleAssignments";
@@ -68,7 +68,7 @@ impl Handler for RoleAssignments {
         if !delay.is_zero() {
             let delay = jiff::SignedDuration::try_from(delay).unwrap_or_default();
             let until = world.now().saturating_add(delay).ok();
-            let lingering = crate::rbac::RoleAssignment { until, ..policy::assignment(&gone) };
+            let lingering = rbac::RoleAssignment { until, ..policy::assignment(&gone) };
             world.state::<Lingering>().0.push(lingering);
         }
         Ok(Answer::json(super::shown::shown(&gone)))
@@ -97,7 +97,7 @@ impl Handler for RoleAssignments {
                 }
                 Term::AssignedTo(principal) => of(*principal, true),
                 Term::AsTarget => of(request.caller, true),
-                Term::Equals(name, value) if name == "principalid" => of(crate::rbac::last_id(value), false),
+                Term::Equals(name, value) if name == "principalid" => of(rbac::last_id(value), false),
                 _ => return Err(filter::invalid(&request.query["$filter"])),
             };
             found.retain(|r| principals.contains(&policy::assignment(r).principal));
@@ -170,9 +170,9 @@ fn role(policy: &Policy, named: &str, id: &ResourceId) -> Result<Uuid, ArmError>
             ),
         ));
     };
-    let role = crate::rbac::last_id(parsed.name());
+    let role = rbac::last_id(parsed.name());
     let scope = id.parent().unwrap_or_else(ResourceId::tenant);
-    let assignable = |role: &crate::rbac::RoleDefinition| {
+    let assignable = |role: &rbac::RoleDefinition| {
         role.assignable_in(&scope) || role.assignable_scopes.iter().any(|s| policy.hierarchy().contains(s, &scope))
     };
     match policy.role(role).filter(|role| assignable(role)) {
@@ -266,7 +266,7 @@ fn exists(name: &str) -> ArmError {
         "RoleAssignmentExists",
         format!(
             "The role assignment already exists. The ID of the existing role assignment is {}.",
-            crate::rbac::last_id(name).simple()
+            rbac::last_id(name).simple()
         ),
     )
 }

@@ -6,10 +6,10 @@ use uuid::Uuid;
 
 use super::filter::{self, Term};
 use super::{ROLE_ASSIGNMENT, api_versions};
-use crate::arm::{ArmError, ResourceId};
 use crate::provider::{Answer, Handler, Link, Reply, Request, ResourceType};
-use crate::rbac::{Policy, RoleDefinition, RoleKind};
 use crate::world::{Resource, World};
+use arm::{ArmError, ResourceId};
+use rbac::{Policy, RoleDefinition, RoleKind};
 
 /// The type of role definitions.
 pub const ROLE_DEFINITION: &str = "Microsoft.Authorization/roleDefinitions";
@@ -39,7 +39,7 @@ impl Handler for RoleDefinitions {
     fn get(&self, world: &mut World, request: &Request) -> Reply {
         let policy = super::policy(world);
         let name = request.id.name();
-        match policy.role(crate::rbac::last_id(name)) {
+        match policy.role(rbac::last_id(name)) {
             Some(role) => Ok(Answer::json(shown(world, role))),
             None => Err(does_not_exist(name)),
         }
@@ -93,8 +93,7 @@ impl Handler for RoleDefinitions {
         let id = role_id(request.id.name())?;
         let home = home(world, id);
         let Some(found) = world.resources().get(&home).cloned() else { return Ok(Answer::no_content()) };
-        let uses =
-            |r: &Resource| crate::rbac::last_id(r.properties()["roleDefinitionId"].as_str().unwrap_or_default()) == id;
+        let uses = |r: &Resource| rbac::last_id(r.properties()["roleDefinitionId"].as_str().unwrap_or_default()) == id;
         if world.resources().of_type(ROLE_ASSIGNMENT).any(uses) {
             return Err(ArmError::bad_request(
                 "RoleDefinitionHasAssignments",
@@ -203,7 +202,7 @@ fn read(id: Uuid, request: &Request) -> Result<RoleDefinition, ArmError> {
         name: name.to_owned(),
         description: properties["description"].as_str().unwrap_or_default().to_owned(),
         kind: RoleKind::Custom,
-        permissions: permissions.iter().map(crate::rbac::Permission::read).collect(),
+        permissions: permissions.iter().map(rbac::Permission::read).collect(),
         assignable_scopes,
     })
 }
@@ -244,5 +243,5 @@ fn check_action(action: &Value) -> Result<(), ArmError> {
 
 /// For [`super::permission`].
 pub(super) fn permissions_of(policy: &Policy, role: Uuid) -> Vec<Value> {
-    policy.role(role).into_iter().flat_map(|role| role.permissions.iter().map(crate::rbac::Permission::json)).collect()
+    policy.role(role).into_iter().flat_map(|role| role.permissions.iter().map(rbac::Permission::json)).collect()
 }

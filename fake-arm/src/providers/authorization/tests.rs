@@ -6,10 +6,10 @@ use http::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::arm::ResourceId;
 use crate::directory::{Principal, PrincipalKind};
 use crate::gateway::TestFake;
-use crate::rbac::BuiltinRole;
+use arm::ResourceId;
+use rbac::BuiltinRole;
 
 const NETWORK: &str = "/resourceGroups/rg/providers/Microsoft.Network";
 const NETWORK_API: &str = "api-version=2022-01-01";

@@ -8,10 +8,10 @@ use super::custom_data::CustomData;
 use super::disk;
 use super::spot::is_spot;
 use super::vm_placement::Placement;
-use crate::arm::ResourceId;
 use crate::events::VirtualMachine;
 use crate::providers::network;
 use crate::world::World;
+use arm::ResourceId;
 
 /// The facts of a stored machine whose primary interface is `nic`.
 pub(super) fn facts(world: &World, vm: &ResourceId, nic: Option<&ResourceId>, placement: Placement) -> VirtualMachine {

@@ -9,8 +9,8 @@ use super::refusal::{allocation_failed, overconstrained, sku_not_available, spot
 use super::spot::{is_spot, max_price};
 use super::vm_placement::Placement;
 use super::{VIRTUAL_MACHINES, vm_body};
-use crate::arm::{ArmError, ResourceId};
 use crate::world::{KeptState, World};
+use arm::{ArmError, ResourceId};
 
 /// How Azure says that it has no room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

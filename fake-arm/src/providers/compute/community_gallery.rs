@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 
 use super::refusal::unknown_location;
-use crate::arm::{ArmError, ResourceId};
 use crate::catalog::{Catalog, Gallery, Image, ImageVersion};
 use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
 use crate::world::World;
+use arm::{ArmError, ResourceId};
 
 const API_VERSIONS: &[&str] =
     &["2026-03-03", "2025-03-03", "2024-03-03", "2023-07-03", "2022-08-03", "2022-03-03", "2022-01-03", "2021-07-01"];

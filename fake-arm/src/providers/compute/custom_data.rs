@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::arm::ResourceId;
 use crate::world::KeptState;
+use arm::ResourceId;
 
 inventory::submit! { KeptState::of::<CustomData>("Microsoft.Compute/customData") }
 

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::refusal::{invalid, invalid_id, missing, not_modelled};
 use super::vm_placement::Placement;
 use super::{DISKS, disk};
-use crate::arm::{ArmError, ResourceId};
 use crate::world::World;
+use arm::{ArmError, ResourceId};
 
 /// What is to become of a machine's data disks, checked.
 #[derive(Debug, Default)]

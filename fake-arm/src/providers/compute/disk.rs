@@ -8,10 +8,10 @@ use super::power::PowerState;
 use super::refusal::{change_not_allowed, invalid, missing, not_modelled};
 use super::vm_placement::Placement;
 use super::{DISKS, power, vm_body, vm_change};
-use crate::arm::{ArmError, ResourceId};
 use crate::catalog::Catalog;
 use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
 use crate::world::{Resource, World};
+use arm::{ArmError, ResourceId};
 
 /// Size of the images' own disk, and of an OS disk that asks for no size.
 pub(super) const IMAGE_DISK_GB: u64 = 30;

@@ -15,10 +15,10 @@ use super::power::{self, PowerState};
 use super::refusal::marked_for_deletion;
 use super::spot::{deletes_on_eviction, is_spot, max_price};
 use super::{VIRTUAL_MACHINES, teardown, vm_action, vm_body};
-use crate::arm::{ArmError, ResourceId};
 use crate::events::{StopReason, VmEvent};
 use crate::provider::{Answer, Reply};
 use crate::world::{KeptState, World};
+use arm::{ArmError, ResourceId};
 
 /// Least time between the announcement and the end of a machine.
 const NOTICE: Duration = Duration::from_secs(30);

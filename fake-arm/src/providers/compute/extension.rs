@@ -6,9 +6,9 @@ use serde_json::json;
 
 use super::refusal::{marked_for_deletion, missing};
 use super::{EXTENSIONS, VM_API_VERSIONS, vm_change};
-use crate::arm::{ArmError, ResourceId};
 use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
 use crate::world::World;
+use arm::{ArmError, ResourceId};
 
 /// How long an extension takes to run, unless the settings say otherwise.
 const INSTALL_TIME: Duration = Duration::from_millis(200);

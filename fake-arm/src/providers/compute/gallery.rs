@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::refusal::{change_not_allowed, image_not_found, invalid, missing};
-use crate::arm::{ArmError, ResourceId};
 use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
 use crate::world::{Resource, World};
+use arm::{ArmError, ResourceId};
 
 /// The type of galleries.
 pub(super) const GALLERY: &str = "Microsoft.Compute/galleries";

@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use super::refusal::{invalid, invalid_id, missing};
 use super::vm_placement::Placement;
-use crate::arm::{ArmError, ResourceId};
 use crate::providers::network;
 use crate::world::World;
+use arm::{ArmError, ResourceId};
 
 /// Ids of the interfaces that a machine's body names, with `deleteOption: Delete` or without.
 pub(super) fn named(body: &Value) -> Result<Vec<(ResourceId, bool)>, ArmError> {

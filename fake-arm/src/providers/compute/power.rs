@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::arm::ResourceId;
 use crate::world::{KeptState, World};
+use arm::ResourceId;
 
 /// What a machine's hardware does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]

@@ -6,9 +6,9 @@ use super::refusal::quota_exceeded;
 use super::spot::is_spot;
 use super::vm_placement::Placement;
 use super::{VIRTUAL_MACHINES, vm_body};
-use crate::arm::{ArmError, ResourceId};
 use crate::catalog::{Catalog, Quota, Region};
 use crate::world::{KeptState, World};
+use arm::{ArmError, ResourceId};
 
 inventory::submit! { KeptState::of::<Quotas>("Microsoft.Compute/quotas") }
 

@@ -3,8 +3,8 @@
 
 use serde_json::Value;
 
-use crate::arm::{ArmError, ResourceId};
 use crate::catalog::{Catalog, Region, VmSize};
+use arm::{ArmError, ResourceId};
 
 /// A required property is missing.
 pub(super) fn missing(parameter: &str) -> ArmError {

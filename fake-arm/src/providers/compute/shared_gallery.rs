@@ -4,9 +4,9 @@
 use serde_json::{Value, json};
 
 use super::gallery::{API_VERSIONS, GALLERY, IMAGE, shared, versions_in};
-use crate::arm::{ArmError, ResourceId};
 use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
 use crate::world::{Resource, World};
+use arm::{ArmError, ResourceId};
 
 struct Galleries;
 struct Images;

@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use super::capacity::Capacity;
-use crate::arm::ArmError;
 use crate::catalog::Catalog;
 use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
 use crate::world::World;
+use arm::ArmError;
 
 struct Skus;
 

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::arm::ArmError;
 use crate::catalog::VmSize;
+use arm::ArmError;
 
 /// The body asks for a spot machine.
 pub(super) fn is_spot(body: &Value) -> bool {

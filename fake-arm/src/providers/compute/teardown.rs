@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 use super::custom_data::CustomData;
 use super::power::PowerState;
 use super::{data_disk, disk, network_interface, power};
-use crate::arm::ResourceId;
 use crate::events::VmEvent;
 use crate::providers::network;
 use crate::world::World;
+use arm::ResourceId;
 
 /// Takes a machine away, and with it what its `deleteOption`s say. An interface that stays is reserved for a while where
 /// the machine was deleted by force or never ran.

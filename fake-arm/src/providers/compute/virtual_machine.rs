@@ -13,10 +13,10 @@ use super::{
     VIRTUAL_MACHINES, VM_API_VERSIONS, boot_facts, capacity, data_disk, disk, instance_view, network_interface, quota,
     spot, teardown, vm_action, vm_body, vm_change, vm_identity, vm_placement,
 };
-use crate::arm::{ArmError, ResourceId};
 use crate::events::{StopReason, VmEvent};
 use crate::provider::{Answer, Handler, Link, Reply, Request, ResourceType};
 use crate::world::{Resource, World};
+use arm::{ArmError, ResourceId};
 
 /// How long Azure works on a new machine, unless the settings say otherwise. Azure takes half a minute; a lab need not.
 const CREATE_TIME: Duration = Duration::from_millis(400);

@@ -8,10 +8,10 @@ use serde_json::Value;
 use super::power::{self, PowerState};
 use super::refusal::{marked_for_deletion, not_modelled};
 use super::{VIRTUAL_MACHINES, boot_facts, capacity, data_disk, disk, eviction, network_interface, vm_placement};
-use crate::arm::{ArmError, ResourceId};
 use crate::events::{StopReason, VmEvent};
 use crate::provider::{Answer, Reply, Request};
 use crate::world::World;
+use arm::{ArmError, ResourceId};
 
 /// How long one of them takes, unless the settings say otherwise. Azure takes half a minute.
 const TIME: Duration = Duration::from_millis(200);

@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use super::refusal::{image_not_found, invalid, missing, not_modelled};
 use super::{community_gallery, gallery};
-use crate::arm::{ArmError, ResourceId};
 use crate::catalog::{Catalog, Image};
 use crate::world::World;
+use arm::{ArmError, ResourceId};
 
 /// Longest customData that Azure takes: 64 KiB less one byte, in base64.
 const MAX_CUSTOM_DATA: usize = 87_380;

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::power::PowerState;
 use super::refusal::change_not_allowed;
 use super::spot::max_price;
-use crate::arm::{ArmError, ResourceId};
+use arm::{ArmError, ResourceId};
 
 /// Paths below `properties` that are settled when the machine is made, with the names by which Azure refuses them.
 const SETTLED: &[(&str, &str)] = &[

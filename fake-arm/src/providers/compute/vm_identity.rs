@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::arm::{ArmError, ResourceId};
 use crate::world::World;
+use arm::{ArmError, ResourceId};
 
 /// Looks the user-assigned identities of a body up and writes their ids of client and principal into it.
 pub(super) fn resolve(world: &World, vm: &ResourceId, body: &mut Value) -> Result<(), ArmError> {

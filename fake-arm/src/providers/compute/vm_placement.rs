@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use super::refusal::{feature_not_enabled, invalid, sku_not_available, unknown_location, unknown_size, unknown_zone};
 use super::{VIRTUAL_MACHINES, feature, spot, vm_body};
-use crate::arm::{ArmError, ResourceId};
 use crate::catalog::{Catalog, Image, Region, VmSize};
 use crate::world::World;
+use arm::{ArmError, ResourceId};
 
 /// A size in a region.
 #[derive(Debug, Clone, Copy)]

@@ -6,9 +6,9 @@ use ipnet::{IpNet, Ipv4Net};
 
 use super::pool::Pool;
 use super::refusal::{invalid, refused};
-use crate::arm::ArmError;
 use crate::engine::NetworkProfile;
-use crate::net;
+use arm::ArmError;
+use net;
 
 /// Ranges that no cluster may use: AKS has them itself.
 const RESERVED: [(Ipv4Addr, u8); 4] = [

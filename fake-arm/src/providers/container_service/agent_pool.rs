@@ -8,9 +8,9 @@ use super::cluster::{self, Cluster};
 use super::pool::{Mode, Pool, PoolContext};
 use super::refusal::{invalid, not_allowed};
 use super::{AGENT_POOL, feature, node_provisioning, scale_set, site, version};
-use crate::arm::{ArmError, ResourceId};
 use crate::provider::{Answer, Handler, Link, Reply, Request};
 use crate::world::{Resource, World};
+use arm::{ArmError, ResourceId};
 
 /// How long a change of a pool takes, unless the owner says otherwise. Azure takes minutes.
 const DURATION: Duration = Duration::from_millis(400);

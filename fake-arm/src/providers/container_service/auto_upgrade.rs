@@ -15,9 +15,9 @@ use super::cluster::Cluster;
 use super::maintenance_window::Window;
 use super::refusal::invalid;
 use super::version::{self, Version};
-use crate::arm::{ArmError, ResourceId};
 use crate::provider::internal_put;
 use crate::world::{KeptState, World};
+use arm::{ArmError, ResourceId};
 
 /// The name of the maintenance configuration that says when.
 pub(super) const SCHEDULE: &str = "aksManagedAutoUpgradeSchedule";

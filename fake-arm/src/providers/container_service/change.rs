@@ -9,9 +9,9 @@ use super::feature::pod_range_expansion;
 use super::node_provisioning;
 use super::refusal::{refused, unchangeable};
 use super::site;
-use crate::arm::ArmError;
 use crate::provider::Request;
 use crate::world::World;
+use arm::ArmError;
 
 /// Properties that only the service writes.
 const READ_ONLY: [&str; 10] = [

@@ -13,9 +13,9 @@ use super::refusal::linked;
 use super::scale_set::Fleet;
 use super::version::Version;
 use super::{AGENT_POOL, MANAGED_CLUSTER};
-use crate::arm::{ArmError, ResourceId};
 use crate::engine::NetworkProfile;
 use crate::world::{Resource, World};
+use arm::{ArmError, ResourceId};
 
 /// States in which something is under way.
 const BUSY: [&str; 8] =

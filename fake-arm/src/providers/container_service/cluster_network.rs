@@ -7,11 +7,11 @@ use serde_json::Value;
 
 use super::cluster::Cluster;
 use super::{address_range, network_profile, site};
-use crate::arm::{ArmError, ResourceId};
 use crate::engine::NetworkProfile;
-use crate::net::{Conflict, Fabric, Packet, Place, Purpose, Range, Segment, conflicts};
 use crate::providers::network;
 use crate::world::World;
+use arm::{ArmError, ResourceId};
+use net::{Conflict, Fabric, Packet, Place, Purpose, Range, Segment, conflicts};
 
 /// The address of an API server that is reached through the Internet: which one it is on Azure is nobody's to choose, so
 /// this is one that documents use (RFC 5737).
@@ -107,6 +107,6 @@ fn api_server(world: &World, cluster: &Cluster) -> IpAddr {
     let inside = profile["subnetId"]
         .as_str()
         .and_then(|id| ResourceId::parse(id).ok())
-        .and_then(|subnet| crate::net::usable(*network::subnet_prefixes(world, &subnet).first()?).next());
+        .and_then(|subnet| net::usable(*network::subnet_prefixes(world, &subnet).first()?).next());
     inside.unwrap_or(PUBLIC_API_SERVER)
 }

@@ -12,14 +12,14 @@ use super::managed_cluster::{facts, failure, set_or_remove, settle_pools};
 use super::node_resource_group::NodeResourceGroup;
 use super::scale_set::{self, Fleet};
 use super::{MANAGED_CLUSTER, address_range, network_profile, site};
-use crate::arm::{ArmError, ResourceId};
 use crate::engine::{ClusterEngine, Identity, ManagedCluster};
 use crate::events::VirtualMachine;
 use crate::provider::{Answer, Outcome, Reply, Request};
 use crate::providers::authorization;
 use crate::providers::resources::remove_group;
-use crate::rbac::BuiltinRole;
 use crate::world::World;
+use arm::{ArmError, ResourceId};
+use rbac::BuiltinRole;
 
 /// Makes a cluster out of a checked request.
 ///

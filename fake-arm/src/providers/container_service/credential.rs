@@ -6,9 +6,9 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
-use crate::arm::{ArmError, ResourceId};
 use crate::engine::ClusterAccess;
 use crate::world::{KeptState, World};
+use arm::{ArmError, ResourceId};
 
 inventory::submit! { KeptState::of::<Credentials>("Microsoft.ContainerService/credentials") }
 

@@ -11,8 +11,8 @@ use super::pool::{Pool, PoolContext};
 use super::pool_rules;
 use super::refusal::{invalid, refused, required};
 use super::version::{self, Version};
-use crate::arm::{ArmError, ResourceId};
 use crate::engine::NetworkProfile;
+use arm::{ArmError, ResourceId};
 
 /// AKS cuts the name that it makes to this length, the limit of managed resource groups, and refuses longer ones.
 const LONGEST_NODE_RESOURCE_GROUP: usize = 80;

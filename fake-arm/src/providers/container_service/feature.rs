@@ -2,10 +2,10 @@
 
 use super::pod_range;
 use super::pool::Pool;
-use crate::arm::ArmError;
 use crate::engine::NetworkProfile;
 use crate::providers::features;
 use crate::world::World;
+use arm::ArmError;
 
 const NAMESPACE: &str = "Microsoft.ContainerService";
 /// Windows pools in dual-stack clusters.

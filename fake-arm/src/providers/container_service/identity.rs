@@ -5,13 +5,13 @@ use uuid::Uuid;
 
 use super::links::SUBNET_JOIN;
 use super::refusal::{linked, refused, required};
-use crate::arm::{ArmError, ResourceId};
 use crate::directory::{Principal, PrincipalKind};
 use crate::engine::Identity;
 use crate::provider::Request;
 use crate::providers::authorization::Rights;
 use crate::providers::managed_identity;
 use crate::world::World;
+use arm::{ArmError, ResourceId};
 
 /// What gives an identity to a machine.
 const ASSIGN: &str = "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action";

@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use super::agent_pool::cluster_of;
 use super::scale_set::{Fleet, primary_address};
-use crate::arm::{ArmError, ResourceId};
 use crate::provider::{Answer, Handler, Reply, Request};
 use crate::world::{Resource, World};
+use arm::{ArmError, ResourceId};
 
 /// The type of a pool's machines.
 pub(super) const MACHINE: &str = "Microsoft.ContainerService/managedClusters/agentPools/machines";

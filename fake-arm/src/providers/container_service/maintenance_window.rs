@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 use serde_json::Value;
 
 use super::refusal::invalid;
-use crate::arm::ArmError;
+use arm::ArmError;
 
 /// A window is no shorter and no longer than this.
 const HOURS: std::ops::RangeInclusive<i64> = 4..=24;

@@ -15,11 +15,11 @@ use super::{
     MANAGED_CLUSTER, address_range, auto_upgrade, change, creation, feature, network_profile, node_provisioning,
     power_state, site,
 };
-use crate::arm::{ArmError, ResourceId};
 use crate::engine::{ClusterEngine, EngineError, Identity, ManagedCluster};
 use crate::provider::{Answer, Handler, Link, Outcome, Reply, Request};
 use crate::providers::resources::remove_group;
 use crate::world::{Resource, World};
+use arm::{ArmError, ResourceId};
 
 pub(super) struct ManagedClusters;
 

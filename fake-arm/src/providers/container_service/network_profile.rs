@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::address_range;
 use super::refusal::{invalid, refused};
-use crate::arm::ArmError;
 use crate::engine::NetworkProfile;
+use arm::ArmError;
 
 /// Default pod ranges of overlay networking, IPv4 and IPv6.
 const POD_CIDRS: [&str; 2] = ["10.244.0.0/16", "fd12:3456:789a::/64"];

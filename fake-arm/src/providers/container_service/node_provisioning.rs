@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::pool::Pool;
 use super::refusal::{invalid, not_allowed};
-use crate::arm::{ApiVersion, ArmError};
 use crate::engine::{NapState, NetworkProfile};
+use arm::{ApiVersion, ArmError};
 
 /// The first stable api-version that knows the profile; previews had it since late 2023.
 const KNOWN_SINCE: (&str, &str) = ("2025-05-01", "2023-10-02");

@@ -7,10 +7,10 @@ use uuid::Uuid;
 use super::draft::Draft;
 use super::refusal::refused;
 use super::site;
-use crate::arm::{ArmError, ResourceId};
 use crate::engine::Identity;
 use crate::provider::{Registry, internal_put};
 use crate::world::World;
+use arm::{ArmError, ResourceId};
 
 /// Type name of a resource group in the store.
 const GROUP: &str = "Microsoft.Resources/subscriptions/resourceGroups";

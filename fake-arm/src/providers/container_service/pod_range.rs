@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::refusal::{refused, unchangeable};
 use super::version::Version;
-use crate::arm::ArmError;
 use crate::engine::NetworkProfile;
+use arm::ArmError;
 
 /// The preview feature that Azure asks for.
 pub(super) const FEATURE: &str = "EnableAzureCNIOverlayPodCIDRExpansion";

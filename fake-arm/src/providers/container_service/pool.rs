@@ -7,9 +7,9 @@ use serde_json::{Map, Value, json};
 use super::pool_rules;
 use super::refusal::{invalid, linked, not_modelled, unchangeable};
 use super::version::{self, Version};
-use crate::arm::{ArmError, ResourceId};
 use crate::catalog::{Catalog, VmSize};
 use crate::engine::NetworkProfile;
+use arm::{ArmError, ResourceId};
 
 /// Sizes that AKS may choose where a pool names no size: the first that the region has.
 const DEFAULT_SIZES: &[&str] = &["Standard_D2s_v5", "Standard_D2s_v3", "Standard_DS2_v2", "Standard_D2as_v5"];

@@ -2,8 +2,8 @@
 
 use super::pool::{Mode, Pool, PoolContext};
 use super::refusal::{invalid, refused};
-use crate::arm::ArmError;
 use crate::catalog::Catalog;
+use arm::ArmError;
 
 /// Nodes of one pool at most.
 const MOST_NODES: u32 = 1000;

@@ -6,9 +6,9 @@ use super::cluster::Cluster;
 use super::managed_cluster::{failure, settle_pools};
 use super::refusal::not_allowed;
 use super::scale_set;
-use crate::arm::{ArmError, ResourceId};
 use crate::provider::{Answer, Outcome, Reply};
 use crate::world::World;
+use arm::{ArmError, ResourceId};
 
 /// `POST …/stop`: the machines go, the control plane stops, what is in it stays.
 ///

@@ -1,6 +1,6 @@
 //! The refusals that AKS words the same way in many places.
 
-use crate::arm::{ArmError, ResourceId};
+use arm::{ArmError, ResourceId};
 
 /// 400 about one property.
 pub(super) fn refused(code: &str, target: &str, message: impl Into<String>) -> ArmError {

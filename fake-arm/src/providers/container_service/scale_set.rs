@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use super::pool::Pool;
 use super::refusal::refused;
 use super::site;
-use crate::arm::{ArmError, ResourceId};
 use crate::engine::NetworkProfile;
 use crate::events::{AgentPoolMembership, VirtualMachine, VmEvent};
 use crate::providers::network;
 use crate::world::{KeptState, Resource, World};
+use arm::{ArmError, ResourceId};
 
 const SCALE_SET: &str = "Microsoft.Compute/virtualMachineScaleSets";
 const INSTANCE: &str = "Microsoft.Compute/virtualMachineScaleSets/virtualMachines";

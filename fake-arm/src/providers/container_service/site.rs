@@ -8,10 +8,10 @@ use super::address_range::OccupiedRanges;
 use super::draft::Draft;
 use super::pool::Pool;
 use super::refusal::{invalid, linked, refused};
-use crate::arm::{ArmError, ResourceId};
 use crate::engine::NetworkProfile;
 use crate::providers::network::{self, SUBNET};
 use crate::world::World;
+use arm::{ArmError, ResourceId};
 
 /// What the API server's subnet must be delegated to.
 pub(super) const DELEGATION: &str = "Microsoft.ContainerService/managedClusters";

@@ -6,9 +6,9 @@ use std::str::FromStr;
 use serde_json::{Value, json};
 
 use super::refusal::{not_allowed, refused};
-use crate::arm::ArmError;
 use crate::provider::{Answer, Handler, Reply, Request};
 use crate::world::World;
+use arm::ArmError;
 
 /// A minor version with the patches on offer, oldest first.
 struct Minor {

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use super::known::{KNOWN, find};
 use super::registry::{Entry, FeatureState, Features};
-use crate::arm::{ArmError, ResourceId};
 use crate::provider::{Answer, Handler, Reply, Request, ResourceType, submit};
 use crate::world::World;
+use arm::{ArmError, ResourceId};
 
 const API_VERSIONS: &[&str] = &["2015-12-01", "2021-07-01"];
 

@@ -5,10 +5,10 @@ use url::Url;
 use uuid::Uuid;
 
 use super::user_assigned::{USER_ASSIGNED_IDENTITY, principal_of};
-use crate::arm::{ArmError, ResourceId};
 use crate::directory::FederatedCredential;
 use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
 use crate::world::{Resource, World};
+use arm::{ArmError, ResourceId};
 
 /// The type of federated identity credentials.
 const FEDERATED_CREDENTIAL: &str = "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials";

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::{API_VERSIONS, PLACEMENT};
-use crate::arm::{ArmError, ResourceId};
 use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
 use crate::world::{Resource, World};
+use arm::{ArmError, ResourceId};
 
 /// The type of management groups.
 pub const MANAGEMENT_GROUP: &str = "Microsoft.Management/managementGroups";

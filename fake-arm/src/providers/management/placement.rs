@@ -5,9 +5,9 @@ use uuid::Uuid;
 
 use super::API_VERSIONS;
 use super::management_group::{is_root, not_found};
-use crate::arm::ArmError;
 use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
 use crate::world::{Resource, World};
+use arm::ArmError;
 
 /// The type of a subscription's place in a management group.
 pub const PLACEMENT: &str = "Microsoft.Management/managementGroups/subscriptions";
@@ -55,11 +55,11 @@ impl Handler for Placements {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arm::ResourceId;
     use crate::directory::{Principal, PrincipalKind};
     use crate::gateway::TestFake;
     use crate::providers::authorization;
-    use crate::rbac::BuiltinRole;
+    use arm::ResourceId;
+    use rbac::BuiltinRole;
 
     const API: &str = "?api-version=2021-04-01";
 

@@ -3,10 +3,10 @@
 use ipnet::IpNet;
 
 use super::{peering, prefix};
-use crate::arm::{ArmError, ResourceId};
-use crate::net;
 use crate::provider::Request;
 use crate::world::World;
+use arm::{ArmError, ResourceId};
+use net;
 
 /// Ranges that no virtual network can have: multicast, broadcast, loopback, link-local, the platform's own address.
 const FORBIDDEN: [&str; 5] = ["224.0.0.0/4", "255.255.255.255/32", "127.0.0.0/8", "169.254.0.0/16", "168.63.129.16/32"];

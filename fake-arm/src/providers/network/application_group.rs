@@ -5,9 +5,9 @@ use serde_json::json;
 use super::api_versions::API_VERSIONS;
 use super::types::{APPLICATION_GROUP, INTERFACE};
 use super::{reference, stored_interface};
-use crate::arm::{ArmError, ResourceId};
 use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
 use crate::world::World;
+use arm::{ArmError, ResourceId};
 
 struct ApplicationGroups;
 

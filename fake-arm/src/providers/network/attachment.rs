@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::types::INTERFACE;
 use super::{interface, interface_reservation, stored_interface};
-use crate::arm::{ArmError, ResourceId};
 use crate::world::World;
+use arm::{ArmError, ResourceId};
 
 /// Gives an interface to a machine, as its primary one or another. One that the machine has already stays.
 ///

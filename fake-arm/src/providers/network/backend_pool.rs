@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::reference::{self, list, missing_reference};
 use super::types::{INTERFACE, LOAD_BALANCER};
 use super::{inline, stored_interface};
-use crate::arm::{ArmError, ResourceId};
 use crate::world::{Resource, World};
+use arm::{ArmError, ResourceId};
 
 /// Interfaces of scale sets are resources of the compute provider.
 const SCALE_SET_INTERFACE: &str = "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/networkInterfaces";

@@ -6,9 +6,9 @@ use super::addresses::subnet_prefixes;
 use super::inline;
 use super::reference::list;
 use super::types::SUBNET;
-use crate::arm::{ArmError, ResourceId};
 use crate::provider::Request;
 use crate::world::World;
+use arm::{ArmError, ResourceId};
 
 /// A service that subnets can be delegated to.
 struct Service {

@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 
 use super::types::INTERFACE;
 use super::{peering, prefix, reference, route_table, security_group, stored_interface};
-use crate::arm::ResourceId;
-use crate::net::{
-    Access, Direction, NetworkContext, NextHop, Origin, Packet, Route, RouteTable, SecurityRules, routes_of_a_network,
-};
 use crate::provider::{Answer, Reply};
 use crate::world::{Resource, World};
+use arm::ResourceId;
+use net::{
+    Access, Direction, NetworkContext, NextHop, Origin, Packet, Route, RouteTable, SecurityRules, routes_of_a_network,
+};
 
 /// The routes of a subnet: those of its network, its peers, and its route table.
 pub fn routes(world: &World, subnet: &ResourceId) -> RouteTable {

@@ -9,9 +9,9 @@ use super::addresses::fixed_address;
 use super::addresses::{self, IpFamily, subnet_prefixes};
 use super::reference::{self, list, missing_reference};
 use super::{delegation, inline, public_address};
-use crate::arm::{ArmError, ResourceId};
 use crate::provider::Request;
 use crate::world::World;
+use arm::{ArmError, ResourceId};
 
 /// Holds frontends against the world: subnets and public addresses that exist, of the SKU of the load balancer, nobody
 /// else's.

@@ -4,9 +4,9 @@
 use serde_json::{Map, Value, json};
 
 use super::api_versions::API_VERSIONS;
-use crate::arm::{ArmError, ResourceId};
 use crate::provider::{Answer, Handler, Registry, Reply, Request, ResourceType};
 use crate::world::{Resource, World};
+use arm::{ArmError, ResourceId};
 
 /// Holds the parent's properties, as they would become, against its rules; may fill in what Azure does. The same that
 /// the parent's own PUT does.

@@ -11,9 +11,9 @@ use super::{
     addresses, effective, inline, interface_reservation, ip_configuration, links, public_address, reference,
     stored_interface,
 };
-use crate::arm::{ArmError, ResourceId};
 use crate::provider::{Answer, Handler, Link, Reply, Request, ResourceType};
 use crate::world::{Resource, World};
+use arm::{ArmError, ResourceId};
 
 struct Interfaces;
 

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::addresses::hold_ends;
-use crate::arm::{ArmError, ResourceId};
 use crate::world::{KeptState, World};
+use arm::{ArmError, ResourceId};
 
 inventory::submit! { KeptState::of::<Reservations>("Microsoft.Network/reservations") }
 

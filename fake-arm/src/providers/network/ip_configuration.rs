@@ -11,9 +11,9 @@ use super::addresses::{self, IpFamily, subnet_is_full, subnet_prefixes};
 use super::reference::{self, missing_reference};
 use super::types::APPLICATION_GROUP;
 use super::{backend_pool, delegation, inline, public_address, stored_interface};
-use crate::arm::{ArmError, ResourceId};
 use crate::provider::Request;
 use crate::world::World;
+use arm::{ArmError, ResourceId};
 
 /// One configuration of a request, checked.
 struct RequestedConfiguration {

@@ -9,9 +9,9 @@ use super::inline::{Inline, children};
 use super::reference::{self, list};
 use super::types::{INTERFACE, LOAD_BALANCER};
 use super::{addresses, backend_pool, frontend, inline, links, load_balancing_rule, sku, stored_interface};
-use crate::arm::{ArmError, ResourceId};
 use crate::provider::{Answer, Handler, Link, Reply, Request, ResourceType};
 use crate::world::{Resource, World};
+use arm::{ArmError, ResourceId};
 
 /// Arrays whose items are shown with ids.
 const ARRAYS: [&str; 7] = [

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::inline;
 use super::reference::{self, is_to, list, missing_reference, one_of};
-use crate::arm::{ArmError, ResourceId};
+use arm::{ArmError, ResourceId};
 
 /// Which array of the load balancer each reference of a rule leads into.
 const REFERENCES: [(&str, &str); 4] = [

@@ -8,9 +8,9 @@ use super::api_versions::API_VERSIONS;
 use super::reference::{self, list};
 use super::types::{NAT_GATEWAY, SUBNET};
 use super::{public_address, sku};
-use crate::arm::{ArmError, ResourceId};
 use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
 use crate::world::{Resource, World};
+use arm::{ArmError, ResourceId};
 
 struct NatGateways;
 

@@ -9,10 +9,10 @@ use super::addresses::AddressBook;
 use super::addresses::subnet_prefixes;
 use super::api_versions::API_VERSIONS;
 use super::types::SUBNET;
-use crate::arm::{ArmError, ResourceId};
-use crate::net;
 use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
 use crate::world::World;
+use arm::{ArmError, ResourceId};
+use net;
 
 /// As many free addresses Azure proposes in place of one that is taken.
 const PROPOSALS: usize = 5;

@@ -12,10 +12,10 @@ use super::api_versions::API_VERSIONS;
 use super::prefix;
 use super::reference::{self, missing_reference};
 use super::types::{PEERING, VIRTUAL_NETWORK};
-use crate::arm::{ArmError, ResourceId};
-use crate::net;
 use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
 use crate::world::{Resource, World};
+use arm::{ArmError, ResourceId};
+use net;
 
 struct Peerings;
 

@@ -3,7 +3,7 @@
 use ipnet::IpNet;
 use serde_json::Value;
 
-use crate::arm::{ArmError, ResourceId};
+use arm::{ArmError, ResourceId};
 
 /// The error of a subnet without an address prefix.
 pub(super) fn missing(of: &ResourceId) -> ArmError {

@@ -7,9 +7,9 @@ use serde_json::{Map, Value, json};
 
 use super::reference::{self, list, missing_reference};
 use super::types::{PRIVATE_DNS_ZONE, VIRTUAL_NETWORK};
-use crate::arm::{ArmError, ResourceId};
 use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
 use crate::world::{Resource, World};
+use arm::{ArmError, ResourceId};
 
 /// The type of a zone's links to networks.
 const LINK: &str = "Microsoft.Network/privateDnsZones/virtualNetworkLinks";

@@ -8,9 +8,9 @@ use super::api_versions::API_VERSIONS;
 use super::reference::{self, list, missing_reference};
 use super::types::{INTERFACE, PRIVATE_ENDPOINT, SUBNET};
 use super::{addresses, delegation, inline, interface};
-use crate::arm::{ArmError, ResourceId};
 use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
 use crate::world::{Resource, World};
+use arm::{ArmError, ResourceId};
 
 struct PrivateEndpoints;
 

@@ -11,9 +11,9 @@ use super::api_versions::API_VERSIONS;
 use super::reference::{self, one_of};
 use super::sku;
 use super::types::{INTERFACE, LOAD_BALANCER, NAT_GATEWAY, PUBLIC_ADDRESS};
-use crate::arm::{ArmError, ResourceId};
 use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
 use crate::world::{KeptState, Resource, World};
+use arm::{ArmError, ResourceId};
 
 inventory::submit! { KeptState::of::<AddressCounter>("Microsoft.Network/publicAddresses") }
 

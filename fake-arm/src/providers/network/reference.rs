@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::arm::{ArmError, ResourceId};
 use crate::world::{Resource, World};
+use arm::{ArmError, ResourceId};
 
 /// The resource that `text` names does not exist, or is in another region.
 pub(super) fn missing_reference(text: &str, from: &str) -> ArmError {

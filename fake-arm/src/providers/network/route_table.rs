@@ -10,10 +10,10 @@ use super::api_versions::API_VERSIONS;
 use super::inline::{Inline, children};
 use super::types::{ROUTE_TABLE, SUBNET};
 use super::{inline, reference};
-use crate::arm::{ArmError, ResourceId};
-use crate::net::{NextHop, Origin, Route};
 use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
 use crate::world::{Resource, World};
+use arm::{ArmError, ResourceId};
+use net::{NextHop, Origin, Route};
 
 const HOPS: [&str; 5] = ["VirtualNetworkGateway", "VnetLocal", "Internet", "VirtualAppliance", "None"];
 

@@ -8,10 +8,10 @@ use super::api_versions::API_VERSIONS;
 use super::inline::{Inline, children};
 use super::types::{INTERFACE, SECURITY_GROUP, SUBNET};
 use super::{inline, reference, security_rule};
-use crate::arm::{ArmError, ResourceId};
-use crate::net::SecurityRules;
 use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
 use crate::world::{Resource, World};
+use arm::{ArmError, ResourceId};
+use net::SecurityRules;
 
 struct SecurityGroups;
 

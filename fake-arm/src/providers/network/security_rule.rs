@@ -6,9 +6,9 @@ use ipnet::IpNet;
 use serde_json::{Map, Value, json};
 
 use super::reference::{list, one_of};
-use crate::arm::{ArmError, ResourceId};
-use crate::net::{Access, Direction, Peer, PortRange, Protocol, SecurityRule};
 use crate::world::World;
+use arm::{ArmError, ResourceId};
+use net::{Access, Direction, Peer, PortRange, Protocol, SecurityRule};
 
 /// Names of service tags that Azure knows in every region. A tag may have a region's name behind it, `Storage.EastUS`.
 const TAGS: [&str; 44] = [

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::reference::list;
-use crate::arm::{ArmError, ResourceId};
+use arm::{ArmError, ResourceId};
 
 /// The services that there are.
 const SERVICES: [&str; 12] = [

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::reference::{list, unreadable};
-use crate::arm::{ArmError, ResourceId};
 use crate::catalog::Catalog;
 use crate::provider::Request;
+use arm::{ArmError, ResourceId};
 
 /// The SKU's name in a body; the first of those known where the body names no SKU.
 pub(super) fn read(body: &Value, kind: &str, known: &[&'static str]) -> Result<&'static str, ArmError> {

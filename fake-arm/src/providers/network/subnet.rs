@@ -9,10 +9,10 @@ use super::api_versions::API_VERSIONS;
 use super::inline::{Inline, children};
 use super::types::{NAT_GATEWAY, ROUTE_TABLE, SECURITY_GROUP, SUBNET};
 use super::{delegation, links, prefix, reference, service_endpoint, subnet_use};
-use crate::arm::{ArmError, ResourceId};
-use crate::net;
 use crate::provider::{Answer, Handler, Link, Reply, Request, ResourceType};
 use crate::world::{Resource, World};
+use arm::{ArmError, ResourceId};
+use net;
 
 /// The smallest subnet that Azure makes: /29, three addresses.
 const LONGEST_V4: u8 = 29;

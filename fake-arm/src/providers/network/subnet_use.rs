@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::addresses::AddressBook;
 use super::{delegation, prefix};
-use crate::arm::{ArmError, ResourceId};
 use crate::world::World;
+use arm::{ArmError, ResourceId};
 
 /// Who has addresses of a subnet, the lowest address first.
 pub(super) fn holders<'w>(world: &'w World, subnet: &ResourceId) -> Vec<&'w str> {

@@ -14,8 +14,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::arm::ResourceId;
 use crate::gateway::{Reply, TestFake};
+use arm::ResourceId;
 
 const NET: &str = "/resourceGroups/rg/providers/Microsoft.Network";
 const API: &str = "api-version=2022-01-01";

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use super::api_versions::API_VERSIONS;
 use super::types::{PEERING, SUBNET, VIRTUAL_NETWORK};
 use super::{address_space, links, peering, prefix, subnet, subnet_use};
-use crate::arm::{ArmError, ResourceId};
 use crate::provider::{Answer, Handler, Link, Reply, Request, ResourceType};
 use crate::world::{Resource, World};
+use arm::{ArmError, ResourceId};
 
 struct VirtualNetworks;
 

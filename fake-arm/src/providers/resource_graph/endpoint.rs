@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use super::lexer::QueryRefusal;
 use super::{parser, rows};
-use crate::arm::ArmError;
 use crate::provider::{Answer, Handler, Reply, Request, ResourceType};
 use crate::providers::authorization::Rights;
 use crate::world::World;
+use arm::ArmError;
 
 const API_VERSIONS: &[&str] = &[
     "2018-09-01-preview",

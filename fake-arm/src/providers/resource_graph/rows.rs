@@ -9,11 +9,11 @@ use serde_json::{Map, Value, json};
 
 use super::evaluation::{self, Columns};
 use super::query::{Aggregate, Expression, Query, Step, Table};
-use crate::arm::ResourceId;
 use crate::provider::Registry;
 use crate::providers::authorization::{Reading, Rights};
 use crate::providers::resources::GROUP;
 use crate::world::{Resource, World};
+use arm::ResourceId;
 
 /// Columns of a row, in Azure's order.
 const COLUMNS: [&str; 16] = [

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::API_VERSIONS;
 use super::listing::filtered;
-use crate::arm::{ArmError, ResourceId};
 use crate::provider::{Answer, Handler, Outcome, Polling, Registry, Reply, Request, ResourceType, internal_delete};
 use crate::world::{Resource, World};
+use arm::{ArmError, ResourceId};
 
 /// The type of resource groups in ids and operations.
 pub const GROUP: &str = "Microsoft.Resources/subscriptions/resourceGroups";

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::API_VERSIONS;
-use crate::arm::{ArmError, Comparison, Filter, Predicate, invalid_filter};
 use crate::provider::{Answer, Handler, Registry, Reply, Request, ResourceType};
 use crate::world::{Resource, World};
+use arm::{ArmError, Comparison, Filter, Predicate, invalid_filter};
 
 struct Listing;
 

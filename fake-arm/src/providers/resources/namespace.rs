@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::API_VERSIONS;
-use crate::arm::{ArmError, ResourceId};
 use crate::catalog::Catalog;
 use crate::provider::{Answer, Handler, Registry, Reply, Request, ResourceType, submit};
 use crate::providers::features;
 use crate::world::{KeptState, World};
+use arm::{ArmError, ResourceId};
 
 /// How long a registration takes unless the owner says otherwise. Azure takes up to minutes.
 const DURATION: Duration = Duration::from_millis(300);

@@ -131,11 +131,16 @@ impl Inventory {
     /// What is otherwise than it was.
     pub(super) async fn restore(&self, client: &kube::Client) -> Result<(), String> {
         let told = |error: kube::Error| format!("it could not be emptied: {error}");
+        let mut seen = found(client, &self.resources).await.map_err(told)?;
+        // What tells of a change of the server comes first: discovery shows a new kind only some time after its definition.
+        let harm = |(key, found): (&Key, &Found)| (!self.objects.contains_key(key)).then(|| found.harm(key)).flatten();
+        if let Some(reason) = seen.iter().find_map(harm) {
+            return Err(reason);
+        }
         let resources = resources(client).await.map_err(told)?;
         if let Some(kind) = resources.keys().find(|kind| !self.resources.contains_key(*kind)) {
             return Err(format!("it serves {kind}, which a fresh one does not"));
         }
-        let mut seen = found(client, &self.resources).await.map_err(told)?;
         for _ in 0..ROUNDS {
             let extra: Vec<(&Key, &Found)> = seen.iter().filter(|(key, _)| !self.objects.contains_key(key)).collect();
             if extra.is_empty() {

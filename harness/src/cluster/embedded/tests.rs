@@ -472,7 +472,7 @@ async fn what_cannot_be_put_right_makes_the_next_one_get_a_fresh_api_server() {
         "a-finalizer: ConfigMap default/held was left with the finalizer example.com/hold",
         "a-role: ClusterRole.rbac.authorization.k8s.io system:node-bootstrapper is not as it was: ",
         "a-webhook: ValidatingWebhookConfiguration.admissionregistration.k8s.io refuses was left, which changes what",
-        "a-crd: it serves Thing.example.com, which a fresh one does not",
+        "a-crd: CustomResourceDefinition.apiextensions.k8s.io things.example.com was left, which changes what",
         "a-taint: Node aks-system, of the cluster's own, was left with the taint mine=yes:NoSchedule",
     ];
     assert_eq!(reasons.len(), expected.len(), "{reasons:#?}");

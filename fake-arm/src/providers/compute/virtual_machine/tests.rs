@@ -5,11 +5,11 @@ mod power;
 
 use serde_json::{Value, json};
 
-use crate::arm::ResourceId;
 use crate::events::{ArmEvent, VirtualMachine, VmEvent};
 use crate::gateway::TestFake;
 use crate::providers::compute::Quotas;
 use crate::providers::network;
+use arm::ResourceId;
 
 const VERSION: &str = "api-version=2025-04-01";
 const IMAGE: &str =

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{API, Aks, recommended, refusal};
 use crate::engine::NapState;
 use crate::gateway::TestFake;
-use crate::template::deployment_body;
+use template::deployment_body;
 
 const DEPLOYMENT: &str = "/resourcegroups/nap-rg/providers/Microsoft.Resources/deployments/nap?api-version=2025-04-01";
 const NAPCLUSTER: &str = "/resourceGroups/nap-rg/providers/Microsoft.ContainerService/managedClusters/napcluster";

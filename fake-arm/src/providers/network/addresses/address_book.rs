@@ -7,9 +7,9 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use jiff::Timestamp;
 
-use crate::arm::ResourceId;
-use crate::net;
 use crate::world::KeptState;
+use arm::ResourceId;
+use net;
 
 inventory::submit! { KeptState::of::<AddressBook>("Microsoft.Network/addresses") }
 

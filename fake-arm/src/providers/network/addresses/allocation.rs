@@ -9,9 +9,9 @@ use super::super::prefix;
 use super::super::reference::missing_reference;
 use super::super::types::SUBNET;
 use super::address_book::AddressBook;
-use crate::arm::{ArmError, ResourceId};
-use crate::net;
 use crate::world::World;
+use arm::{ArmError, ResourceId};
+use net;
 
 /// A family of addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -6,8 +6,8 @@ use ipnet::IpNet;
 use serde_json::Value;
 
 use super::allocation::IpFamily;
-use crate::arm::{ArmError, ResourceId};
-use crate::net;
+use arm::{ArmError, ResourceId};
+use net;
 
 /// The address that a configuration asks for; `None` where its method is dynamic.
 pub(in crate::providers::network) fn read(

@@ -162,9 +162,9 @@ fn routes_and_tags_reach_into_connected_networks() {
     let subnet = id("virtualNetworks/a/subnets/s");
     let hop = |fake: &TestFake| routes(&fake.world, &subnet).next_hop("10.1.2.3".parse().unwrap());
     peer(&mut fake, "a", "b").expect(201);
-    assert_eq!(hop(&fake), crate::net::NextHop::None);
+    assert_eq!(hop(&fake), net::NextHop::None);
     peer(&mut fake, "b", "a").expect(201);
-    assert_eq!(hop(&fake), crate::net::NextHop::VnetPeering);
+    assert_eq!(hop(&fake), net::NextHop::VnetPeering);
     let around = network_context(&fake.world, &subnet);
-    assert!(around.matches(&crate::net::Peer::VirtualNetwork, "10.1.2.3".parse().unwrap()));
+    assert!(around.matches(&net::Peer::VirtualNetwork, "10.1.2.3".parse().unwrap()));
 }

@@ -1,7 +1,7 @@
 //! Security groups and route tables.
 
 use super::*;
-use crate::net::{Direction, NextHop, Packet};
+use net::{Direction, NextHop, Packet};
 
 fn rule(name: &str, priority: u32, change: Value) -> Value {
     let mut rule = json!({"name": name, "properties": {

@@ -11,10 +11,10 @@ use uuid::Uuid;
 use super::request::Draft;
 use super::shown;
 use super::step::{Step, StepState};
-use crate::arm::{ArmError, CloudError, OperationStatus, ResourceId};
 use crate::provider::{self, ForwardedRequest, Outcome, Request};
-use crate::template::{Runtime, Scope, TemplateError};
 use crate::world::{KeptState, World};
+use arm::{ArmError, CloudError, OperationStatus, ResourceId};
+use template::{Runtime, Scope, TemplateError};
 
 // A deployment at work does not outlive its process: its resources are kept, and it is put again.
 inventory::submit! { KeptState::dropped::<Executions>("Microsoft.Resources/deployments") }

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use super::execution::{self, Executions};
 use super::request::Draft;
 use super::{DEPLOYMENT, shown};
-use crate::arm::{ArmError, ResourceId};
 use crate::provider::{Answer, Handler, Reply, Request, ResourceType, submit};
 use crate::world::{Resource, World};
+use arm::{ArmError, ResourceId};
 
 struct Deployments;
 

@@ -1,5 +1,5 @@
 //! `Microsoft.Resources/deployments`: templates that are carried out, to a resource group or to the subscription. What a
-//! template means is said by [`template`](crate::template); here it is put into effect, step by step.
+//! template means is said by [`template`](template); here it is put into effect, step by step.
 
 mod execution;
 mod handler;

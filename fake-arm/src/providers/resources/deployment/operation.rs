@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use super::execution::Executions;
-use crate::arm::{ArmError, ResourceId};
 use crate::provider::{Answer, Handler, Reply, Request, ResourceType, submit};
 use crate::world::World;
+use arm::{ArmError, ResourceId};
 
 struct Operations;
 

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use http::Method;
 use serde_json::{Map, Value};
 
-use crate::arm::ArmError;
 use crate::provider::{Registry, Request};
-use crate::template::{DeploymentFacts, Group, Plan, PlannedResource, Scope, plan};
 use crate::world::World;
+use arm::ArmError;
+use template::{DeploymentFacts, Group, Plan, PlannedResource, Scope, plan};
 
 /// A deployment that can start.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::request::{Draft, registered_type};
-use crate::arm::ResourceId;
+use arm::ResourceId;
 
 /// `properties` of a deployment that is accepted, or of one that is only validated.
 pub(super) fn properties(draft: &Draft, template: &Value, correlation: Uuid, now: Timestamp) -> Value {

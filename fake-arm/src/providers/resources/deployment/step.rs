@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::arm::{ArmError, ResourceId};
+use arm::{ArmError, ResourceId};
 
 /// How far it is.
 #[derive(Debug, Clone, PartialEq)]
