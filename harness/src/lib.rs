@@ -3,7 +3,6 @@
 
 pub mod azure;
 mod causes;
-pub mod child_clock;
 pub mod cli;
 pub mod clock;
 pub mod cluster;

@@ -8,7 +8,7 @@ use clap::Args;
 use miette::{Result, miette};
 
 use super::parts::{PartsArgs, prepare_components};
-use crate::child_clock::ClockError;
+use child_clock::ClockError;
 use crate::clock::ClockKind;
 use crate::coverage::results_in;
 use crate::expect::{Failure, hours, minutes, nodes, pods};

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use miette::{Result, miette};
 
 use super::parts::{PartsArgs, prepare_components};
-use crate::child_clock::ClockError;
+use child_clock::ClockError;
 use crate::clock::ClockKind;
 use crate::expect::{Failure, disks, minutes, nics, node_claims, nodes, pods, vms};
 use crate::lab::{Cluster, Lab, NodeProvisioning};

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 use super::mover::{self, ClockSubjects};
 use super::waits::Waits;
-use crate::child_clock::{TimePage, own_thread};
+use child_clock::{TimePage, own_thread};
 
 /// Which time a lab lives in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

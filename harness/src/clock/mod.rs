@@ -2,6 +2,8 @@
 
 mod lab_clock;
 mod mover;
+#[cfg(all(test, target_os = "linux"))]
+mod real_programs_tests;
 #[cfg(test)]
 mod test_support;
 #[cfg(test)]

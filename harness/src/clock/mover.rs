@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::LabClock;
 use super::lab_clock::{Inner, after, duration};
-use crate::child_clock::Activity;
+use child_clock::Activity;
 
 /// How long nothing has to happen after something that deserved real time, in real time. Short timers of the programs
 /// (retries, rates, batches) go off by themselves in it.

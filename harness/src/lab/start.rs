@@ -5,7 +5,7 @@ use std::sync::{Arc, Once};
 
 use super::{Lab, tell_progress};
 use crate::azure::Azure;
-use crate::child_clock::own_thread;
+use child_clock::own_thread;
 use crate::expect::Witness;
 use crate::history::{Event, History};
 use crate::report::ProgressWriter;

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use super::launch::PausedChild;
 use super::meter::cpu_time_of;
 use super::{Neighbour, PortLease, ProcessTime, tail};
-use crate::child_clock::{ClockError, MovedClocks, TimePage, set_clock, wake};
+use child_clock::{ClockError, MovedClocks, TimePage, set_clock, wake};
 use crate::history::{Event, History};
 use leash::Guardian;
 

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use crate::child_clock::ClockError;
+use child_clock::ClockError;
 
 /// Whether the clock of child processes can be moved here; tried once, with the system's own `date`.
 ///
@@ -30,7 +30,7 @@ fn ask_date(wrapper: &[std::ffi::OsString]) -> Result<(), ClockError> {
     use std::io::{Read, Seek};
 
     use super::{ChildSpec, launch};
-    use crate::child_clock::{MovedClocks, TimePage, set_clock};
+    use child_clock::{MovedClocks, TimePage, set_clock};
 
     /// A million seconds: eleven days.
     const AHEAD: i64 = 1_000_000;

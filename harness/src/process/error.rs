@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Exit, NamespaceError};
-use crate::child_clock::ClockError;
+use child_clock::ClockError;
 
 /// A child process could not be started or did not become ready.
 #[derive(Debug, thiserror::Error)]

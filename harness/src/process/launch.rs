@@ -18,7 +18,7 @@ use std::process::{ChildStdin, Command, Stdio};
 use std::sync::{OnceLock, mpsc};
 
 use super::ChildSpec;
-use crate::child_clock::{INHERITED, TimePage};
+use child_clock::{INHERITED, TimePage};
 
 const GATE: &str = r#"IFS= read -r open || exit 125; exec "$@" </dev/null"#;
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ProcessTime;
 use super::child::memory_of;
-use crate::child_clock::wake;
+use child_clock::wake;
 
 /// A process that works for a lab and is not its own: it was there before the lab and stays when the lab goes. Whoever
 /// started it ends it.

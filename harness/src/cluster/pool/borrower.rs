@@ -15,7 +15,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::kept::{Kept, SharedTime};
 use super::message::{Ask, Call, TimeWish, Word};
-use crate::child_clock::TimePage;
+use child_clock::TimePage;
 
 /// Borrows clusters from a pool, and is in one of its times, for as long as this lives.
 pub struct Borrower<K: Kept>(Arc<Line<K::Place>>, PhantomData<fn() -> K>);

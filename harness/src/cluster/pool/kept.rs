@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::child_clock::TimePage;
+use child_clock::TimePage;
 
 /// The time that a cluster lives in: a page that can be moved on, or `None` for the machine's.
 pub(crate) type SharedTime = Option<Arc<TimePage>>;

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use super::kept::{Kept, Maker, SharedTime};
 use super::message::TimeWish;
 use super::statistics::{Statistics, ThrownAway};
-use crate::child_clock::TimePage;
+use child_clock::TimePage;
 use crate::clock::new_time;
 
 /// How many clusters that nobody has are kept in a time: one for each shape that scenarios often ask for. An API server

@@ -12,14 +12,14 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 
 /// The file descriptor as which a child finds the page's memory when it becomes its program.
-pub(crate) const INHERITED: i32 = 9;
+pub const INHERITED: i32 = 9;
 
 /// Bytes of the mapping.
-pub(super) const SIZE: usize = 4096;
+pub(crate) const SIZE: usize = 4096;
 
 /// How far a lab's time is ahead of the machine's. The harness writes it, the children see it at the same instant.
 #[derive(Debug)]
-pub(crate) struct TimePage {
+pub struct TimePage {
     memory: OwnedFd,
     words: NonNull<Words>,
 }
@@ -41,7 +41,7 @@ unsafe impl Sync for TimePage {}
 
 impl TimePage {
     /// A page that says: not moved, and `base` seconds from the machine's date.
-    pub(crate) fn new(base: i64) -> std::io::Result<Self> {
+    pub fn new(base: i64) -> std::io::Result<Self> {
         let memory = memfd_create("catnap-time", MFdFlags::MFD_CLOEXEC)?;
         nix::unistd::ftruncate(&memory, SIZE as i64)?;
         let page = Self::map(memory)?;
@@ -50,7 +50,7 @@ impl TimePage {
     }
 
     /// The page that is found at a [path](Self::path), of another process it may be.
-    pub(crate) fn open(path: &str) -> std::io::Result<Self> {
+    pub fn open(path: &str) -> std::io::Result<Self> {
         let memory = std::fs::File::options().read(true).write(true).open(path)?;
         // Whatever else is there would be written over, or end before the page does.
         if memory.metadata()?.len() != SIZE as u64 {
@@ -71,22 +71,22 @@ impl TimePage {
 
     /// Where a child of this process finds the page's memory, for as long as it is in the same user namespace: from
     /// another one it may not look at this process's files.
-    pub(crate) fn path(&self) -> String {
+    pub fn path(&self) -> String {
         format!("/proc/{}/fd/{}", std::process::id(), self.memory.as_raw_fd())
     }
 
     /// By how much all clocks were moved on.
-    pub(crate) fn moved(&self) -> Duration {
+    pub fn moved(&self) -> Duration {
         Duration::from_nanos(self.words().moved.load(Ordering::Acquire))
     }
 
     /// Seconds from the machine's date to the lab's, before moves.
-    pub(crate) fn base(&self) -> i64 {
+    pub fn base(&self) -> i64 {
         self.words().base.load(Ordering::Acquire)
     }
 
     /// Moves all clocks on. 584 years in all are possible.
-    pub(crate) fn advance(&self, by: Duration) {
+    pub fn advance(&self, by: Duration) {
         let by = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
         self.words().moved.fetch_add(by, Ordering::AcqRel);
     }

@@ -8,7 +8,7 @@ use nix::libc;
 /// runtime interrupts its own threads with; programs that do not know it ignore it by default.
 ///
 /// The caller makes sure that the process is not reaped meanwhile.
-pub(crate) fn wake(pid: i32) {
+pub fn wake(pid: i32) {
     let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return };
     for thread in threads.flatten() {
         let Some(id) = thread.file_name().to_str().and_then(|id| id.parse::<i32>().ok()) else { continue };

@@ -17,7 +17,7 @@ use super::vdso::{self, Vdso};
 /// Gives a process that is stopped at its `exec`, and traced by this thread, the clock of the page whose memory it has
 /// open as [`INHERITED`](page::INHERITED), on the clocks that are `moved`. `last`: nothing comes after it that needs the
 /// page too.
-pub(super) fn patch_vdso(pid: Pid, moved: MovedClocks, last: bool) -> Result<(), ClockError> {
+pub(crate) fn patch_vdso(pid: Pid, moved: MovedClocks, last: bool) -> Result<(), ClockError> {
     let vdso = Vdso::get()?;
     let base = vdso::base_of(&pid.to_string())?;
     let shared = map(pid, last)?;

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 /// A function of the vDSO that tells the time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Function {
+pub(crate) enum Function {
     ClockGettime,
     Gettimeofday,
     Time,
@@ -14,7 +14,7 @@ pub(super) enum Function {
 
 impl Function {
     /// By its symbol, which differs between architectures.
-    pub(super) fn named(symbol: &str) -> Option<Self> {
+    pub(crate) fn named(symbol: &str) -> Option<Self> {
         match symbol {
             "__vdso_clock_gettime" | "clock_gettime" | "__kernel_clock_gettime" => Some(Self::ClockGettime),
             "__vdso_gettimeofday" | "gettimeofday" | "__kernel_gettimeofday" => Some(Self::Gettimeofday),
@@ -26,7 +26,7 @@ impl Function {
 
 /// Where things are in the code, in bytes from its beginning.
 #[derive(Debug)]
-pub(super) struct Code {
+pub(crate) struct Code {
     bytes: Vec<u8>,
     clock_gettime: usize,
     gettimeofday: usize,
@@ -39,24 +39,24 @@ pub(super) struct Code {
 
 /// Which clocks of a process are moved: a bit for each by its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct MovedClocks(u32);
+pub struct MovedClocks(u32);
 
 impl MovedClocks {
     /// Those that tell a date and those that timers go by.
-    pub(crate) const ALL: Self = Self(0x8f3);
+    pub const ALL: Self = Self(0x8f3);
     /// Those that tell a date: REALTIME, REALTIME_COARSE and TAI.
-    pub(crate) const DATES: Self = Self(0x821);
+    pub const DATES: Self = Self(0x821);
 }
 
 impl Code {
     /// This architecture's.
-    pub(super) fn get() -> &'static Self {
+    pub(crate) fn get() -> &'static Self {
         static CODE: OnceLock<Code> = OnceLock::new();
         CODE.get_or_init(Self::assembled)
     }
 
     /// Where a function's replacement begins.
-    pub(super) fn entry(&self, function: Function) -> u64 {
+    pub(crate) fn entry(&self, function: Function) -> u64 {
         let offset = match function {
             Function::ClockGettime => self.clock_gettime,
             Function::Gettimeofday => self.gettimeofday,
@@ -67,7 +67,7 @@ impl Code {
 
     /// The code, with the addresses that it needs filled in: those of the functions that it stands before (`0` where
     /// there is none; nobody calls the replacement then), and of the page with the time. `moved` clocks show it.
-    pub(super) fn bytes(
+    pub(crate) fn bytes(
         &self,
         real_clock_gettime: u64,
         real_gettimeofday: u64,

@@ -26,25 +26,23 @@ mod vdso_patch;
 mod wake;
 
 mod error;
-#[cfg(all(test, target_os = "linux"))]
-mod tests;
 #[cfg(not(target_os = "linux"))]
 mod unsupported;
 
 #[cfg(target_os = "linux")]
-pub(crate) use activity::{Activity, own_thread};
+pub use activity::{Activity, own_thread};
 #[cfg(target_os = "linux")]
-pub(crate) use code::MovedClocks;
+pub use code::MovedClocks;
 pub use error::ClockError;
 #[cfg(target_os = "linux")]
-pub(crate) use page::INHERITED;
+pub use page::INHERITED;
 #[cfg(target_os = "linux")]
-pub(crate) use page::TimePage;
+pub use page::TimePage;
 #[cfg(target_os = "linux")]
-pub(crate) use tracer::set_clock;
+pub use tracer::set_clock;
 #[cfg(not(target_os = "linux"))]
-pub(crate) use unsupported::{Activity, TimePage, own_thread, set_clock, wake};
+pub use unsupported::{Activity, TimePage, own_thread, set_clock, wake};
 #[cfg(not(target_os = "linux"))]
-pub(crate) use unsupported::{INHERITED, MovedClocks};
+pub use unsupported::{INHERITED, MovedClocks};
 #[cfg(target_os = "linux")]
-pub(crate) use wake::wake;
+pub use wake::wake;

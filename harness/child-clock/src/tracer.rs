@@ -13,14 +13,14 @@ use super::ClockError;
 use super::code::MovedClocks;
 use super::vdso_patch::patch_vdso;
 
-/// Gives a child the clock of the page that it was [launched](crate::process::Processes::start) with. `open` lets it go on
+/// Gives a child the clock of the page that it was started with. `open` lets it go on
 /// from where it waits, on its way to becoming `program`, possibly through other programs; the clocks that are `moved` show
 /// the page's time from then on. Blocks until it has become
 /// that, and then no longer traces it; a child that ends before is left to be reaped.
 ///
 /// A `program` that is a script gets the page's clock with its interpreter, and again with what it becomes (`exec`);
 /// what it only starts lives in the machine's time.
-pub(crate) fn set_clock(pid: i32, program: &Path, moved: MovedClocks, open: impl FnOnce()) -> Result<(), ClockError> {
+pub fn set_clock(pid: i32, program: &Path, moved: MovedClocks, open: impl FnOnce()) -> Result<(), ClockError> {
     let pid = Pid::from_raw(pid);
     // Should this thread end meanwhile, the child would wait for ever.
     let seized = ptrace::seize(pid, Options::PTRACE_O_TRACEEXEC | Options::PTRACE_O_EXITKILL);

@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 
 /// Looks at processes, and at threads of this process.
 #[derive(Debug, Default)]
-pub(crate) struct Activity {
+pub struct Activity {
     used: BTreeMap<i32, Duration>,
     /// Of each process that was looked at.
     members: BTreeMap<i32, Members>,
@@ -19,7 +19,7 @@ pub(crate) struct Activity {
 }
 
 /// The kernel's number of the calling thread.
-pub(crate) fn own_thread() -> i32 {
+pub fn own_thread() -> i32 {
     nix::unistd::gettid().as_raw()
 }
 
@@ -29,7 +29,7 @@ impl Activity {
     /// of their threads runs or wants to; `threads` are threads of this process.
     ///
     /// Loads of the machine do not deceive it: a thread that waits for a CPU is not at rest.
-    pub(crate) fn is_at_rest(&mut self, steady: &[i32], ticking: &[i32], threads: &[i32]) -> bool {
+    pub fn is_at_rest(&mut self, steady: &[i32], ticking: &[i32], threads: &[i32]) -> bool {
         let before = used(steady, threads);
         let unchanged = before == self.used;
         self.used = before;

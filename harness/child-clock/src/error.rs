@@ -10,12 +10,12 @@ pub struct ClockError {
 
 impl ClockError {
     /// Of the system's call `what`.
-    pub(crate) fn refused(what: &str, error: impl std::fmt::Display) -> Self {
+    pub fn refused(what: &str, error: impl std::fmt::Display) -> Self {
         Self::because(format!("{what}: {error}"))
     }
 
     /// With what this machine's settings suggest.
-    pub(crate) fn because(reason: impl Into<String>) -> Self {
+    pub fn because(reason: impl Into<String>) -> Self {
         Self { reason: reason.into(), remedies: remedies() }
     }
 
