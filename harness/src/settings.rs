@@ -49,6 +49,8 @@ pub struct Settings {
     pub patience: Duration,
     /// The date and time at which the lab begins; now unless given. Only where the clock can be moved.
     pub begin: Option<Timestamp>,
+    /// It has no clusters, so that nothing is made ready that clusters are made of.
+    pub azure_only: bool,
     /// Where its control planes come from. Those that earlier scenarios have left, unless `CATNAP_FRESH_CLUSTERS` is set.
     pub clusters: ClusterSource,
     /// Labs that may run on this machine at once. `CATNAP_LABS`, else by its cores, its memory and the clock.
@@ -82,6 +84,7 @@ impl Settings {
             clock,
             patience: told.patience.unwrap_or(PATIENCE),
             begin: None,
+            azure_only: false,
             clusters,
             slots: told.labs.unwrap_or_else(|| default_jobs(clock)),
         }

@@ -23,6 +23,9 @@ pub struct SourcePlace {
 pub struct ScenarioSource {
     /// The whole doc comment, its lines as they stand there without what makes them comments; empty where there is none.
     pub doc: String,
+    /// Whether it says with `#[scenario(azure_only)]` that it creates no cluster.
+    #[serde(default)]
+    pub azure_only: bool,
     /// Where it is.
     #[serde(flatten)]
     pub place: SourcePlace,
@@ -143,7 +146,7 @@ impl Reader<'_> {
         let ident = &function.sig.ident;
         let file = module.file.strip_prefix(self.workspace).unwrap_or(module.file).to_path_buf();
         let place = SourcePlace { file, line: ident.span().start().line };
-        let source = ScenarioSource { doc: doc_of(&function.attrs), place };
+        let source = ScenarioSource { doc: doc_of(&function.attrs), azure_only: is_azure_only(&function.attrs), place };
         self.suite.scenarios.insert(module.path_of(ident).join("::"), source);
     }
 
@@ -190,6 +193,22 @@ impl Module<'_> {
 fn is_test(function: &ItemFn) -> bool {
     let last = |attribute: &Attribute| attribute.path().segments.last().map(|segment| segment.ident.to_string());
     function.attrs.iter().filter_map(last).any(|name| matches!(name.as_str(), "scenario" | "test" | "rstest"))
+}
+
+/// `#[scenario(azure_only)]`.
+fn is_azure_only(attributes: &[Attribute]) -> bool {
+    attributes.iter().any(|attribute| {
+        let mut found = false;
+        let of_scenario = attribute.path().segments.last().is_some_and(|last| last.ident == "scenario");
+        if of_scenario && matches!(attribute.meta, Meta::List(_)) {
+            // What else stands there is the attribute's own matter, which refuses what it does not know.
+            let _ = attribute.parse_nested_meta(|meta| {
+                found |= meta.path.is_ident("azure_only");
+                if meta.input.peek(syn::Token![=]) { meta.value()?.parse::<Expr>().map(drop) } else { Ok(()) }
+            });
+        }
+        found
+    })
 }
 
 fn doc_of(attributes: &[Attribute]) -> String {
@@ -272,6 +291,16 @@ mod inner {
     pub(crate) async fn deep<T>() {}
 }
 "#;
+
+    #[test]
+    fn a_scenario_that_is_about_azure_alone_says_so() {
+        let said = |attribute: &str| {
+            let text = format!("#[{attribute}]\nasync fn holds(lab: &Lab) {{}}\n");
+            suite(&[("network.rs", &text)]).unwrap().scenario("holds").unwrap().azure_only
+        };
+        assert!(said("scenario(azure_only)") && said("scenario(begins = \"2026-03-02T08:00:00Z\", azure_only)"));
+        assert!(!said("scenario") && !said("scenario(begins = \"azure_only\")"));
+    }
 
     #[test]
     fn doc_comments_and_lines_are_found_through_attributes_modules_and_cases() {

@@ -45,8 +45,14 @@ impl FetchDisplay {
         Self(if std::io::stderr().is_terminal() {
             Way::Bars { screen: MultiProgress::new(), bars: Mutex::default() }
         } else {
-            Way::Lines { last: Mutex::default() }
+            return Self::lines();
         })
+    }
+
+    /// Lines in any case: for whoever writes to the terminal besides.
+    #[must_use]
+    pub fn lines() -> Self {
+        Self(Way::Lines { last: Mutex::default() })
     }
 
     /// Where the bars are, for others beside them: `None` where lines are written.

@@ -51,10 +51,19 @@ async fn make_ready(arguments: &[OsString]) -> Result<PathBuf, String> {
         workspace.build_suites(|line| building.said(line)).await?;
         Ok::<_, CargoError>(catnap)
     };
-    let (catnap, _) = tokio::try_join!(async { built.await.map_err(|error| error.to_string()) }, async {
-        store.resolve(&versions, |progress| display.report(progress)).await.map_err(|error| error.to_string())
-    },)?;
-    Ok(catnap)
+    let fetched = async {
+        match store.resolve(&versions, |progress| display.report(progress)).await {
+            // Cargo is still at work.
+            Ok(_) => std::future::pending().await,
+            Err(error) => error.to_string(),
+        }
+    };
+    // catnap goes on with what Go has not built by then, beside the scenarios that do without it: what is compiled is in
+    // Go's cache.
+    tokio::select! {
+        catnap = built => catnap.map_err(|error| error.to_string()),
+        problem = fetched => Err(problem),
+    }
 }
 
 async fn catnap(workspace: &Workspace, building: &Building) -> Result<PathBuf, CargoError> {

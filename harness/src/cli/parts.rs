@@ -182,19 +182,35 @@ impl PartsArgs {
 }
 
 /// Makes the real parts ready, so that each is built once, with progress, before the first lab needs it and not within
-/// a scenario. What is told (component versions) stands in every scenario's report.
+/// a scenario.
 ///
 /// # Errors
 /// When one cannot be had: what, where, and the remedy.
-pub async fn prepare_components(parts: &PartsArgs) -> Result<Facts> {
+pub async fn prepare_components(parts: &PartsArgs) -> Result<()> {
+    build_components(parts, &FetchDisplay::new()).await
+}
+
+/// The same with a display of the caller's.
+pub(super) async fn build_components(parts: &PartsArgs, display: &FetchDisplay) -> Result<()> {
+    store(parts)?.resolve(&parts.versions(), |progress| display.report(progress)).await.map_err(trouble)?;
+    Ok(())
+}
+
+/// Whether nothing has to be built for these parts.
+///
+/// # Errors
+/// When one of them is not to be had at all.
+pub(super) async fn are_at_hand(parts: &PartsArgs) -> Result<bool> {
+    let found = store(parts)?.resolve_at_hand(&parts.versions()).await.map_err(trouble)?;
+    Ok(found.is_some())
+}
+
+fn store(parts: &PartsArgs) -> Result<Store> {
     let mut options = StoreOptions::from_environment();
     if let Some(path) = &parts.provisioner {
         options = options.provisioner(path);
     }
-    let store = Store::open(options).map_err(trouble)?;
-    let display = FetchDisplay::new();
-    store.resolve(&parts.versions(), |progress| display.report(progress)).await.map_err(trouble)?;
-    Ok(parts.facts())
+    Store::open(options).map_err(trouble)
 }
 
 /// A component's error as the command tells it.

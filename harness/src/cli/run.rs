@@ -9,10 +9,13 @@ use clap::Args;
 use clap::builder::FalseyValueParser;
 use jiff::{SignedDuration, Timestamp};
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
+use tokio::sync::watch;
 use workspace::{Building, Workspace};
 
 use super::interrupt::Interrupts;
-use super::parts::{MatrixArgs, prepare_components};
+use super::parts::{MatrixArgs, PartsArgs, are_at_hand, build_components, prepare_components};
+use components::FetchDisplay;
+
 use crate::clock::ClockKind;
 use crate::cluster::embedded::{Lender, Listening};
 use crate::coverage::Results;
@@ -21,7 +24,8 @@ use crate::report::{
     Counts, JunitFiles, Keeper, Live, Palette, Plain, Reporter, Reporters, Summary, quoted, runner_command,
 };
 use crate::runner::{
-    Order, Outcome, Plan, RunFolder, RunnerError, Scenario, Suite, SuiteFolder, build, list, make_writable, select,
+    Order, Outcome, Parts, Plan, RunFolder, RunnerError, Scenario, Suite, SuiteFolder, build, list, make_writable,
+    select,
 };
 use crate::target::{self, Target};
 
@@ -144,7 +148,7 @@ pub(super) async fn run(args: RunArgs) -> Result<u8> {
     let several = plans.len() > 1;
     let mut all_counts: Vec<(String, Counts)> = Vec::new();
     let mut code = 0;
-    for Labelled { label, mut plan, junit, above } in plans {
+    for Labelled { label, mut plan, junit, above, to_be_built } in plans {
         // Also the combination before this one tells how long scenarios take.
         let whole = above.as_ref().map_or(plan.folder.path(), |above| above.path());
         plan.scenarios = order.of(plan.scenarios, whole.parent().unwrap_or(whole), &plan.facts);
@@ -152,8 +156,10 @@ pub(super) async fn run(args: RunArgs) -> Result<u8> {
             // The one who reads may have gone; the status still tells how it went.
             let _ = writeln!(std::io::stdout(), "\n{}\n", palette.heading(&label));
         }
-        let (outcome, text) = one_run(plan, junit, &interrupts, palette).await?;
+        let (outcome, text, built) = one_run(plan, junit, to_be_built, &interrupts, palette).await?;
         let _ = std::io::stdout().write_all(text.as_bytes());
+        // What could be run was, and is told; but the rest could not.
+        built?;
         all_counts.push((label, Counts::of(outcome.reports.iter().map(|report| &report.verdict))));
         code = worse(code, outcome.exit_code());
         if let Some(interrupted) = interrupts.exit_code() {
@@ -175,7 +181,9 @@ fn worse(one: u8, other: u8) -> u8 {
 /// Who tells of a run, those who keep files before the one that shows it.
 fn reporters(plan: &Plan, junit: &Path, palette: Palette) -> Reporters<'static> {
     let run = plan.folder.path();
-    let display: Box<dyn Reporter> = if std::io::stdout().is_terminal() && std::io::stderr().is_terminal() {
+    // What is still being built tells its progress in lines, which would tear a moving display apart.
+    let is_alone = plan.parts.is_none();
+    let display: Box<dyn Reporter> = if is_alone && std::io::stdout().is_terminal() && std::io::stderr().is_terminal() {
         Box::new(Live::new(palette))
     } else {
         Box::new(Plain::new(std::io::stdout(), palette))
@@ -188,21 +196,36 @@ fn reporters(plan: &Plan, junit: &Path, palette: Palette) -> Reporters<'static> 
     ])
 }
 
-/// Runs one plan, with JUnit files in the folder `junit`; what it came to, and what is told of that.
+/// Runs one plan, with JUnit files in the folder `junit`, and beside it builds what its clusters are still to be made of;
+/// what it came to, what is told of that, and whether everything could be built.
 async fn one_run(
     mut plan: Plan,
     junit: PathBuf,
+    to_be_built: Option<PartsArgs>,
     interrupts: &Interrupts,
     palette: Palette,
-) -> Result<(Outcome, String)> {
+) -> Result<(Outcome, String, Result<()>)> {
     let lender = lender(&plan)?;
     plan.lender = lender.as_ref().map(|(_, listening)| listening.name().to_owned());
     // Who borrows from nobody is not to keep for nobody either.
     plan.fresh_clusters |= plan.lender.is_none();
     let (seed, artefacts) = (plan.seed, plan.folder.path().to_path_buf());
     make_writable(&junit)?;
+    let (told, parts) = watch::channel(Parts::InTheMaking);
+    plan.parts = to_be_built.as_ref().map(|_| parts);
     let reporters = reporters(&plan, &junit, palette);
-    let outcome = plan.run(reporters, interrupts.stop()).await?;
+    let mut built = Ok(());
+    let build = async {
+        if let Some(parts) = &to_be_built {
+            built = build_components(parts, &FetchDisplay::lines()).await;
+            let _ = told.send(if built.is_ok() { Parts::Ready } else { Parts::Missing });
+        }
+        std::future::pending().await
+    };
+    let outcome = tokio::select! {
+        outcome = plan.run(reporters, interrupts.stop()) => outcome?,
+        never = build => never,
+    };
     let clusters = match lender {
         Some((lender, _listening)) => Some(lender.close().await),
         None => None,
@@ -217,7 +240,7 @@ async fn one_run(
         clusters,
     };
     let text = summary.render(palette);
-    Ok((outcome, text))
+    Ok((outcome, text, built))
 }
 
 /// Whoever lends control planes to the scenarios of a plan, where these are to use them again: `None` where they are not,
@@ -266,6 +289,8 @@ struct Labelled {
     /// Where JUnit files go.
     junit: PathBuf,
     above: Option<Arc<RunFolder>>,
+    /// Parts that are to be built while scenarios run that do without them.
+    to_be_built: Option<PartsArgs>,
 }
 
 /// Finds out what there is to run and makes everything ready for it; `None` when it was only to be listed.
@@ -286,11 +311,20 @@ async fn prepare(args: RunArgs) -> Result<Option<(Vec<Labelled>, Palette)>> {
     if let Some(junit) = &junit {
         make_writable(junit)?;
     }
-    // So that a version that there is not ends the run before its first scenario.
     let target = args.target.map_or_else(|| target::named(None), Ok).into_diagnostic()?;
-    let mut facts = Vec::new();
-    for parts in &combinations {
-        facts.push(if target.is_built_here() { prepare_components(parts).await? } else { parts.facts() });
+    let mut to_be_built = None;
+    if target.is_built_here() {
+        // So that a version that there is not ends the run before its first scenario.
+        match &combinations[..] {
+            [parts] if !are_at_hand(parts).await? && scenarios.iter().any(Scenario::azure_only) => {
+                to_be_built = Some(parts.clone());
+            }
+            all => {
+                for parts in all {
+                    prepare_components(parts).await?;
+                }
+            }
+        }
     }
 
     let seed = args.seed.unwrap_or_else(|| rand::random_range(0..1_000_000_000));
@@ -314,7 +348,8 @@ async fn prepare(args: RunArgs) -> Result<Option<(Vec<Labelled>, Palette)>> {
     let mut folder = Some(folder);
     let above = if several { folder.take().map(Arc::new) } else { None };
     let mut plans = Vec::new();
-    for (parts, facts) in combinations.into_iter().zip(facts) {
+    for parts in combinations {
+        let facts = parts.facts();
         let label = parts.label();
         let folder = match (folder.take(), &above) {
             (Some(folder), _) => folder,
@@ -327,6 +362,7 @@ async fn prepare(args: RunArgs) -> Result<Option<(Vec<Labelled>, Palette)>> {
         let plan = Plan {
             scenarios: scenarios.clone(),
             jobs,
+            parts: None,
             seed,
             keep: args.keep,
             target: args.target.map(|target| target.name().to_owned()),
@@ -349,7 +385,7 @@ async fn prepare(args: RunArgs) -> Result<Option<(Vec<Labelled>, Palette)>> {
             options,
         };
         let junit = junit.unwrap_or_else(|| plan.folder.path().join("junit"));
-        plans.push(Labelled { label, plan, junit, above: above.clone() });
+        plans.push(Labelled { label, plan, junit, above: above.clone(), to_be_built: to_be_built.take() });
     }
     Ok(Some((plans, palette)))
 }

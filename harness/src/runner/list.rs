@@ -36,6 +36,12 @@ impl Scenario {
         self.source.as_ref().map_or("", |source| &source.doc)
     }
 
+    /// Whether it says that it creates no cluster.
+    #[must_use]
+    pub fn azure_only(&self) -> bool {
+        self.source.as_ref().is_some_and(|source| source.azure_only)
+    }
+
     /// The first sentence of its doc comment; empty where there is none.
     #[must_use]
     pub fn sentence(&self) -> String {

@@ -21,7 +21,7 @@ pub use folder::RunFolder;
 pub(crate) use folder::make_writable;
 pub use list::{Scenario, list};
 pub use order::Order;
-pub use plan::{Outcome, Plan, Stop};
+pub use plan::{Outcome, Parts, Plan, Stop};
 pub use selection::select;
 pub(crate) use suites::is_executable;
 pub use suites::{Suite, SuiteFolder};

@@ -28,6 +28,17 @@ pub enum Stop {
     Immediate,
 }
 
+/// Whether the programs that clusters are made of are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parts {
+    /// They are still being built: only scenarios without clusters may start.
+    InTheMaking,
+    /// They are.
+    Ready,
+    /// They are not to be had: no further scenario may start.
+    Missing,
+}
+
 /// What a run is to do.
 #[derive(Debug)]
 pub struct Plan {
@@ -35,6 +46,8 @@ pub struct Plan {
     pub scenarios: Vec<Scenario>,
     /// How many at a time.
     pub jobs: usize,
+    /// How far the programs are that clusters are made of; `None` where nothing has to be built.
+    pub parts: Option<watch::Receiver<Parts>>,
     /// What everything random is drawn from.
     pub seed: u64,
     /// Whether labs keep their folders.
@@ -148,6 +161,21 @@ impl Plan {
     }
 }
 
+/// Waits until there is news of the programs, also that nobody makes them any more.
+async fn news_of(parts: Option<&mut watch::Receiver<Parts>>) {
+    match parts {
+        Some(parts) => drop(parts.changed().await),
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits until the run is to end.
+async fn asked_to(stop: &mut watch::Receiver<Stop>) {
+    if stop.wait_for(|stop| *stop != Stop::NotYet).await.is_err() {
+        std::future::pending().await
+    }
+}
+
 /// A run on its way.
 struct Execution<'a> {
     plan: Arc<Plan>,
@@ -172,22 +200,28 @@ impl<'a> Execution<'a> {
     async fn go(mut self) -> Outcome {
         let clock = Instant::now();
         self.reporters.tell(&RunEvent::Planned { plan: self.plan.told() });
+        let (mut parts, mut stop) = (self.plan.parts.clone(), self.stop.clone());
         loop {
             self.fill();
+            let waits_for_parts = self.waits_for_parts();
+            if self.running.is_empty() && !waits_for_parts {
+                break;
+            }
             tokio::select! {
                 // What a scenario told comes before that it ended.
                 biased;
                 Some(news) = self.news.1.recv() => self.pass_on(news),
-                ended = self.running.join_next() => match ended {
-                    Some(Ok(report)) => {
+                Some(ended) = self.running.join_next() => match ended {
+                    Ok(report) => {
                         while let Ok(news) = self.news.1.try_recv() {
                             self.pass_on(news);
                         }
                         self.finish(report);
                     }
-                    Some(Err(error)) => std::panic::resume_unwind(error.into_panic()),
-                    None => break,
+                    Err(error) => std::panic::resume_unwind(error.into_panic()),
                 },
+                () = news_of(parts.as_mut()), if waits_for_parts => {}
+                () = asked_to(&mut stop), if waits_for_parts => {}
             }
         }
         let (took, not_started) = (clock.elapsed(), self.waiting.len());
@@ -199,7 +233,7 @@ impl<'a> Execution<'a> {
     fn fill(&mut self) {
         let jobs = self.plan.jobs.max(1);
         while self.running.len() < jobs && *self.stop.borrow() == Stop::NotYet && !self.hopeless {
-            let Some(scenario) = self.waiting.pop_front() else { return };
+            let Some(scenario) = self.next() else { return };
             if scenario.ignored {
                 let report = self.plan.ignored(&scenario);
                 self.finish(report);
@@ -209,6 +243,33 @@ impl<'a> Execution<'a> {
                 self.running.spawn(scenario_process::run(plan, scenario, stop, news));
             }
         }
+    }
+
+    fn parts(&self) -> Parts {
+        let Some(parts) = &self.plan.parts else { return Parts::Ready };
+        match (*parts.borrow(), parts.has_changed()) {
+            // Whoever made them has ended without a word.
+            (Parts::InTheMaking, Err(_)) => Parts::Missing,
+            (parts, _) => parts,
+        }
+    }
+
+    /// Takes the next scenario that may start.
+    fn next(&mut self) -> Option<Scenario> {
+        match self.parts() {
+            Parts::Ready => self.waiting.pop_front(),
+            Parts::InTheMaking => {
+                let at = self.waiting.iter().position(|scenario| scenario.ignored || scenario.azure_only())?;
+                self.waiting.remove(at)
+            }
+            Parts::Missing => None,
+        }
+    }
+
+    /// Whether scenarios start once there are programs for their clusters.
+    fn waits_for_parts(&self) -> bool {
+        let goes_on = *self.stop.borrow() == Stop::NotYet && !self.hopeless;
+        goes_on && !self.waiting.is_empty() && self.parts() == Parts::InTheMaking
     }
 
     fn pass_on(&mut self, news: News) {

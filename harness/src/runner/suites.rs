@@ -146,7 +146,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut drift = Suite::new("drift", executable(folder.path(), "drift-0123"));
         let place = SourcePlace { file: "suites/tests/drift.rs".into(), line: 7 };
-        drift.source.scenarios.insert("a".into(), ScenarioSource { doc: "Says something".into(), place });
+        drift
+            .source
+            .scenarios
+            .insert("a".into(), ScenarioSource { azure_only: false, doc: "Says something".into(), place });
         let gone = Suite::new("gone", executable(folder.path(), "gone-0123"));
         let suites = SuiteFolder::at(folder.path().join("catnap-suites"));
 

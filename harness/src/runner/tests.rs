@@ -13,6 +13,7 @@ use crate::coverage::Results;
 use crate::report::{
     Facts, JunitFiles, Keeper, KeptRun, Line, Reporter, Reporters, RunEvent, ScenarioReport, Seconds, Untold, Verdict,
 };
+use crate::source::{ScenarioSource, SourcePlace};
 
 type Expected = fn(&Verdict) -> bool;
 
@@ -22,6 +23,8 @@ struct Notes {
     lines: Vec<String>,
     on_step: Option<watch::Sender<Stop>>,
     stop: Stop,
+    /// What is told of the programs when a scenario has ended.
+    when_finished: Option<(watch::Sender<Parts>, Parts)>,
 }
 
 impl Reporter for Notes {
@@ -35,7 +38,12 @@ impl Reporter for Notes {
                 }
                 format!("told {scenario} {}", serde_json::to_string(told).unwrap())
             }
-            RunEvent::Finished { report } => format!("finished {}", report.id),
+            RunEvent::Finished { report } => {
+                if let Some((sender, parts)) = &self.when_finished {
+                    let _ = sender.send(*parts);
+                }
+                format!("finished {}", report.id)
+            }
             RunEvent::Notice { text } => format!("notice {text}"),
             RunEvent::Ended { .. } => "ended".to_owned(),
         });
@@ -50,12 +58,23 @@ struct Trial {
     jobs: usize,
     timeout: Duration,
     grace: Duration,
+    parts: Option<watch::Receiver<Parts>>,
+    /// The scenarios that say that they create no cluster.
+    azure_only: &'static [&'static str],
 }
 
 impl Trial {
     fn new() -> Self {
         let minute = Duration::from_secs(60);
-        Self { folder: tempfile::tempdir().unwrap(), notes: Notes::default(), jobs: 2, timeout: minute, grace: minute }
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            notes: Notes::default(),
+            jobs: 2,
+            timeout: minute,
+            grace: minute,
+            parts: None,
+            azure_only: &[],
+        }
     }
 
     fn junit(&self, name: &str) -> PathBuf {
@@ -68,13 +87,20 @@ impl Trial {
 
     async fn run(&mut self, filters: &[&str]) -> Outcome {
         let suites = SuiteFolder::at(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/suites"));
-        let scenarios = list(&suites.open().unwrap()).await.unwrap();
+        let mut scenarios = list(&suites.open().unwrap()).await.unwrap();
+        for scenario in &mut scenarios {
+            if self.azure_only.iter().any(|name| scenario.id.to_string() == format!("fake::{name}")) {
+                let place = SourcePlace { file: "fake.rs".into(), line: 1 };
+                scenario.source = Some(ScenarioSource { doc: String::new(), azure_only: true, place });
+            }
+        }
         let filters: Vec<String> = filters.iter().map(|name| format!("fake::{name}")).collect();
         let mut facts = Facts::default();
         facts.set("kubernetes", "1.34.4");
         let plan = Plan {
             scenarios: select(scenarios, &filters).unwrap(),
             jobs: self.jobs,
+            parts: self.parts.clone(),
             seed: 7,
             keep: true,
             provisioner: Some("/bin/karpenter".into()),
@@ -316,6 +342,44 @@ async fn a_second_interrupt_kills() {
     assert!(report.verdict.message().starts_with("the run was interrupted"), "{report:?}");
 }
 
+/// Which scenarios have ended, in their order, and how many were not started.
+fn ended(outcome: &Outcome) -> (Vec<String>, usize) {
+    (outcome.reports.iter().map(|report| report.id.to_string()).collect(), outcome.not_started)
+}
+
+#[tokio::test]
+async fn while_programs_are_built_only_what_has_no_clusters_starts() {
+    let (tell, parts) = watch::channel(Parts::InTheMaking);
+    let mut trial = Trial::new();
+    (trial.parts, trial.azure_only, trial.jobs) = (Some(parts), &["passes"], 1);
+    trial.notes.when_finished = Some((tell, Parts::Ready));
+    let outcome = trial.run(&["fails", "passes"]).await;
+    assert_eq!(ended(&outcome), (vec!["fake::passes".into(), "fake::fails".into()], 0));
+}
+
+#[tokio::test]
+async fn without_programs_only_what_has_no_clusters_runs_and_the_rest_is_told_as_not_started() {
+    for tell in [Some(Parts::Missing), None] {
+        let (teller, parts) = watch::channel(Parts::InTheMaking);
+        let mut trial = Trial::new();
+        (trial.parts, trial.azure_only) = (Some(parts), &["passes"]);
+        match tell {
+            Some(parts) => teller.send(parts).unwrap(),
+            None => drop(teller),
+        }
+        let outcome = trial.run(&["fails", "passes"]).await;
+        assert_eq!(outcome.exit_code(), 2);
+        assert_eq!(outcome.not_started, 2, "{tell:?}: who makes them has given up before the first began");
+    }
+    let (teller, parts) = watch::channel(Parts::InTheMaking);
+    let mut trial = Trial::new();
+    (trial.parts, trial.azure_only) = (Some(parts), &["passes"]);
+    trial.notes.when_finished = Some((teller, Parts::Missing));
+    let outcome = trial.run(&["fails", "passes"]).await;
+    assert_eq!(ended(&outcome), (vec!["fake::passes".into()], 1));
+    assert_eq!(outcome.exit_code(), 2);
+}
+
 #[tokio::test]
 async fn a_suite_that_is_gone_could_not_run() {
     let mut trial = Trial::new();
@@ -328,6 +392,7 @@ async fn a_suite_that_is_gone_could_not_run() {
             executable: "/does/not/exist".into(),
         }],
         jobs: 0,
+        parts: None,
         seed: 1,
         keep: false,
         provisioner: None,

@@ -7,4 +7,4 @@ mod run;
 #[cfg(test)]
 mod tests;
 
-pub use run::run;
+pub use run::{Needs, run};

@@ -12,19 +12,27 @@ use crate::report::{ProgressWriter, Verdict};
 use crate::settings::Settings;
 use crate::target::StartError;
 
+/// What a scenario says of itself in its attribute, before a lab stands.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Needs {
+    /// The moment (RFC 3339) at which its lab begins; it is skipped where time cannot be moved.
+    pub begins: Option<&'static str>,
+    /// It creates no cluster.
+    pub azure_only: bool,
+}
+
 /// Stands up the lab that the environment asks for, runs a scenario in it, judges what it returned, tells the verdict
-/// and takes everything down. With `begins` (RFC 3339) the lab begins at that moment, or the scenario is skipped where
-/// time cannot be moved.
+/// and takes everything down.
 ///
 /// # Errors
 /// When the scenario failed, an invariant is broken, nothing was asserted, or no lab could be stood up on this machine;
 /// the text names what is missing and the remedy. A scenario that is skipped is no error.
-pub async fn run<F>(begins: Option<&str>, scenario: F) -> Outcome
+pub async fn run<F>(needs: Needs, scenario: F) -> Outcome
 where
     F: AsyncFnOnce(&Lab) -> Outcome,
 {
     let progress = ProgressWriter::from_env();
-    let lab = lab(begins, progress.clone()).await;
+    let lab = lab(needs, progress.clone()).await;
     run_in(lab, progress, scenario).await
 }
 
@@ -80,9 +88,10 @@ where
     }
 }
 
-async fn lab(begins: Option<&str>, progress: ProgressWriter) -> Result<Lab, StartError> {
+async fn lab(needs: Needs, progress: ProgressWriter) -> Result<Lab, StartError> {
     let mut settings = Settings::from_env().map_err(StartError::Settings)?;
-    if let Some(begins) = begins {
+    settings.azure_only = needs.azure_only;
+    if let Some(begins) = needs.begins {
         let moment: Result<Timestamp, _> = begins.parse();
         let moment = moment.map_err(|error| format!("the lab cannot begin at {begins:?}: {error}"));
         settings.begin = Some(moment.map_err(StartError::Settings)?);

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::run;
 use super::run::run_in;
+use super::{Needs, run};
 use crate::expect::breaks;
 use crate::expect::{Expectation, Failure, State};
 use crate::lab::Lab;
@@ -47,7 +47,7 @@ fn a_failure_is_another_one_where_the_sign_of_the_fault_is_missing() {
 
 #[tokio::test]
 async fn a_failure_that_a_scenario_recovers_from_is_none() {
-    let outcome = run(None, async |lab: &Lab| {
+    let outcome = run(Needs::default(), async |lab: &Lab| {
         if lab.verify("the first way", 1, 2).is_err() {
             return lab.verify("the second way", 2, 2);
         }
@@ -58,7 +58,7 @@ async fn a_failure_that_a_scenario_recovers_from_is_none() {
 
 #[tokio::test]
 async fn a_scenario_that_is_skipped_goes_no_further_and_is_no_failure() {
-    let outcome = run(None, async |lab: &Lab| {
+    let outcome = run(Needs::default(), async |lab: &Lab| {
         lab.needs_provisioner_since("999.0.0", "the far future is known")?;
         lab.verify("what comes after", 1, 2)
     });
@@ -67,19 +67,19 @@ async fn a_scenario_that_is_skipped_goes_no_further_and_is_no_failure() {
 
 #[tokio::test]
 async fn a_scenario_that_asserts_nothing_fails() {
-    let failure = run(None, async |_: &Lab| Ok(())).await.unwrap_err();
+    let failure = run(Needs::default(), async |_: &Lab| Ok(())).await.unwrap_err();
     assert!(failure.text().contains("proves nothing"), "{failure}");
 }
 
 #[tokio::test]
 async fn what_the_last_step_returns_is_the_failure_of_a_scenario() {
-    let failure = run(None, async |lab: &Lab| lab.verify("one", 1, 2)).await.unwrap_err();
+    let failure = run(Needs::default(), async |lab: &Lab| lab.verify("one", 1, 2)).await.unwrap_err();
     assert!(failure.text().starts_with("expected: one = 1\n    seen: 2"), "{failure}");
 }
 
 #[tokio::test]
 async fn a_request_that_nothing_serves_fails_the_scenario() {
-    let outcome = run(None, async |lab: &Lab| {
+    let outcome = run(Needs::default(), async |lab: &Lab| {
         let id = format!("/subscriptions/{}/providers/Microsoft.Unheard/of", lab.azure().subscription_id());
         let answer = lab.azure().client().get(&id, "2025-01-01").await;
         lab.verify("the request is refused", true, answer.is_err())
@@ -92,7 +92,7 @@ async fn a_request_that_nothing_serves_fails_the_scenario() {
 #[tokio::test]
 async fn a_failed_scenario_leaves_a_history_that_can_be_read() {
     let mut folder = PathBuf::new();
-    let outcome = run(None, async |lab: &Lab| {
+    let outcome = run(Needs::default(), async |lab: &Lab| {
         lab.folder().clone_into(&mut folder);
         lab.verify("one and one", 3, 1 + 1)
     });

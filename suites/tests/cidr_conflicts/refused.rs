@@ -5,7 +5,7 @@ use serde_json::json;
 
 /// CIDR-06, CIDR-12+, CIDR-13+, CIDR-18+, CIDR-19+: what AKS refuses when a cluster is created in 10.0.0.0/16, and says
 /// where. The first is the documents' own walkthrough, which leaves the services' range at its default.
-#[scenario]
+#[scenario(azure_only)]
 #[case::services_over_the_subnet(json!({}), "serviceCIDR", Some("ServiceCidrOverlapExistingSubnetsCidr"))]
 #[case::pods_in_the_network(
     json!({ "serviceCidr": "10.2.0.0/16", "dnsServiceIP": "10.2.0.10", "podCidr": "10.0.64.0/18" }),
@@ -46,7 +46,7 @@ async fn ranges_that_aks_refuses_when_a_cluster_is_created(
 }
 
 /// CIDR-14+: subnets of one network do not overlap, and lie in it.
-#[scenario]
+#[scenario(azure_only)]
 #[case::over_another("10.0.2.0/25", "NetcfgSubnetRangesOverlap")]
 #[case::outside_of_the_network("10.9.0.0/24", "NetcfgSubnetRangeOutsideVnet")]
 async fn subnets_that_azure_refuses(lab: &Lab, #[case] prefix: &str, #[case] code: &str) -> Outcome {

@@ -53,7 +53,7 @@ async fn pool_with_workload(cluster: &Cluster, name: &str, class: NodeClass) -> 
 }
 
 /// VNET-01: a virtual network 10.0.0.0/16 with the subnets 10.0.1.0/24 and 10.0.2.0/24 can be created.
-#[scenario]
+#[scenario(azure_only)]
 async fn a_vnet_with_two_subnets_can_be_created(lab: &Lab) -> Outcome {
     let vnet = lab.azure().vnet("my-aks-vnet").address_space("10.0.0.0/16").create().await?;
     vnet.subnet("cluster-subnet", "10.0.1.0/24").create().await?;

@@ -67,7 +67,7 @@ async fn verify_taken(lab: &Lab, what: &str, request: &(String, Value)) -> Outco
 
 /// DUAL-05, DUAL-06, DUAL-07, DUAL-08: Azure network policy, Calico, NAT gateways and the virtual nodes add-on are refused
 /// in a dual-stack cluster, and taken in one of IPv4 alone.
-#[scenario]
+#[scenario(azure_only)]
 #[case::azure_network_policy("networkPolicy", |p: &mut Value| p["networkProfile"]["networkPolicy"] = json!("azure"))]
 #[case::calico("networkPolicy", |p: &mut Value| p["networkProfile"]["networkPolicy"] = json!("calico"))]
 #[case::managed_nat_gateway("outboundType", |p: &mut Value| {
@@ -83,7 +83,7 @@ async fn some_features_are_for_one_family(lab: &Lab, #[case] property: &str, #[c
 }
 
 /// DUAL-07: the user's own NAT gateway is refused in a dual-stack cluster, too, on a subnet that has one.
-#[scenario]
+#[scenario(azure_only)]
 async fn a_nat_gateway_of_the_users_is_for_one_family(lab: &Lab) -> Outcome {
     const NETWORK: &str = "2024-05-01";
     let vnet = lab.azure().vnet("my-aks-vnet").address_space("10.20.0.0/16").create().await?;
@@ -110,7 +110,7 @@ async fn a_nat_gateway_of_the_users_is_for_one_family(lab: &Lab) -> Outcome {
 }
 
 /// DUAL-09: the families are IPv4, or IPv4 and IPv6 in this order.
-#[scenario]
+#[scenario(azure_only)]
 async fn families_are_ipv4_or_ipv4_and_ipv6(lab: &Lab) -> Outcome {
     let with = |families: &Value| {
         dual_stack(lab, "azure").change(|p| p["networkProfile"]["ipFamilies"] = families.clone()).request()
@@ -132,7 +132,7 @@ async fn families_are_ipv4_or_ipv4_and_ipv6(lab: &Lab) -> Outcome {
 
 /// DUAL-10, DUAL-12, DUAL-14: the ranges of pods and of services match the families in number and order, and the IPv6 range
 /// of services is no larger than a /108.
-#[scenario]
+#[scenario(azure_only)]
 async fn ranges_match_the_families(lab: &Lab) -> Outcome {
     let with = |name: &str, ranges: &Value| {
         dual_stack(lab, "azure").change(|p| p["networkProfile"][name] = ranges.clone()).request()
@@ -163,7 +163,7 @@ async fn ranges_match_the_families(lab: &Lab) -> Outcome {
 
 /// DUAL-01, DUAL-17: dual stack needs Kubernetes 1.26.3, with Cilium 1.29; Azure offers nothing as old as that any more, and
 /// refuses it. The lab's version is taken.
-#[scenario]
+#[scenario(azure_only)]
 #[case::before_dual_stack("1.26.2", "azure")]
 #[case::before_dual_stack_with_cilium("1.28.0", "cilium")]
 async fn old_versions_are_refused(lab: &Lab, #[case] version: &str, #[case] dataplane: &str) -> Outcome {

@@ -24,7 +24,7 @@ async fn addresses_in_use(subnet: &Subnet) -> Result<usize, Failure> {
 
 /// API-01, API-02: the API server's subnet has at least 16 addresses and is delegated to AKS: any other is refused before
 /// anything is made.
-#[scenario]
+#[scenario(azure_only)]
 #[case::half_as_large(29, Some(DELEGATION))]
 #[case::not_delegated(28, None)]
 #[case::delegated_to_another_service(28, Some("Microsoft.Web/serverFarms"))]

@@ -44,7 +44,7 @@ async fn the_clusters_identity_is_where_the_documents_look(lab: &Lab) -> Outcome
 /// delete every subnet and the network, though nothing outside of that; B and the condition let it read the one subnet.
 /// Whether Azure holds conditions against actions of `Microsoft.Network` is not certain; the documents rely on it, and
 /// the fake does as they say.
-#[scenario]
+#[scenario(azure_only)]
 #[case::a_grants_more_than_is_needed(Approach::A, [200, 200, 403, 200, 200, 403, 200])]
 #[case::b_grants_what_is_needed(Approach::B, [200, 403, 403, 403, 403, 403, 403])]
 #[case::the_condition_takes_writing_and_deleting_away(Approach::BuiltIn, [200, 403, 403, 403, 403, 403, 403])]
@@ -93,7 +93,7 @@ async fn what_else_the_identity_may_do(lab: &Lab, #[case] approach: Approach, #[
 /// RBAC-07, RBAC-08, RBAC-14, RBAC-31+, RBAC-37+: what Azure refuses when roles are defined and given: a second role of
 /// the same name, a role out of its assignable scopes, the same assignment again, a definition's end while it is in use,
 /// and a condition that is none. What was there before stays as it was.
-#[scenario]
+#[scenario(azure_only)]
 async fn what_azure_refuses_in_roles(lab: &Lab) -> Outcome {
     const API: &str = "2022-04-01";
     let network = network(lab).await?;
@@ -149,7 +149,7 @@ async fn what_azure_refuses_in_roles(lab: &Lab) -> Outcome {
 
 /// RBAC-30+: actions and roles' names compare without regard to letter case, wildcards stand for any characters, and
 /// what `NotActions` take out is not permitted.
-#[scenario]
+#[scenario(azure_only)]
 async fn wildcards_and_not_actions_apply(lab: &Lab) -> Outcome {
     const API: &str = "2022-01-01";
     let network = network(lab).await?;

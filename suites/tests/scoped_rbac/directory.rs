@@ -27,7 +27,7 @@ async fn network_contributor_needs_no_room_for_roles(lab: &Lab) -> Outcome {
 
 /// RBAC-32: a principal that was just created may be unknown to Azure for a while: assigning it a right is refused, and
 /// the same request succeeds later.
-#[scenario]
+#[scenario(azure_only)]
 async fn a_right_for_a_principal_just_created_may_have_to_be_assigned_again(lab: &Lab) -> Outcome {
     let network = network(lab).await?;
     let unknown = lab.require::<Tenant>()?.hide_principal(&network.identity);

@@ -54,7 +54,11 @@ impl Target for Embedded {
             options = options.provisioner(path);
         }
         let store = Store::open(options)?;
-        let binaries = store.resolve(&settings.versions, |progress| display.report(progress)).await?;
+        let binaries = if settings.azure_only {
+            None
+        } else {
+            Some(store.resolve(&settings.versions, |progress| display.report(progress)).await?)
+        };
         probe_namespaces()?;
         let waiting = || {
             progress.step("wait for a place on this machine");
@@ -72,7 +76,8 @@ impl Target for Embedded {
 
 /// A place on this machine, and what is to be started there.
 struct Place {
-    binaries: Binaries,
+    /// `None` in a lab that is to have no clusters.
+    binaries: Option<Binaries>,
     store: Store,
     slot: Slot,
     clock: LabClock,

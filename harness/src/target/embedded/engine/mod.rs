@@ -37,9 +37,7 @@ use components::{Binaries, Program, Source, Store, Versions};
 pub(super) struct EmbeddedEngine {
     azure: ProvisionerAccess,
     processes: Processes,
-    binaries: Binaries,
-    /// Where those of other versions are.
-    store: Store,
+    programs: Programs,
     history: History,
     witness: Witness,
     overrides: ProvisionerOverrides,
@@ -54,8 +52,8 @@ pub(super) struct EmbeddedEngine {
 /// The real parts that clusters are made of.
 #[derive(Debug)]
 pub(super) struct Programs {
-    /// Those of the lab's versions.
-    pub binaries: Binaries,
+    /// Those of the lab's versions; `None` in a lab that is to have no clusters.
+    pub binaries: Option<Binaries>,
     /// Where those of other versions are.
     pub store: Store,
 }
@@ -100,28 +98,13 @@ impl EmbeddedEngine {
         lender: Option<ApiServerBorrower>,
         seed: u64,
     ) -> Self {
-        let Programs { binaries, store } = programs;
         let boot = Machines::default();
         let network = Network::default();
         let boot_plan = NetworkAwareBoot { switch: boot.clone(), network: network.clone() };
         let settings = BootSettings { plan: Arc::new(boot_plan), ..BootSettings::default() };
         let nodes = NodeRunner::new(history.clone(), settings);
         let clusters = Mutex::default();
-        Self {
-            boot,
-            network,
-            azure,
-            processes,
-            binaries,
-            store,
-            history,
-            witness,
-            overrides,
-            nodes,
-            clusters,
-            lender,
-            seed,
-        }
+        Self { boot, network, azure, processes, programs, history, witness, overrides, nodes, clusters, lender, seed }
     }
 
     /// Machines ask this Azure what their network lets through.
@@ -180,7 +163,7 @@ impl EmbeddedEngine {
     /// The kubectl of the cluster's version, where there is one.
     #[must_use]
     pub(super) fn kubectl(&self) -> Option<&Path> {
-        self.binaries.kubectl.as_deref()
+        self.programs.binaries.as_ref()?.kubectl.as_deref()
     }
 
     /// Ends all processes now, without asking them.
@@ -203,7 +186,7 @@ impl EmbeddedEngine {
     }
 
     async fn bring_up(&self, facts: ManagedCluster) -> Result<ClusterAccess, EngineError> {
-        let binaries = self.programs_of(&facts.kubernetes_version, &self.provisioner_version()).await?;
+        let binaries = self.programs_of(&facts.kubernetes_version, &self.provisioner_version()?).await?;
         let token = BootstrapToken::draw(&mut ChaCha8Rng::seed_from_u64(self.seed));
         let spec = ControlPlaneSpec {
             binaries: (&binaries).into(),
@@ -247,19 +230,28 @@ impl EmbeddedEngine {
         Ok(access)
     }
 
+    /// The programs of the lab's versions.
+    fn own_programs(&self) -> Result<&Binaries, EngineError> {
+        self.programs.binaries.as_ref().ok_or_else(|| EngineError {
+            code: "NoClustersInThisLab".into(),
+            message:
+                "the scenario says `#[scenario(azure_only)]`, that it creates no cluster, and creates one; without the \
+                      word `azure_only` it gets one"
+                    .into(),
+        })
+    }
+
     /// The programs of a cluster with these versions of Kubernetes and the provisioner, where they need not be built: that
     /// would take minutes in the middle of a scenario.
     async fn programs_of(&self, kubernetes: &str, provisioner: &str) -> Result<Binaries, EngineError> {
-        let versions = Versions {
-            kubernetes: kubernetes.to_owned(),
-            provisioner: provisioner.to_owned(),
-            ..self.binaries.versions.clone()
-        };
-        if self.binaries.versions == versions {
-            return Ok(self.binaries.clone());
+        let own = self.own_programs()?;
+        let versions =
+            Versions { kubernetes: kubernetes.to_owned(), provisioner: provisioner.to_owned(), ..own.versions.clone() };
+        if own.versions == versions {
+            return Ok(own.clone());
         }
         let refused = |message: String| EngineError { code: "K8sVersionNotSupported".into(), message };
-        match self.store.resolve_at_hand(&versions).await {
+        match self.programs.store.resolve_at_hand(&versions).await {
             Ok(Some(binaries)) => Ok(binaries),
             Ok(None) => Err(refused(format!(
                 "the programs of Kubernetes {kubernetes} with the provisioner {provisioner} are not at hand; `catnap \
@@ -271,16 +263,17 @@ impl EmbeddedEngine {
 
     /// Whether a cluster can have this version of Kubernetes; else why not.
     pub(super) async fn has_kubernetes(&self, version: &str) -> Result<(), String> {
-        self.programs_of(version, &self.provisioner_version()).await.map(drop).map_err(|error| error.message)
+        let provisioner = self.provisioner_version().map_err(|error| error.message)?;
+        self.programs_of(version, &provisioner).await.map(drop).map_err(|error| error.message)
     }
 
     /// Whether a cluster can have this version of the provisioner; else why not.
     pub(super) async fn has_provisioner(&self, version: &str) -> Result<(), String> {
-        if self.binaries.sources.get(&Program::Karpenter) == Some(&Source::Given) {
+        let own = self.own_programs().map_err(|error| error.message)?;
+        if own.sources.get(&Program::Karpenter) == Some(&Source::Given) {
             return Err("the provisioner of this lab was given as a path, so that it has no other version".to_owned());
         }
-        let kubernetes = &self.binaries.versions.kubernetes;
-        self.programs_of(kubernetes, version).await.map(drop).map_err(|error| error.message)
+        self.programs_of(&own.versions.kubernetes, version).await.map(drop).map_err(|error| error.message)
     }
 
     /// Gives a cluster the programs of another version of Kubernetes. Time stands still meanwhile: on Azure the API server
@@ -290,7 +283,7 @@ impl EmbeddedEngine {
         control_plane: &ControlPlane,
         cluster: &ManagedCluster,
     ) -> Result<Arc<ControlPlane>, EngineError> {
-        let binaries = self.programs_of(&cluster.kubernetes_version, &self.provisioner_version()).await?;
+        let binaries = self.programs_of(&cluster.kubernetes_version, &self.provisioner_version()?).await?;
         let _held = self.history.clock().hold();
         let upgraded = control_plane.upgrade((&binaries).into(), &cluster.kubernetes_version).await;
         let upgraded = upgraded.map_err(|error| failed("other version", &error))?;

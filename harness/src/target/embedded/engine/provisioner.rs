@@ -14,8 +14,9 @@ use crate::target::ProvisionerHost;
 
 impl EmbeddedEngine {
     /// The version of the provisioner that clusters get now.
-    pub(super) fn provisioner_version(&self) -> String {
-        self.overrides.lock().version.clone().unwrap_or_else(|| self.binaries.versions.provisioner.clone())
+    pub(super) fn provisioner_version(&self) -> Result<String, EngineError> {
+        let other = self.overrides.lock().version.clone();
+        other.map_or_else(|| Ok(self.own_programs()?.versions.provisioner.clone()), Ok)
     }
 
     /// Starts the provisioner under the identity of the managed cluster, as AKS does, and applies the node pools of AKS
@@ -26,7 +27,7 @@ impl EmbeddedEngine {
         facts: ManagedCluster,
     ) -> Result<(), EngineError> {
         let overrides = self.overrides.lock().clone();
-        let binaries = self.programs_of(&facts.kubernetes_version, &self.provisioner_version()).await?;
+        let binaries = self.programs_of(&facts.kubernetes_version, &self.provisioner_version()?).await?;
         let version: ProvisionerVersion =
             binaries.versions.provisioner.parse().map_err(|error| failed("provisioner", &error))?;
         let mut settings = ProvisionerSettings::new(&binaries.karpenter, version);
@@ -110,10 +111,10 @@ impl ProvisionerHost for EmbeddedEngine {
         let mut settings = provisioner.settings().await;
         let overrides = self.overrides.lock().clone();
         (settings.environment, settings.arguments) = (overrides.environment, overrides.flags);
-        let version: ProvisionerVersion =
-            self.provisioner_version().parse().map_err(|error| crate::causes::error_chain(&error))?;
+        let named = self.provisioner_version().map_err(|error| error.message)?;
+        let version: ProvisionerVersion = named.parse().map_err(|error| crate::causes::error_chain(&error))?;
         if version != settings.version {
-            let binaries = self.programs_of(control_plane.kubernetes_version(), &self.provisioner_version()).await;
+            let binaries = self.programs_of(control_plane.kubernetes_version(), &named).await;
             let binaries = binaries.map_err(|error| error.message)?;
             provisioner.stop().await;
             let replaced = control_plane.replace_custom_resources(&binaries.crds).await;
