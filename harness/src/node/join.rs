@@ -16,7 +16,7 @@ use super::custom_data::{CustomData, CustomDataError};
 use super::kubelet::{KubeletConfig, KubeletError};
 use super::machine::{Registration, cloud_patch};
 use super::tls_bootstrap::{CertificateError, request_certificate};
-use crate::cluster::embedded::HOLD_ANNOTATION;
+use crate::cluster::HOLD_ANNOTATION;
 
 /// Why a machine does not become a node.
 #[derive(Debug, thiserror::Error)]

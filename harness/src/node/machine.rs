@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::capacity::{Hardware, Offer};
 use super::kubelet::{KubeletConfig, Taint};
 use super::provider_id::provider_id;
-use crate::cluster::embedded::{HOLD_ANNOTATION, NODE_ANNOTATION};
+use crate::cluster::{HOLD_ANNOTATION, NODE_ANNOTATION};
 
 const UNINITIALIZED: &str = "node.cloudprovider.kubernetes.io/uninitialized";
 

@@ -16,7 +16,7 @@ use serde_json::json;
 use super::cluster::NodeCluster;
 use super::join::once;
 use crate::clock::LabClock;
-use crate::cluster::embedded::{HOLD_ANNOTATION, SILENT_ANNOTATION, SWITCHED_OFF};
+use crate::cluster::{HOLD_ANNOTATION, SILENT_ANNOTATION, SWITCHED_OFF};
 
 /// Namespace of the nodes' leases.
 const LEASES: &str = "kube-node-lease";

@@ -34,6 +34,8 @@ pub struct ProvisionerWorld {
     pub api_server_ca: String,
     /// kubeconfig with the rights of the provisioner.
     pub kubeconfig: PathBuf,
+    /// With which it talks to the cluster that it runs in, as pods do with that of their service account.
+    pub service_account_token: String,
     /// Bootstrap token that it gives to its machines, `<id>.<secret>`.
     pub bootstrap_token: String,
 }
@@ -223,6 +225,7 @@ pub(super) mod tests {
             api_server: "https://127.0.0.1:6443".parse().expect("url"),
             api_server_ca: String::new(),
             kubeconfig: "/lab/kubeconfig".into(),
+            service_account_token: "token".into(),
             bootstrap_token: "abcdef.0123456789abcdef".into(),
         }
     }

@@ -12,7 +12,6 @@ use super::follow::Follower;
 use super::proxy::ArmProxy;
 use super::settings::ProvisionerSettings;
 use super::version::ArmRoute;
-use crate::cluster::embedded::PROVISIONER_TOKEN;
 use crate::process::{
     Child, ChildSpec, Exit, PortError, PortLease, Probe, ProcessError, Processes, ServiceAccountFiles,
 };
@@ -280,7 +279,7 @@ impl Inner {
     /// when `SYSTEM_NAMESPACE` is set.
     fn service_account(&self) -> ServiceAccountFiles {
         ServiceAccountFiles {
-            token: PROVISIONER_TOKEN.into(),
+            token: self.world.service_account_token.clone(),
             ca_crt: self.world.api_server_ca.clone(),
             namespace: "kube-system".into(),
         }

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 
 use super::environment::tests::world;
 use super::*;
-use crate::cluster::embedded::Identity;
+use crate::cluster::Identity;
 use crate::history::{Event, History};
 use crate::node::trial;
 use crate::process::Processes;

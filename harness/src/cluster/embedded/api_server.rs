@@ -13,14 +13,15 @@ use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
-use super::authority::{Authority, Credential, signing_key};
-use super::control_plane::{Death, Started, client, death, url, write};
+use super::control_plane::{Death, Started, death, url, write};
 use super::flags::{self, Files};
-use super::inventory::Inventory;
-use super::kubeconfig::{Proof, kubeconfig, tokens};
-use super::{ClusterError, Identity, custom_resource, object};
 use crate::clock::LabClock;
+use crate::cluster::authority::{Authority, Credential, signing_key};
+use crate::cluster::client::client;
+use crate::cluster::inventory::Inventory;
+use crate::cluster::kubeconfig::{Proof, kubeconfig, tokens};
 use crate::cluster::pool::{Kept, Maker, SharedTime};
+use crate::cluster::{ClusterError, Identity, custom_resource, object};
 use crate::history::History;
 use crate::process::{Child, Neighbour, PortLease, Probe, Processes};
 

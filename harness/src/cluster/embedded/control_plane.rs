@@ -11,20 +11,18 @@ use futures::future::{join_all, select_all, try_join_all};
 use ipnet::IpNet;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::Api;
-use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use super::api_server::{authority_in, ready};
-use super::authority::Authority;
 use super::flags::{self, Files};
-use super::kubeconfig::{Proof, kubeconfig};
-use super::{
-    ApiServer, ApiServerPlace, BootstrapToken, ClusterError, ControlPlaneBinaries, ControlPlaneSpec, Identity,
-    KeptApiServer, custom_resource, kwok, object,
-};
+use super::{ApiServer, ApiServerPlace, ControlPlaneBinaries, ControlPlaneSpec, KeptApiServer};
+use crate::cluster::authority::Authority;
+use crate::cluster::client::client;
+use crate::cluster::kubeconfig::{Proof, kubeconfig};
 use crate::cluster::pool::Loan;
+use crate::cluster::{BootstrapToken, ClusterError, Identity, custom_resource, kwok, object};
 use crate::history::Event;
 use crate::process::{Child, ChildSpec, Exit, Processes};
 
@@ -268,7 +266,7 @@ impl ControlPlane {
             let client = client(&admin).await?;
             let manager = flags::kube_controller_manager(spec, files, server);
             let controllers = Controllers::start(client.clone(), spec.processes.clone(), manager);
-            let objects = object::of(spec);
+            let objects = object::of(spec.dns_service_ip, &spec.bootstrap_token);
             tokio::try_join!(
                 try_join_all(objects.iter().map(|object| object::create(&client, object))),
                 started.start(&spec.processes, flags::kube_scheduler(spec, files)),
@@ -541,16 +539,6 @@ pub(super) async fn death(child: Child) -> Death {
         return std::future::pending().await;
     }
     Death { name: child.name().to_owned(), exit, log: child.log().to_owned(), tail: child.log_tail(20) }
-}
-
-/// A client with a kubeconfig's rights. It belongs to the runtime it is made in.
-pub(super) async fn client(kubeconfig: &str) -> Result<kube::Client, ClusterError> {
-    let failed = |error: Box<dyn std::error::Error + Send + Sync>| ClusterError::Client(error);
-    let kubeconfig = Kubeconfig::from_yaml(kubeconfig).map_err(|error| failed(error.into()))?;
-    let options = KubeConfigOptions::default();
-    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
-    let config = config.map_err(|error| failed(error.into()))?;
-    kube::Client::try_from(config).map_err(|error| failed(error.into()))
 }
 
 pub(super) fn url(port: u16) -> String {

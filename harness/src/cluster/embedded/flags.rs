@@ -1,13 +1,10 @@
 //! The command lines of etcd and of the Kubernetes components, each flag with its reason.
 
-use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::Duration;
 
-use ipnet::{IpNet, Ipv4Net};
-
-use super::kubeconfig::Identity;
 use super::{ApiServerShape, ControlPlaneSpec};
+use crate::cluster::Identity;
 use crate::process::{ChildSpec, Probe};
 
 /// Where the files of a control plane lie.
@@ -173,24 +170,8 @@ pub(super) fn kube_scheduler(spec: &ControlPlaneSpec, files: Files<'_>) -> Child
         .grace(Duration::from_secs(1))
 }
 
-/// Where pods get their addresses when the cluster has no pod range. On Azure they would be secondary ip configurations
-/// of the node's network interface; these are a placeholder out of 172.30.0.0/16 and 172.31.0.0/16, which AKS allows for
-/// neither Services nor pods nor virtual networks, so that no such address is also a node's or a Service's.
-const NOBODYS: IpNet = IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(172, 30, 0, 0), 15));
-
-/// KWOK, playing the stages of [`kwok`](super::kwok).
+/// KWOK, with the kubeconfig and the configuration that lie in this folder.
 pub(super) fn kwok(spec: &ControlPlaneSpec, files: Files<'_>) -> ChildSpec {
-    ChildSpec::new("kwok", &spec.binaries.kwok)
-        .args([
-            format!("--kubeconfig={}", files.path(Identity::Kwok.file_name())),
-            format!("--config={}", files.path(Files::KWOK)),
-            "--manage-all-nodes=false".to_owned(),
-            format!("--manage-nodes-with-annotation-selector={}=fake", super::NODE_ANNOTATION),
-            format!("--node-lease-duration-seconds={}", spec.heartbeat.lease.as_secs()),
-            // For pods of nodes without a pod range of their own.
-            format!("--cidr={}", spec.pod_cidr.unwrap_or(NOBODYS)),
-        ])
-        // It reads ~/.kwok/kwok.yaml of whoever runs it otherwise.
-        .env("HOME", files.0)
-        .grace(Duration::from_secs(1))
+    let (kubeconfig, configuration) = (files.0.join(Identity::Kwok.file_name()), files.0.join(Files::KWOK));
+    crate::cluster::kwok::child(&spec.binaries.kwok, &kubeconfig, &configuration, spec.pod_cidr, spec.heartbeat)
 }

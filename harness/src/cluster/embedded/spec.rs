@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use ipnet::IpNet;
 
-use super::heartbeat::Heartbeat;
-use super::{ApiServerBorrower, ApiServerShape, BootstrapToken, ClusterError};
+use super::{ApiServerBorrower, ApiServerShape};
+use crate::cluster::{BootstrapToken, ClusterError, Heartbeat};
 use crate::process::Processes;
 use components::Binaries;
 

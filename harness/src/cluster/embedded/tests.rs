@@ -11,6 +11,9 @@ use rand::SeedableRng;
 use serde_json::json;
 
 use super::*;
+use crate::cluster::{
+    BootstrapToken, HOLD_ANNOTATION, Heartbeat, IGNORE_SIGTERM_ANNOTATION, Identity, NODE_ANNOTATION,
+};
 use crate::history::History;
 use crate::process::Processes;
 use crate::test_support::binaries;

@@ -10,8 +10,8 @@ use tokio::sync::Notify;
 use super::kept::{Kept, Maker, SharedTime};
 use super::message::TimeWish;
 use super::statistics::{Statistics, ThrownAway};
-use child_clock::TimePage;
 use crate::clock::new_time;
+use child_clock::TimePage;
 
 /// How many clusters that nobody has are kept in a time: one for each shape that scenarios often ask for. An API server
 /// that rests costs nothing but its memory, 300 MB.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::ClockSubjects;
-use crate::cluster::embedded::Heartbeat;
+use crate::cluster::Heartbeat;
 use crate::history::{Event, History};
 use crate::process::{Child, Neighbour, ProcessTime, Processes};
 use parking_lot::Mutex;

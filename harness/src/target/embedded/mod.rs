@@ -1,7 +1,6 @@
 //! The embedded target: fake-arm in this process, control planes as child processes on loopback, time that can be moved.
 
 mod cluster_source;
-mod engine;
 mod lab_processes;
 mod site;
 mod slot;

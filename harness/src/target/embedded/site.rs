@@ -10,15 +10,14 @@ use components::{Binaries, FetchDisplay, Store, StoreOptions};
 use uuid::Uuid;
 
 use super::cluster_source;
-use super::engine::{EmbeddedEngine, Programs, ProvisionerAccess};
 use super::lab_processes::LabProcesses;
 use super::slot::Slot;
 use crate::clock::LabClock;
-use crate::cluster::embedded::ApiServerBorrower;
+use crate::cluster::embedded::{ApiServerBorrower, ControlPlaneMaker};
 use crate::process::{Processes, probe_namespaces};
 use crate::report::ProgressWriter;
 use crate::settings::Settings;
-use crate::target::fake::Host;
+use crate::target::fake::{Engine, Host, Programs, ProvisionerAccess};
 use crate::target::{
     AzureAccess, Capabilities, CapabilityKind, ControlPlaneControl, Entered, MovableClock, NetworkModel,
     ProvisionerControl, ProvisionerOverrides, Region, Site, StartError, Surroundings, Target, Tenant,
@@ -99,7 +98,7 @@ impl Entered for Place {
         let azure = host.access(settings.seed, &ca)?;
         let fake = host.fake.clone();
         let (secrets, overrides) = (fake.clone(), ProvisionerOverrides::default());
-        let engine = Arc::new(EmbeddedEngine::new(
+        let engine = Arc::new(Engine::new(
             ProvisionerAccess {
                 endpoint: fake.endpoint().clone(),
                 identity_endpoint: fake.identity_endpoint().clone(),
@@ -111,7 +110,7 @@ impl Entered for Place {
             history.clone(),
             witness,
             overrides.clone(),
-            lender,
+            Arc::new(ControlPlaneMaker::new(lender)),
             seed_of(&settings),
         ));
         let lab_processes = LabProcesses { processes, threads, history: history.clone() };
@@ -147,7 +146,7 @@ fn seed_of(settings: &Settings) -> u64 {
 struct EmbeddedSite {
     azure: AzureAccess,
     capabilities: Capabilities,
-    engine: Arc<EmbeddedEngine>,
+    engine: Arc<Engine>,
     _host: Host,
     /// Given up last.
     _slot: Slot,

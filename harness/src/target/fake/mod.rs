@@ -1,6 +1,7 @@
 //! fake-arm in this process, for the targets whose Azure it is: what it tells, what a scenario can order of it, and what
 //! its network means for machines.
 
+mod engine;
 mod host;
 mod network;
 mod network_aware_boot;
@@ -8,9 +9,9 @@ mod observation;
 mod region;
 mod tenant;
 
+pub(super) use engine::{Engine, Programs, ProvisionerAccess};
 pub(super) use host::Host;
 pub use network::NetworkModel;
-pub(super) use network_aware_boot::{Network, NetworkAwareBoot};
 pub(super) use observation::observed;
 pub use region::Region;
 pub use tenant::{Denial, SecurityGroup, Tenant, Unknown};

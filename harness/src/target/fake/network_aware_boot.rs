@@ -12,12 +12,12 @@ use fake_arm::providers::container_service::ClusterNetwork;
 use crate::node::{Boot, BootPlan, Machines};
 
 /// Where machines are told what their network lets through. Empty until there is an Azure.
-pub(in crate::target) type Network = Arc<OnceLock<Weak<FakeArm>>>;
+pub(super) type Network = Arc<OnceLock<Weak<FakeArm>>>;
 
 /// Machines boot as the switch says, once the network lets them reach their API server.
-pub(in crate::target) struct NetworkAwareBoot {
-    pub(in crate::target) switch: Machines,
-    pub(in crate::target) network: Network,
+pub(super) struct NetworkAwareBoot {
+    pub(super) switch: Machines,
+    pub(super) network: Network,
 }
 
 impl std::fmt::Debug for NetworkAwareBoot {

@@ -7,7 +7,7 @@ use super::authority::Credential;
 
 /// With which the provisioner talks to the cluster that it runs in, as pods do with that of their service account. Its
 /// kubeconfig has a certificate for the same identity.
-pub const PROVISIONER_TOKEN: &str = "catnap";
+pub(super) const PROVISIONER_TOKEN: &str = "catnap";
 
 /// Who talks to the API server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

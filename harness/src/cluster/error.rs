@@ -97,7 +97,7 @@ pub enum ClusterError {
 }
 
 impl ClusterError {
-    pub(super) fn is_port_taken(&self) -> bool {
+    pub(in crate::cluster) fn is_port_taken(&self) -> bool {
         matches!(self, Self::Process(error) if error.is_port_taken())
     }
 }

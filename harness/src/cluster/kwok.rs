@@ -6,7 +6,14 @@
 //! capacity, allocatable or node info. Pods of a Node that is gone are left to the pod garbage collector of
 //! kube-controller-manager, as on a real cluster.
 
+use std::net::Ipv4Addr;
+use std::path::Path;
 use std::time::Duration;
+
+use ipnet::{IpNet, Ipv4Net};
+
+use super::Heartbeat;
+use crate::process::ChildSpec;
 
 /// Annotation of a Node that KWOK is to look after; its value is `fake`. Taking it away stops its Lease too, which is
 /// how a machine vanishes.
@@ -66,4 +73,36 @@ pub(super) fn configuration(pod_ranges: bool, report: Duration) -> String {
         .replace("%SILENT%", SILENT_ANNOTATION)
         .replace("%COMPLETE_AFTER%", COMPLETE_AFTER_ANNOTATION)
         .replace("%IGNORE_SIGTERM%", IGNORE_SIGTERM_ANNOTATION)
+}
+
+/// Where pods get their addresses when the cluster has no pod range. On Azure they would be secondary ip configurations
+/// of the node's network interface; these are a placeholder out of 172.30.0.0/16 and 172.31.0.0/16, which AKS allows for
+/// neither Services nor pods nor virtual networks, so that no such address is also a node's or a Service's.
+const NOBODYS: IpNet = IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(172, 30, 0, 0), 15));
+
+/// KWOK's controller with this kubeconfig and this [`configuration`], giving addresses to pods of nodes without a pod range
+/// out of `pods`.
+pub(super) fn child(
+    program: &Path,
+    kubeconfig: &Path,
+    configuration: &Path,
+    pods: Option<IpNet>,
+    heartbeat: Heartbeat,
+) -> ChildSpec {
+    let child = ChildSpec::new("kwok", program)
+        .args([
+            format!("--kubeconfig={}", kubeconfig.display()),
+            format!("--config={}", configuration.display()),
+            "--manage-all-nodes=false".to_owned(),
+            format!("--manage-nodes-with-annotation-selector={NODE_ANNOTATION}=fake"),
+            format!("--node-lease-duration-seconds={}", heartbeat.lease.as_secs()),
+            // For pods of nodes without a pod range of their own.
+            format!("--cidr={}", pods.unwrap_or(NOBODYS)),
+        ])
+        .grace(Duration::from_secs(1));
+    match kubeconfig.parent() {
+        // It reads ~/.kwok/kwok.yaml of whoever runs it otherwise.
+        Some(folder) => child.env("HOME", folder),
+        None => child,
+    }
 }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use fake_arm::engine::{EngineError, ManagedCluster};
 
-use super::{EmbeddedEngine, failed};
-use crate::cluster::embedded::{ControlPlane, Identity};
+use super::{Engine, failed};
+use crate::cluster::{Identity, RunningCluster};
 use crate::kubernetes::Cluster;
 use crate::manifest::Manifests;
 use crate::provisioner::{Provisioner, ProvisionerSettings, ProvisionerVersion, ProvisionerWorld};
 use crate::target::ProvisionerHost;
 
-impl EmbeddedEngine {
+impl Engine {
     /// The version of the provisioner that clusters get now.
     pub(super) fn provisioner_version(&self) -> Result<String, EngineError> {
         let other = self.overrides.lock().version.clone();
@@ -23,7 +23,7 @@ impl EmbeddedEngine {
     /// where they are asked for.
     pub(super) async fn start_provisioner(
         &self,
-        control_plane: &Arc<ControlPlane>,
+        control_plane: &Arc<dyn RunningCluster>,
         facts: ManagedCluster,
     ) -> Result<(), EngineError> {
         let overrides = self.overrides.lock().clone();
@@ -42,6 +42,7 @@ impl EmbeddedEngine {
             api_server,
             api_server_ca: control_plane.ca_pem().to_owned(),
             kubeconfig: control_plane.kubeconfig_path(Identity::Provisioner),
+            service_account_token: control_plane.provisioner_token(),
             bootstrap_token: control_plane.bootstrap_token().to_string(),
             cluster: facts.clone(),
         };
@@ -56,14 +57,14 @@ impl EmbeddedEngine {
             running.provisioner = Some(provisioner);
         }
         if facts.default_node_pools {
-            self.apply_default_node_pools(control_plane, version).await?;
+            self.apply_default_node_pools(&**control_plane, version).await?;
         }
         Ok(())
     }
 
     async fn apply_default_node_pools(
         &self,
-        control_plane: &ControlPlane,
+        control_plane: &dyn RunningCluster,
         version: ProvisionerVersion,
     ) -> Result<(), EngineError> {
         let client = control_plane.client(Identity::Admin).await.map_err(|error| failed("admin client", &error))?;
@@ -93,7 +94,7 @@ impl EmbeddedEngine {
 }
 
 #[async_trait]
-impl ProvisionerHost for EmbeddedEngine {
+impl ProvisionerHost for Engine {
     async fn kill_provisioner(&self, cluster: &str) -> bool {
         match self.provisioner_of(cluster) {
             Some(provisioner) => provisioner.kill().await.is_some(),

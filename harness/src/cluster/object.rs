@@ -1,12 +1,13 @@
 //! The objects that every cluster has before anyone uses it.
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use kube::api::{Api, DynamicObject, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::{Value, json};
 
-use super::{ClusterError, ControlPlaneSpec};
+use super::{BootstrapToken, ClusterError};
 
 /// For how long an object is tried again that the API server does not take yet.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -53,14 +54,14 @@ pub(super) fn of_every_cluster() -> Vec<Value> {
 }
 
 /// What is a cluster's own.
-pub(super) fn of(spec: &ControlPlaneSpec) -> [Value; 2] {
-    [dns_service(spec), bootstrap_token(spec)]
+pub(super) fn of(dns_service_ip: IpAddr, token: &BootstrapToken) -> [Value; 2] {
+    [dns_service(dns_service_ip), bootstrap_token(token)]
 }
 
 const BOOTSTRAPPERS: &str = "system:bootstrappers:kubeadm:default-node-token";
 
 /// The provisioner asks this Service for the address that it puts into kubelet flags.
-fn dns_service(spec: &ControlPlaneSpec) -> Value {
+fn dns_service(address: IpAddr) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Service",
         "metadata": {
@@ -68,7 +69,7 @@ fn dns_service(spec: &ControlPlaneSpec) -> Value {
             "labels": {"k8s-app": "kube-dns", "kubernetes.io/cluster-service": "true", "kubernetes.io/name": "CoreDNS"},
         },
         "spec": {
-            "clusterIP": spec.dns_service_ip,
+            "clusterIP": address,
             "selector": {"k8s-app": "kube-dns"},
             "ports": [
                 {"name": "dns", "port": 53, "protocol": "UDP", "targetPort": 53},
@@ -78,8 +79,7 @@ fn dns_service(spec: &ControlPlaneSpec) -> Value {
     })
 }
 
-fn bootstrap_token(spec: &ControlPlaneSpec) -> Value {
-    let token = &spec.bootstrap_token;
+pub(super) fn bootstrap_token(token: &BootstrapToken) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Secret", "type": "bootstrap.kubernetes.io/token",
         "metadata": {"name": format!("bootstrap-token-{}", token.id()), "namespace": "kube-system"},

@@ -1,4 +1,5 @@
-//! The embedded target's clusters: what fake-arm asks for when a managed cluster is created, changed or deleted.
+//! The clusters of labs with a fake-arm in this process: what that asks for when a managed cluster is created, changed or
+//! deleted.
 
 mod nap_state;
 mod provisioner;
@@ -20,10 +21,8 @@ use uuid::Uuid;
 
 use self::nap_state::nap_state;
 use self::provisioner::restart_inputs;
-use super::super::fake::{Network, NetworkAwareBoot};
-use crate::cluster::embedded::{
-    ApiServerBorrower, BootstrapToken, ControlPlane, ControlPlaneSpec, Heartbeat, Identity,
-};
+use super::network_aware_boot::{Network, NetworkAwareBoot};
+use crate::cluster::{BootstrapToken, ClusterMaker, ClusterSpec, Heartbeat, Identity, RunningCluster};
 use crate::expect::Witness;
 use crate::history::History;
 use crate::node::{BootSettings, Machines, NodeCluster, NodeRunner};
@@ -32,9 +31,9 @@ use crate::provisioner::Provisioner;
 use crate::target::{ControlPlaneHost, ProvisionerOverrides};
 use components::{Binaries, Program, Source, Store, Versions};
 
-/// Clusters made of child processes on this machine.
+/// The clusters of a lab, with the provisioner and the machines of each.
 #[derive(Debug)]
-pub(super) struct EmbeddedEngine {
+pub(in crate::target) struct Engine {
     azure: ProvisionerAccess,
     processes: Processes,
     programs: Programs,
@@ -45,13 +44,13 @@ pub(super) struct EmbeddedEngine {
     boot: Machines,
     network: Network,
     clusters: Mutex<BTreeMap<String, Running>>,
-    lender: Option<ApiServerBorrower>,
+    maker: Arc<dyn ClusterMaker>,
     seed: u64,
 }
 
 /// The real parts that clusters are made of.
 #[derive(Debug)]
-pub(super) struct Programs {
+pub(in crate::target) struct Programs {
     /// Those of the lab's versions; `None` in a lab that is to have no clusters.
     pub binaries: Option<Binaries>,
     /// Where those of other versions are.
@@ -59,7 +58,7 @@ pub(super) struct Programs {
 }
 
 /// How the provisioner reaches Azure, and where its identity comes from.
-pub(super) struct ProvisionerAccess {
+pub(in crate::target) struct ProvisionerAccess {
     /// Azure Resource Manager.
     pub endpoint: Url,
     /// Token endpoint of managed identities.
@@ -78,24 +77,24 @@ impl std::fmt::Debug for ProvisionerAccess {
 
 #[derive(Debug)]
 struct Running {
-    control_plane: Arc<ControlPlane>,
+    control_plane: Arc<dyn RunningCluster>,
     provisioner: Option<Provisioner>,
     facts: ManagedCluster,
 }
 
-impl EmbeddedEngine {
-    /// An engine without clusters. Its processes live in `processes`; `lender` lends it API servers, without one each
-    /// cluster has one of its own.
+impl Engine {
+    /// An engine without clusters. Its processes live in `processes`; `maker` makes what they
+    /// are connected to.
     #[must_use]
     #[allow(clippy::too_many_arguments)] // Each is a part of the world that it stands in, and is named once.
-    pub(super) fn new(
+    pub(in crate::target) fn new(
         azure: ProvisionerAccess,
         processes: Processes,
         programs: Programs,
         history: History,
         witness: Witness,
         overrides: ProvisionerOverrides,
-        lender: Option<ApiServerBorrower>,
+        maker: Arc<dyn ClusterMaker>,
         seed: u64,
     ) -> Self {
         let boot = Machines::default();
@@ -104,24 +103,24 @@ impl EmbeddedEngine {
         let settings = BootSettings { plan: Arc::new(boot_plan), ..BootSettings::default() };
         let nodes = NodeRunner::new(history.clone(), settings);
         let clusters = Mutex::default();
-        Self { boot, network, azure, processes, programs, history, witness, overrides, nodes, clusters, lender, seed }
+        Self { boot, network, azure, processes, programs, history, witness, overrides, nodes, clusters, maker, seed }
     }
 
     /// Machines ask this Azure what their network lets through.
-    pub(super) fn join(&self, fake: &Arc<FakeArm>) {
+    pub(in crate::target) fn join(&self, fake: &Arc<FakeArm>) {
         // Azure knows this engine, so it is not held by it.
         let _ = self.network.set(Arc::downgrade(fake));
     }
 
     /// Takes in what becomes of machines. Whoever is called lets them boot.
-    pub(super) fn machines_change(&self) -> impl Fn(VmEvent) + Send + use<> {
+    pub(in crate::target) fn machines_change(&self) -> impl Fn(VmEvent) + Send + use<> {
         let nodes = self.nodes.clone();
         move |event| nodes.handle(event)
     }
 
     /// The most by which a process that starts now tells another time than the lab: it must tell one between the moment
     /// before its start and the one after its end.
-    pub(super) async fn clock_drift(&self) -> Result<Duration, String> {
+    pub(in crate::target) async fn clock_drift(&self) -> Result<Duration, String> {
         let date = ChildSpec::new("date", "/bin/date").arg("+%s%N");
         let before = self.history.now();
         let child = self.processes.start(date).await.map_err(|error| error.to_string())?;
@@ -134,13 +133,13 @@ impl EmbeddedEngine {
     }
 
     /// How machines boot.
-    pub(super) fn machines(&self) -> &Machines {
+    pub(in crate::target) fn machines(&self) -> &Machines {
         &self.boot
     }
 
     /// Memory of all processes in bytes, by name.
     #[must_use]
-    pub(super) fn memory(&self) -> Vec<(String, u64)> {
+    pub(in crate::target) fn memory(&self) -> Vec<(String, u64)> {
         let running = self.processes.running();
         let own = running.iter().map(|child| (child.name().to_owned(), child.memory()));
         let neighbours = self.processes.neighbours();
@@ -150,35 +149,33 @@ impl EmbeddedEngine {
 
     /// CPU time, user and system, of all processes so far, also of those that ended, by name.
     #[must_use]
-    pub(super) fn cpu_time(&self) -> BTreeMap<String, Duration> {
+    pub(in crate::target) fn cpu_time(&self) -> BTreeMap<String, Duration> {
         self.processes.cpu_time()
     }
 
     /// How long the API server of the first cluster took to be usable; `None` before there is one.
     #[must_use]
-    pub(super) fn api_server_start(&self) -> Option<Duration> {
-        self.lock().values().next().map(|running| running.control_plane.start_up().usable)
+    pub(in crate::target) fn api_server_start(&self) -> Option<Duration> {
+        self.lock().values().next().map(|running| running.control_plane.usable_after())
     }
 
     /// The kubectl of the cluster's version, where there is one.
     #[must_use]
-    pub(super) fn kubectl(&self) -> Option<&Path> {
+    pub(in crate::target) fn kubectl(&self) -> Option<&Path> {
         self.programs.binaries.as_ref()?.kubectl.as_deref()
     }
 
     /// Ends all processes now, without asking them.
-    pub(super) fn stop_now(&self) {
+    pub(in crate::target) fn stop_now(&self) {
         self.processes.end_now();
     }
 
     /// Gives back what was lent. Nothing of the lab may write to its clusters any more.
-    pub(super) fn give_back(&self) {
+    pub(in crate::target) fn give_back(&self) {
         for running in std::mem::take(&mut *self.lock()).into_values() {
             running.control_plane.give_back();
         }
-        if let Some(lender) = &self.lender {
-            lender.leave();
-        }
+        self.maker.leave();
     }
 
     fn lock(&self) -> parking_lot::MutexGuard<'_, BTreeMap<String, Running>> {
@@ -188,8 +185,8 @@ impl EmbeddedEngine {
     async fn bring_up(&self, facts: ManagedCluster) -> Result<ClusterAccess, EngineError> {
         let binaries = self.programs_of(&facts.kubernetes_version, &self.provisioner_version()?).await?;
         let token = BootstrapToken::draw(&mut ChaCha8Rng::seed_from_u64(self.seed));
-        let spec = ControlPlaneSpec {
-            binaries: (&binaries).into(),
+        let spec = ClusterSpec {
+            binaries,
             processes: self.processes.clone(),
             kubernetes_version: facts.kubernetes_version.clone(),
             service_cidr: facts.network.service_cidr,
@@ -198,15 +195,13 @@ impl EmbeddedEngine {
             dns_service_ip: facts.network.dns_service_ip,
             bootstrap_token: token.clone(),
             heartbeat: if self.history.clock().is_movable() { Heartbeat::UNHURRIED } else { Heartbeat::KUBELET },
-            lender: self.lender.clone(),
         };
         let control_plane = {
             // Whoever waits for the cluster lets time be moved, and an API server that comes from elsewhere is made, or
             // emptied, without the lab having anything to do.
             let _held = self.history.clock().hold();
-            ControlPlane::start(spec).await.map_err(|error| failed("control plane", &error))?
+            self.maker.make(spec).await.map_err(|error| failed("control plane", &error))?
         };
-        let control_plane = Arc::new(control_plane);
         self.watch_control_plane(&control_plane);
         let admin = control_plane.client(Identity::Admin).await.map_err(|error| failed("admin client", &error))?;
         self.nodes.connect(NodeCluster {
@@ -262,13 +257,14 @@ impl EmbeddedEngine {
     }
 
     /// Whether a cluster can have this version of Kubernetes; else why not.
-    pub(super) async fn has_kubernetes(&self, version: &str) -> Result<(), String> {
+    pub(in crate::target) async fn has_kubernetes(&self, version: &str) -> Result<(), String> {
         let provisioner = self.provisioner_version().map_err(|error| error.message)?;
-        self.programs_of(version, &provisioner).await.map(drop).map_err(|error| error.message)
+        self.programs_of(version, &provisioner).await.map_err(|error| error.message)?;
+        self.maker.has_version(version).await
     }
 
     /// Whether a cluster can have this version of the provisioner; else why not.
-    pub(super) async fn has_provisioner(&self, version: &str) -> Result<(), String> {
+    pub(in crate::target) async fn has_provisioner(&self, version: &str) -> Result<(), String> {
         let own = self.own_programs().map_err(|error| error.message)?;
         if own.sources.get(&Program::Karpenter) == Some(&Source::Given) {
             return Err("the provisioner of this lab was given as a path, so that it has no other version".to_owned());
@@ -280,12 +276,12 @@ impl EmbeddedEngine {
     /// of a cluster is not away while it is upgraded.
     async fn upgrade(
         &self,
-        control_plane: &ControlPlane,
+        control_plane: &dyn RunningCluster,
         cluster: &ManagedCluster,
-    ) -> Result<Arc<ControlPlane>, EngineError> {
+    ) -> Result<Arc<dyn RunningCluster>, EngineError> {
         let binaries = self.programs_of(&cluster.kubernetes_version, &self.provisioner_version()?).await?;
         let _held = self.history.clock().hold();
-        let upgraded = control_plane.upgrade((&binaries).into(), &cluster.kubernetes_version).await;
+        let upgraded = control_plane.upgrade(&binaries, &cluster.kubernetes_version).await;
         let upgraded = upgraded.map_err(|error| failed("other version", &error))?;
         Ok(self.put_in_place(upgraded, cluster))
     }
@@ -293,16 +289,15 @@ impl EmbeddedEngine {
     /// Gives a cluster another range of pods.
     async fn regrow(
         &self,
-        control_plane: &ControlPlane,
+        control_plane: &dyn RunningCluster,
         cluster: &ManagedCluster,
-    ) -> Result<Arc<ControlPlane>, EngineError> {
+    ) -> Result<Arc<dyn RunningCluster>, EngineError> {
         let regrown = control_plane.with_pod_range(cluster.network.pod_cidr).await;
         Ok(self.put_in_place(regrown.map_err(|error| failed("other pod range", &error))?, cluster))
     }
 
     /// What a cluster's control plane has become.
-    fn put_in_place(&self, control_plane: ControlPlane, cluster: &ManagedCluster) -> Arc<ControlPlane> {
-        let control_plane = Arc::new(control_plane);
+    fn put_in_place(&self, control_plane: Arc<dyn RunningCluster>, cluster: &ManagedCluster) -> Arc<dyn RunningCluster> {
         self.watch_control_plane(&control_plane);
         if let Some(running) = self.lock().get_mut(&cluster.id.to_lowercase()) {
             running.control_plane = control_plane.clone();
@@ -312,7 +307,7 @@ impl EmbeddedEngine {
     }
 
     /// A lab whose control plane dies is broken; whoever waits in it learns so at once.
-    fn watch_control_plane(&self, control_plane: &Arc<ControlPlane>) {
+    fn watch_control_plane(&self, control_plane: &Arc<dyn RunningCluster>) {
         let (witness, control_plane) = (self.witness.clone(), control_plane.clone());
         tokio::spawn(async move {
             witness.give_up(control_plane.died().await);
@@ -321,17 +316,17 @@ impl EmbeddedEngine {
 }
 
 #[async_trait]
-impl ControlPlaneHost for EmbeddedEngine {
+impl ControlPlaneHost for Engine {
     async fn run_version(&self, cluster: &str, version: &str) -> Result<(), String> {
         let known = self.lock().get(&cluster.to_lowercase()).map(|it| (it.control_plane.clone(), it.facts.clone()));
         let (control_plane, facts) = known.ok_or_else(|| format!("there is no cluster {cluster}"))?;
         let facts = ManagedCluster { kubernetes_version: version.to_owned(), ..facts };
-        self.upgrade(&control_plane, &facts).await.map(drop).map_err(|error| error.message)
+        self.upgrade(&*control_plane, &facts).await.map(drop).map_err(|error| error.message)
     }
 }
 
 #[async_trait]
-impl ClusterEngine for EmbeddedEngine {
+impl ClusterEngine for Engine {
     async fn create(&self, cluster: ManagedCluster) -> Result<ClusterAccess, EngineError> {
         self.bring_up(cluster).await
     }
@@ -345,10 +340,10 @@ impl ClusterEngine for EmbeddedEngine {
         let Some((control_plane, provisioner, before)) = known else { return self.bring_up(cluster).await };
         let mut control_plane = control_plane;
         if before.kubernetes_version != cluster.kubernetes_version {
-            control_plane = self.upgrade(&control_plane, &cluster).await?;
+            control_plane = self.upgrade(&*control_plane, &cluster).await?;
         }
         if before.network.pod_cidr != cluster.network.pod_cidr {
-            control_plane = self.regrow(&control_plane, &cluster).await?;
+            control_plane = self.regrow(&*control_plane, &cluster).await?;
         }
         match (cluster.node_provisioning, provisioner) {
             (true, None) => self.start_provisioner(&control_plane, cluster.clone()).await?,
