@@ -1,6 +1,6 @@
 //! `catnap run`: runs scenarios.
 
-use std::io::{ErrorKind, IsTerminal, Write};
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,9 +17,8 @@ use super::parts::{MatrixArgs, PartsArgs, are_at_hand, build_components, prepare
 use components::FetchDisplay;
 
 use crate::clock::ClockKind;
-use crate::cluster::embedded::{Lender, Listening};
+use crate::cluster::pool::RunLender;
 use crate::coverage::Results;
-use crate::jobs::default_jobs;
 use crate::report::{
     Counts, JunitFiles, Keeper, Live, Palette, Plain, Reporter, Reporters, Summary, quoted, runner_command,
 };
@@ -48,6 +47,7 @@ Examples:
   catnap run --junit results                   JUnit files to results/TEST-<suite>.<scenario>.xml
   catnap run --jobs 4 --seed 42                four at a time, everything random drawn from 42
   catnap run --provisioner ./karpenter         a provisioner of your own
+  catnap run --target kind custom_vnet         on clusters of kind, in containers on this machine
   catnap run --target azure custom_vnet        in an Azure elsewhere, which `catnap up` can be
   catnap run --clock real --patience 20m       nothing is sped up, waits of up to 20 minutes are waited
   catnap run --kubernetes 1.33.13 --provisioner-version 1.6.3
@@ -73,7 +73,7 @@ pub struct RunArgs {
     /// Folder for JUnit files, one for each scenario [default: junit in the artefacts]
     #[arg(long, value_name = "DIR", env = "CATNAP_JUNIT", hide_env_values = true)]
     junit: Option<PathBuf>,
-    /// Where scenarios run: embedded, azure; `catnap doctor` says what each is and can do [default: embedded]
+    /// Where scenarios run: embedded, kind, azure; `catnap doctor` says what each is and can do [default: embedded]
     #[arg(long, value_name = "TARGET", env = "CATNAP_TARGET", hide_env_values = true, value_parser = target)]
     target: Option<&'static dyn Target>,
     /// Scenarios that run at a time [default: as processors and memory allow; more with a real clock]
@@ -205,8 +205,8 @@ async fn one_run(
     interrupts: &Interrupts,
     palette: Palette,
 ) -> Result<(Outcome, String, Result<()>)> {
-    let lender = lender(&plan)?;
-    plan.lender = lender.as_ref().map(|(_, listening)| listening.name().to_owned());
+    let lender = lender(&plan).await?;
+    plan.lender = lender.as_ref().map(|lender| lender.name().to_owned());
     // Who borrows from nobody is not to keep for nobody either.
     plan.fresh_clusters |= plan.lender.is_none();
     let (seed, artefacts) = (plan.seed, plan.folder.path().to_path_buf());
@@ -227,7 +227,7 @@ async fn one_run(
         never = build => never,
     };
     let clusters = match lender {
-        Some((lender, _listening)) => Some(lender.close().await),
+        Some(lender) => Some(lender.close().await),
         None => None,
     };
     let summary = Summary {
@@ -243,25 +243,19 @@ async fn one_run(
     Ok((outcome, text, built))
 }
 
-/// Whoever lends control planes to the scenarios of a plan, where these are to use them again: `None` where they are not,
-/// or where so few are to run that each would be the first to have one.
-fn lender(plan: &Plan) -> Result<Option<(Lender, Listening)>> {
+/// Whoever lends clusters to the scenarios of a plan, where these are to use them again: `None` where they are not, or where
+/// so few are to run that each would be the first to have one.
+async fn lender(plan: &Plan) -> Result<Option<Box<dyn RunLender>>> {
     if plan.fresh_clusters || plan.scenarios.len() <= plan.jobs {
         return Ok(None);
     }
-    let lent = Lender::new(plan.jobs).and_then(|lender| {
-        let listening = lender.listen()?;
-        Ok((lender, listening))
-    });
-    match lent {
-        Ok(lent) => Ok(Some(lent)),
-        // There each scenario has one of its own, as it would with --fresh-clusters.
-        Err(error) if error.kind() == ErrorKind::Unsupported => Ok(None),
-        Err(error) => Err(miette!(
-            help = "with --fresh-clusters each scenario makes control planes of its own",
-            "failed to begin to lend control planes: {error}"
-        )),
-    }
+    let target = target::named(plan.target.as_deref()).into_diagnostic()?;
+    target.lender(plan.jobs).await.map_err(|error| {
+        miette!(
+            help = "with --fresh-clusters each scenario makes clusters of its own",
+            "failed to begin to lend clusters: {error}"
+        )
+    })
 }
 
 /// How the combinations of versions came off, a line for each.
@@ -312,6 +306,8 @@ async fn prepare(args: RunArgs) -> Result<Option<(Vec<Labelled>, Palette)>> {
         make_writable(junit)?;
     }
     let target = args.target.map_or_else(|| target::named(None), Ok).into_diagnostic()?;
+    let versions: Vec<String> = combinations.iter().map(|parts| parts.versions().kubernetes).collect();
+    target.check(&versions).await.map_err(|why| miette!("there is no target {} here: {why}", target.name()))?;
     let mut to_be_built = None;
     if target.is_built_here() {
         // So that a version that there is not ends the run before its first scenario.
@@ -343,7 +339,7 @@ async fn prepare(args: RunArgs) -> Result<Option<(Vec<Labelled>, Palette)>> {
     shared.extend(args.fresh_clusters.then(|| "--fresh-clusters".to_owned()));
     shared.extend(args.no_build.then(|| "--no-build".to_owned()));
 
-    let jobs = args.jobs.unwrap_or_else(|| default_jobs(args.clock.unwrap_or_default()));
+    let jobs = args.jobs.unwrap_or_else(|| target.default_labs(args.clock.unwrap_or_default()));
     let several = combinations.len() > 1;
     let mut folder = Some(folder);
     let above = if several { folder.take().map(Arc::new) } else { None };

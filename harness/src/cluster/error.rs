@@ -88,6 +88,17 @@ pub enum ClusterError {
         /// What was seen last.
         seen: String,
     },
+    /// kind, or the container runtime.
+    #[error(transparent)]
+    Kind(#[from] super::kind::KindError),
+    /// A cluster cannot become what it is to be.
+    #[error("the cluster cannot have {what}: {why}")]
+    CannotChange {
+        /// What it is to have.
+        what: String,
+        /// Why it cannot.
+        why: &'static str,
+    },
     /// A process that must run ended by itself.
     #[error("{how}")]
     Died {

@@ -83,8 +83,8 @@ impl Identity {
 pub(super) enum Proof {
     /// A certificate and its key.
     Certificate(Credential),
-    /// One of the tokens of [`tokens`].
-    Token(&'static str),
+    /// A token: one of [`tokens`], or of a service account.
+    Token(String),
 }
 
 /// The tokens that the API server knows, in the form of `--token-auth-file`: `token,user,uid,groups`.

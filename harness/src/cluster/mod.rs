@@ -8,6 +8,7 @@ pub mod embedded;
 mod error;
 mod heartbeat;
 mod inventory;
+pub mod kind;
 mod kubeconfig;
 mod kwok;
 mod object;

@@ -61,7 +61,7 @@ pub(super) fn of(dns_service_ip: IpAddr, token: &BootstrapToken) -> [Value; 2] {
 const BOOTSTRAPPERS: &str = "system:bootstrappers:kubeadm:default-node-token";
 
 /// The provisioner asks this Service for the address that it puts into kubelet flags.
-fn dns_service(address: IpAddr) -> Value {
+pub(super) fn dns_service(address: IpAddr) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Service",
         "metadata": {

@@ -43,6 +43,12 @@ where
 {
     let mut lab = match lab {
         Ok(lab) => lab,
+        Err(error @ StartError::NotHere { .. }) => {
+            let reason = error.explain();
+            eprintln!("skipped: {reason}");
+            progress.verdict(Verdict::Skipped { reason });
+            return Ok(());
+        }
         Err(error) => {
             let message = error.explain();
             progress.verdict(Verdict::CouldNotRun { message: message.clone() });

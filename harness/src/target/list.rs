@@ -2,12 +2,13 @@
 
 use super::azure::AzureElsewhere;
 use super::embedded::Embedded;
+use super::kind::Kind;
 use super::target::Target;
 
 /// All targets, the one that is meant where none is named first.
 #[must_use]
 pub fn all() -> &'static [&'static dyn Target] {
-    &[&Embedded, &AzureElsewhere]
+    &[&Embedded, &Kind, &AzureElsewhere]
 }
 
 /// There is no such target.
@@ -40,7 +41,7 @@ mod tests {
         }
         assert_eq!(
             named(Some("moon")).unwrap_err().to_string(),
-            "there is no target \"moon\"; there are embedded, azure"
+            "there is no target \"moon\"; there are embedded, kind, azure"
         );
     }
 }

@@ -11,6 +11,7 @@ mod capability;
 mod control;
 pub mod embedded;
 mod fake;
+pub mod kind;
 mod list;
 mod start_error;
 #[allow(clippy::module_inception)] // What the folder is about.

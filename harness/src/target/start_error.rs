@@ -7,6 +7,14 @@ use crate::process::{NamespaceError, ProcessError};
 /// Why no lab could be stood up: a reason why scenarios cannot be run, not one why they fail.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// The target cannot be had on this machine: a reason to skip what was to be there.
+    #[error("there is no target {target} here: {why}")]
+    NotHere {
+        /// The target.
+        target: &'static str,
+        /// What is in the way, with the remedy.
+        why: String,
+    },
     /// A setting makes no sense.
     #[error("{0}")]
     Settings(String),

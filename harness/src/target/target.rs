@@ -12,9 +12,11 @@ use parking_lot::Mutex;
 use super::access::AzureAccess;
 use super::capability::{Capabilities, CapabilityKind};
 use super::start_error::StartError;
-use crate::clock::LabClock;
+use crate::clock::{ClockKind, LabClock};
+use crate::cluster::pool::RunLender;
 use crate::expect::Witness;
 use crate::history::History;
+use crate::jobs::default_jobs;
 use crate::report::ProgressWriter;
 use crate::settings::Settings;
 
@@ -32,6 +34,28 @@ pub trait Target: Debug + Send + Sync {
 
     /// Whether labs here are made of the real parts that catnap builds, so that a run makes these ready first.
     fn is_built_here(&self) -> bool;
+
+    /// Whether labs can be here, with clusters of these versions of Kubernetes: asked before a run makes anything ready.
+    ///
+    /// # Errors
+    /// What is in the way, with the remedy.
+    async fn check(&self, _kubernetes_versions: &[String]) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// How many labs at a time this machine bears, with such a clock.
+    fn default_labs(&self, clock: ClockKind) -> usize {
+        default_jobs(clock)
+    }
+
+    /// Who lends the clusters of earlier scenarios to later ones of a run of as many labs at a time; `None` where each
+    /// scenario has clusters of its own.
+    ///
+    /// # Errors
+    /// Why nobody can.
+    async fn lender(&self, _labs: usize) -> Result<Option<Box<dyn RunLender>>, String> {
+        Ok(None)
+    }
 
     /// Makes everything ready that has to be there before a lab begins: programs, a place on the machine, the time that it
     /// lives in.

@@ -20,7 +20,7 @@ use crate::cluster::authority::{Authority, Credential, signing_key};
 use crate::cluster::client::client;
 use crate::cluster::inventory::Inventory;
 use crate::cluster::kubeconfig::{Proof, kubeconfig, tokens};
-use crate::cluster::pool::{Kept, Maker, SharedTime};
+use crate::cluster::pool::{Kept, Lender, Maker, OfThisProcess, SharedTime};
 use crate::cluster::{ClusterError, Identity, custom_resource, object};
 use crate::history::History;
 use crate::process::{Child, Neighbour, PortLease, Probe, Processes};
@@ -256,11 +256,41 @@ impl Kept for KeptApiServer {
 
 /// Makes API servers for a pool.
 #[derive(Debug)]
-pub(crate) struct ApiServerMaker {
+pub struct ApiServerMaker {
     /// Their logs go to folders in this one.
-    pub(super) logs: PathBuf,
+    logs: PathBuf,
     /// Whose folder that is.
-    pub(super) _home: Processes,
+    _home: Processes,
+}
+
+impl ApiServerMaker {
+    /// A maker with a folder of its own, which goes with this process: what API servers say is kept by the labs that they
+    /// work for.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub fn new() -> std::io::Result<Self> {
+        let history = History::new(LabClock::real(), None)?;
+        let home = Processes::new(std::env::temp_dir(), history).map_err(std::io::Error::other)?;
+        Ok(Self { logs: home.folder("logs").map_err(std::io::Error::other)?, _home: home })
+    }
+
+    /// Lends API servers to as many labs at once.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and when this is called in no runtime.
+    pub fn lender(labs: usize) -> std::io::Result<Lender<Self>> {
+        Lender::of(Self::new()?, labs)
+    }
+
+    /// Lends them to the tests of this process, which are threads.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub fn lender_of_this_process(labs: usize) -> Result<Lender<Self>, String> {
+        static LENDER: OfThisProcess<ApiServerMaker> = OfThisProcess::new();
+        Lender::of_this_process(&LENDER, || Self::lender(labs))
+    }
 }
 
 #[async_trait]

@@ -572,7 +572,7 @@ fn write_files(
     let mut credentials = HashMap::new();
     for identity in Identity::ALL {
         let proof = match identity.token() {
-            Some(token) => Proof::Token(token),
+            Some(token) => Proof::Token(token.to_owned()),
             None => Proof::Certificate(authority.client(identity.user(), identity.group())?),
         };
         let text = kubeconfig(&url(port), &authority.own().certificate, identity.user(), &proof);

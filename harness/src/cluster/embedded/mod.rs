@@ -4,15 +4,13 @@
 mod api_server;
 mod control_plane;
 mod flags;
-mod lender;
 mod maker;
 mod spec;
 #[cfg(test)]
 mod tests;
 
-pub use api_server::{ApiServer, ApiServerPlace, ApiServerShape, KeptApiServer};
+pub use api_server::{ApiServer, ApiServerMaker, ApiServerPlace, ApiServerShape, KeptApiServer};
 pub use control_plane::{ControlPlane, Death, StartUp};
-pub use lender::{Lender, Listening, connect};
 pub use maker::ControlPlaneMaker;
 pub use spec::{ControlPlaneBinaries, ControlPlaneSpec};
 

@@ -11,6 +11,7 @@ use rand::SeedableRng;
 use serde_json::json;
 
 use super::*;
+use crate::cluster::pool::Lender;
 use crate::cluster::{
     BootstrapToken, HOLD_ANNOTATION, Heartbeat, IGNORE_SIGTERM_ANNOTATION, Identity, NODE_ANNOTATION,
 };
@@ -273,7 +274,7 @@ async fn a_port_that_strangers_take_is_chosen_anew() {
 }
 
 /// A lab that borrows its API server.
-async fn borrower(lender: &Lender, who: &str) -> (Lab, ApiServerBorrower) {
+async fn borrower(lender: &Lender<ApiServerMaker>, who: &str) -> (Lab, ApiServerBorrower) {
     let mut lab = lab();
     let line = lender.line().unwrap();
     let (borrower, page) = ApiServerBorrower::enter(line, who, crate::cluster::pool::TimeWish::Real).await.unwrap();
@@ -283,7 +284,11 @@ async fn borrower(lender: &Lender, who: &str) -> (Lab, ApiServerBorrower) {
 }
 
 /// Runs a scenario in a control plane on a lent API server; where that was.
-async fn lent(lender: &Lender, who: &str, scenario: impl AsyncFnOnce(&ControlPlane, &kube::Client)) -> String {
+async fn lent(
+    lender: &Lender<ApiServerMaker>,
+    who: &str,
+    scenario: impl AsyncFnOnce(&ControlPlane, &kube::Client),
+) -> String {
     let (lab, borrower) = borrower(lender, who).await;
     let control_plane = ControlPlane::start(lab.spec.clone()).await.unwrap();
     control_plane.settled().await.unwrap();
@@ -319,7 +324,7 @@ async fn make(client: &kube::Client, object: serde_json::Value) {
 /// Who comes after a scenario that has left much behind finds nothing of it, in the same API server.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_scenario_leaves_is_removed_before_the_next_one() {
-    let lender = Lender::new(1).unwrap();
+    let lender = ApiServerMaker::lender(1).unwrap();
     let first = lent(&lender, "first", async |_, client| {
         let nodes: Api<Node> = Api::all(client.clone());
         nodes.create(&PostParams::default(), &node("aks-one")).await.unwrap();
@@ -397,7 +402,7 @@ async fn what_a_scenario_leaves_is_removed_before_the_next_one() {
 /// Five that leave something which the next one would notice, or that tells of a change of the cluster itself.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_put_right_makes_the_next_one_get_a_fresh_api_server() {
-    let lender = Lender::new(1).unwrap();
+    let lender = ApiServerMaker::lender(1).unwrap();
     let mut before = lent(&lender, "nothing", async |_, _| {}).await;
     let mut had = |url: String| std::mem::replace(&mut before, url);
 
@@ -487,7 +492,7 @@ async fn what_cannot_be_put_right_makes_the_next_one_get_a_fresh_api_server() {
 /// An API server that is lent is part of the lab: its end is told, and another version may take its place.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_death_of_a_lent_api_server_is_noticed() {
-    let lender = Lender::new(1).unwrap();
+    let lender = ApiServerMaker::lender(1).unwrap();
     let (lab, borrower) = borrower(&lender, "unlucky").await;
     let control_plane = ControlPlane::start(lab.spec.clone()).await.unwrap();
     let [_, server] = &lab.spec.processes.neighbours()[..] else { panic!("etcd and kube-apiserver") };
@@ -509,7 +514,7 @@ const HOST: &str = "CATNAP_TEST_LENDER";
 async fn a_host_that_lends_and_waits_for_its_end() {
     let Ok(answer) = std::env::var(HOST) else { return };
     let answer = std::path::PathBuf::from(answer);
-    let lender = Lender::new(1).unwrap();
+    let lender = ApiServerMaker::lender(1).unwrap();
     let listening = lender.listen().unwrap();
     let mut told = String::new();
     let tell = |told: &mut String, place: &ApiServerPlace| {

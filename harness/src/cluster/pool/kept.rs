@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use child_clock::TimePage;
 
 /// The time that a cluster lives in: a page that can be moved on, or `None` for the machine's.
-pub(crate) type SharedTime = Option<Arc<TimePage>>;
+pub type SharedTime = Option<Arc<TimePage>>;
 
 /// A cluster that can be kept when a lab has ended, and be lent to another one.
 #[async_trait]
@@ -50,7 +50,7 @@ pub trait Kept: Debug + Send + Sync + 'static {
 
 /// Makes clusters for a pool.
 #[async_trait]
-pub(crate) trait Maker: Debug + Send + Sync + 'static {
+pub trait Maker: Debug + Send + Sync + 'static {
     /// What it makes.
     type Made: Kept;
 

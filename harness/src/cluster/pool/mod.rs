@@ -7,6 +7,7 @@
 
 mod borrower;
 mod kept;
+mod lender;
 mod lending;
 mod message;
 mod service;
@@ -15,8 +16,8 @@ mod statistics;
 mod tests;
 
 pub use borrower::{Borrower, Loan};
-pub use kept::Kept;
-pub(crate) use kept::{Maker, SharedTime};
-pub(crate) use lending::Pool;
+pub use kept::{Kept, Maker, SharedTime};
+pub(crate) use lender::OfThisProcess;
+pub use lender::{Lender, Listening, RunLender, connect};
 pub use message::TimeWish;
 pub use statistics::{Statistics, ThrownAway};

@@ -1,8 +1,8 @@
 //! Where a lab's control planes come from, and with them the time that it lives in.
 
 use crate::clock::{ClockKind, LabClock};
-use crate::cluster::embedded::{ApiServerBorrower, Lender, connect};
-use crate::cluster::pool::TimeWish;
+use crate::cluster::embedded::{ApiServerBorrower, ApiServerMaker};
+use crate::cluster::pool::{TimeWish, connect};
 use crate::process::probe_clock;
 
 use crate::settings::{ClusterSource, Settings};
@@ -20,7 +20,9 @@ pub(super) async fn enter(settings: &Settings) -> Result<(LabClock, Option<ApiSe
                 None,
             ));
         }
-        ClusterSource::ThisProcess => Lender::of_this_process(settings.slots).map_err(StartError::Lender)?.line(),
+        ClusterSource::ThisProcess => {
+            ApiServerMaker::lender_of_this_process(settings.slots).map_err(StartError::Lender)?.line()
+        }
         ClusterSource::Run(name) => connect(name),
     };
     let stream = stream.map_err(|error| StartError::Lender(error.to_string()))?;

@@ -3,6 +3,5 @@
 mod cluster_source;
 mod lab_processes;
 mod site;
-mod slot;
 
 pub use site::Embedded;

@@ -7,11 +7,14 @@ mod network;
 mod network_aware_boot;
 mod observation;
 mod region;
+mod site;
+mod slot;
 mod tenant;
 
-pub(super) use engine::{Engine, Programs, ProvisionerAccess};
-pub(super) use host::Host;
+pub(super) use engine::Programs;
 pub use network::NetworkModel;
 pub(super) use observation::observed;
 pub use region::Region;
+pub(super) use site::{LocalParts, LocalSite};
+pub(super) use slot::Slot;
 pub use tenant::{Denial, SecurityGroup, Tenant, Unknown};

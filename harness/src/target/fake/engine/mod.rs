@@ -297,7 +297,11 @@ impl Engine {
     }
 
     /// What a cluster's control plane has become.
-    fn put_in_place(&self, control_plane: Arc<dyn RunningCluster>, cluster: &ManagedCluster) -> Arc<dyn RunningCluster> {
+    fn put_in_place(
+        &self,
+        control_plane: Arc<dyn RunningCluster>,
+        cluster: &ManagedCluster,
+    ) -> Arc<dyn RunningCluster> {
         self.watch_control_plane(&control_plane);
         if let Some(running) = self.lock().get_mut(&cluster.id.to_lowercase()) {
             running.control_plane = control_plane.clone();

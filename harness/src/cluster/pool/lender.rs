@@ -1,21 +1,64 @@
-//! Who lends API servers: to the labs of this process, or to those of the scenarios of a run.
+//! Who lends clusters: to the labs of this process, or to those of the scenarios of a run.
 
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, OnceLock};
 
-use super::api_server::ApiServerMaker;
-use crate::clock::LabClock;
-use crate::cluster::pool::{Pool, Statistics};
-use crate::history::History;
-use crate::process::Processes;
+use async_trait::async_trait;
 
-/// Keeps API servers that scenarios have left and lends them to others, as long as they are what a fresh one is. Clones
+use super::kept::Maker;
+use super::lending::Pool;
+use super::statistics::Statistics;
+
+/// Keeps clusters that scenarios have left and lends them to others, as long as they are what a fresh one is. Clones
 /// share it. What is kept ends with this process at the latest, however that ends.
-#[derive(Debug, Clone)]
-pub struct Lender {
-    pool: Pool<ApiServerMaker>,
+pub struct Lender<M: Maker> {
+    pool: Pool<M>,
     work: tokio::runtime::Handle,
+}
+
+impl<M: Maker> Clone for Lender<M> {
+    fn clone(&self) -> Self {
+        Self { pool: self.pool.clone(), work: self.work.clone() }
+    }
+}
+
+impl<M: Maker> std::fmt::Debug for Lender<M> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lender").field("pool", &self.pool).finish_non_exhaustive()
+    }
+}
+
+/// The lender of a process whose tests are threads, with the runtime that it works in; what kept it from being made, where
+/// something did. For a `static`, one for each kind of cluster.
+pub(crate) type OfThisProcess<M> = OnceLock<Result<(Lender<M>, Arc<tokio::runtime::Runtime>), String>>;
+
+/// Lends clusters to the scenarios of a run, which are processes of their own.
+#[async_trait]
+pub trait RunLender: std::fmt::Debug + Send + Sync {
+    /// Under which name [`connect`] reaches it.
+    fn name(&self) -> &str;
+
+    /// Ends all that is kept, and tells what became of what was lent.
+    async fn close(&self) -> Statistics;
+}
+
+/// A lender, and that it can be reached.
+#[derive(Debug)]
+struct Reachable<M: Maker> {
+    lender: Lender<M>,
+    listening: Listening,
+}
+
+#[async_trait]
+impl<M: Maker> RunLender for Reachable<M> {
+    fn name(&self) -> &str {
+        self.listening.name()
+    }
+
+    async fn close(&self) -> Statistics {
+        self.lender.close().await
+    }
 }
 
 /// For as long as it lives, others may borrow.
@@ -39,28 +82,25 @@ impl Drop for Listening {
     }
 }
 
-impl Lender {
-    /// A lender for as many labs at once, that works in the runtime in which this is called.
+impl<M: Maker> Lender<M> {
+    /// A lender of what `maker` makes for as many labs at once, that works in the runtime in which this is called.
     ///
     /// # Errors
-    /// When its folder cannot be made.
-    pub fn new(labs: usize) -> io::Result<Self> {
-        let history = History::new(LabClock::real(), None)?;
-        // For its folder, which goes with this process: what API servers say is kept by the labs that they work for.
-        let home = Processes::new(std::env::temp_dir(), history).map_err(io::Error::other)?;
-        let maker = ApiServerMaker { logs: home.folder("logs").map_err(io::Error::other)?, _home: home };
-        Ok(Self {
-            pool: Pool::new(maker, labs),
-            work: tokio::runtime::Handle::try_current().map_err(io::Error::other)?,
-        })
+    /// When this is called in no runtime.
+    pub(crate) fn of(maker: M, labs: usize) -> io::Result<Self> {
+        let work = tokio::runtime::Handle::try_current().map_err(io::Error::other)?;
+        Ok(Self { pool: Pool::new(maker, labs), work })
     }
 
-    /// The one of this process, for tests that run in one process as threads.
+    /// The one of this process, for tests that run in one process as threads. The first time, `make` makes it, in a runtime
+    /// of its own.
     ///
     /// # Errors
     /// Why there is none.
-    pub fn of_this_process(labs: usize) -> Result<Self, String> {
-        static LENDER: OnceLock<Result<(Lender, Arc<tokio::runtime::Runtime>), String>> = OnceLock::new();
+    pub(crate) fn of_this_process(
+        place: &'static OfThisProcess<M>,
+        make: impl FnOnce() -> io::Result<Self>,
+    ) -> Result<Self, String> {
         let made = || -> io::Result<_> {
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(1)
@@ -68,12 +108,25 @@ impl Lender {
                 .enable_all()
                 .build()?;
             let _entered = runtime.enter();
-            let lender = Self::new(labs)?;
+            let lender = make()?;
             drop(_entered);
             Ok((lender, Arc::new(runtime)))
         };
-        let made = LENDER.get_or_init(|| made().map_err(|error| error.to_string()));
+        let made = place.get_or_init(|| made().map_err(|error| error.to_string()));
         made.as_ref().map(|(lender, _)| lender.clone()).map_err(Clone::clone)
+    }
+
+    /// Lends to the scenarios of a run from here on; `None` where this system cannot.
+    ///
+    /// # Errors
+    /// When the system gives no socket.
+    pub fn for_a_run(self) -> io::Result<Option<Box<dyn RunLender>>> {
+        match self.listen() {
+            Ok(listening) => Ok(Some(Box::new(Reachable { lender: self, listening }))),
+            // There each scenario has clusters of its own.
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// A line to it, for a lab of this process.

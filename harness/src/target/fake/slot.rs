@@ -6,21 +6,39 @@ use std::time::Duration;
 
 use place::Place;
 
+use crate::report::ProgressWriter;
+use crate::target::StartError;
+
 /// How often a waiting lab looks for a free place: several places cannot be awaited at a time.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// A place on the machine, held until it is dropped (or its process ends, however it ends).
 #[derive(Debug)]
-pub(super) struct Slot {
+pub(in crate::target) struct Slot {
     _place: Place,
 }
 
 impl Slot {
+    /// Waits for one of `places` places, and tells that it waits.
+    ///
+    /// # Errors
+    /// When places cannot be had at all.
+    pub(in crate::target) async fn wait_for(places: usize, progress: &ProgressWriter) -> Result<Self, StartError> {
+        let waiting = || {
+            progress.step("wait for a place on this machine");
+            if !progress.is_read() {
+                eprintln!("waiting: this machine has as many labs as it may ({places}, see CATNAP_LABS)");
+            }
+        };
+        let slot = Self::take(places, waiting).await;
+        slot.map_err(|source| StartError::io("take a place on this machine", source))
+    }
+
     /// Waits for one of `places` places; `waiting` is told once, when there is none at first.
     ///
     /// # Errors
     /// When places cannot be had at all.
-    pub(super) async fn take(places: usize, waiting: impl FnOnce()) -> io::Result<Self> {
+    async fn take(places: usize, waiting: impl FnOnce()) -> io::Result<Self> {
         let mut waiting = Some(waiting);
         loop {
             for number in 0..places {

@@ -1,0 +1,137 @@
+//! Stands up a lab with clusters of kind.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use components::{Binaries, FetchDisplay, Store, StoreOptions};
+
+use crate::clock::{ClockKind, LabClock};
+use crate::cluster::kind::{KindBorrower, KindClusterMaker, KindMaker, KindTools};
+use crate::cluster::pool::{RunLender, TimeWish, connect};
+use crate::jobs::default_jobs;
+use crate::process::{Processes, probe_namespaces};
+use crate::report::ProgressWriter;
+use crate::settings::{ClusterSource, Settings};
+use crate::target::fake::{LocalParts, LocalSite, Programs, Slot};
+use crate::target::{CapabilityKind, Entered, Site, StartError, Surroundings, Target};
+
+/// Clusters of kind on this machine.
+#[derive(Debug)]
+pub struct Kind;
+
+impl Kind {
+    /// kind and the container runtime.
+    async fn tools(&self) -> Result<KindTools, StartError> {
+        KindTools::find().await.map_err(|error| StartError::NotHere { target: self.name(), why: error.to_string() })
+    }
+}
+
+#[async_trait]
+impl Target for Kind {
+    fn name(&self) -> &'static str {
+        "kind"
+    }
+
+    fn summary(&self) -> &'static str {
+        "fake-arm in this process, clusters of kind in containers on this machine, real time"
+    }
+
+    fn capabilities(&self) -> &'static [CapabilityKind] {
+        &[
+            CapabilityKind::Machines,
+            CapabilityKind::Region,
+            CapabilityKind::Tenant,
+            CapabilityKind::Network,
+            CapabilityKind::Provisioner,
+        ]
+    }
+
+    fn is_built_here(&self) -> bool {
+        true
+    }
+
+    async fn check(&self, kubernetes_versions: &[String]) -> Result<(), String> {
+        let tools = KindTools::find().await.map_err(|error| error.to_string())?;
+        for version in kubernetes_versions {
+            tools.image(version).await.map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+
+    /// Each has a control plane of kubeadm, which is busier than one that was made for a lab.
+    fn default_labs(&self, _clock: ClockKind) -> usize {
+        default_jobs(ClockKind::Movable)
+    }
+
+    async fn lender(&self, labs: usize) -> Result<Option<Box<dyn RunLender>>, String> {
+        let tools = KindTools::find().await.map_err(|error| error.to_string())?;
+        let lender = KindClusterMaker::lender(tools, labs).and_then(|lender| lender.for_a_run());
+        lender.map_err(|error| error.to_string())
+    }
+
+    async fn enter(&self, settings: &Settings, progress: &ProgressWriter) -> Result<Box<dyn Entered>, StartError> {
+        progress.step("find kind and the real parts");
+        let tools = self.tools().await?;
+        let display = FetchDisplay::new();
+        let mut options = StoreOptions::from_environment();
+        if let Some(path) = &settings.provisioner {
+            options = options.provisioner(path);
+        }
+        let store = Store::open(options)?;
+        let binaries = if settings.azure_only {
+            None
+        } else {
+            Some(store.resolve(&settings.versions, |progress| display.report(progress)).await?)
+        };
+        probe_namespaces()?;
+        let slot = Slot::wait_for(settings.slots, progress).await?;
+        progress.step("start fake-arm");
+        let stream = match &settings.clusters {
+            // What it keeps goes with this process.
+            ClusterSource::Fresh | ClusterSource::ThisProcess => {
+                KindClusterMaker::lender_of_this_process(tools.clone(), settings.slots)
+                    .map_err(StartError::Lender)?
+                    .line()
+            }
+            ClusterSource::Run(name) => connect(name),
+        };
+        let stream = stream.map_err(|error| StartError::Lender(error.to_string()))?;
+        let entered = KindBorrower::enter(stream, &settings.scenario, TimeWish::Real).await;
+        let (lender, _) = entered.map_err(StartError::Lender)?;
+        let fresh = settings.clusters == ClusterSource::Fresh;
+        Ok(Box::new(Place { binaries, store, slot, maker: KindMaker::new(tools, lender, fresh) }))
+    }
+}
+
+/// A place on this machine, and what is to be started there.
+struct Place {
+    /// `None` in a lab that is to have no clusters.
+    binaries: Option<Binaries>,
+    store: Store,
+    slot: Slot,
+    maker: KindMaker,
+}
+
+#[async_trait]
+impl Entered for Place {
+    fn clock(&self) -> LabClock {
+        LabClock::real()
+    }
+
+    async fn stand_up(self: Box<Self>, surroundings: Surroundings) -> Result<Box<dyn Site>, StartError> {
+        let Self { binaries, store, slot, maker } = *self;
+        let Surroundings { settings, folder, history, witness, .. } = surroundings;
+        let processes = Processes::new(folder.join("logs"), history.clone())?;
+        let site = LocalSite::stand_up(LocalParts {
+            settings,
+            clock: LabClock::real(),
+            processes,
+            history,
+            witness,
+            programs: Programs { binaries, store },
+            maker: Arc::new(maker),
+            slot,
+        });
+        Ok(Box::new(site.await?))
+    }
+}
