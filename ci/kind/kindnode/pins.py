@@ -14,7 +14,7 @@ BUILD_FLAGS = ("-mod=readonly", "-trimpath", "-buildvcs=false")
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Component:
     """One folder below `pinned/`."""
 
