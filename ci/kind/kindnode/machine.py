@@ -5,15 +5,27 @@ import subprocess
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-# A kubelet in a node sets the first six, Docker the others.
+# None of these is a container's own, so each holds for the whole machine.
 SETTINGS = (
+    # Set by a kubelet.
     "kernel.panic",
     "kernel.panic_on_oops",
     "kernel.keys.root_maxkeys",
     "kernel.keys.root_maxbytes",
     "vm.overcommit_memory",
     "vm.panic_on_oom",
+    # By the systemd of a node; those below fs.file-max only by that of a pulled image.
+    "fs.nr_open",
+    "fs.file-max",
+    "fs.protected_fifos",
+    "fs.protected_hardlinks",
+    "fs.protected_regular",
+    "fs.protected_symlinks",
+    "kernel.pid_max",
+    # By Docker. Each of the first two also sets what there is for single interfaces.
     "net.ipv4.ip_forward",
+    "net.ipv6.conf.all.forwarding",
+    "net.ipv6.conf.default.forwarding",
     "net.bridge.bridge-nf-call-iptables",
     "net.bridge.bridge-nf-call-ip6tables",
 )

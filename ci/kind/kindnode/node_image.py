@@ -92,13 +92,10 @@ def hooked(spec: dict) -> dict:
 
 
 def load(image: Image) -> None:
-    """Gives the image to Docker, unless it has this very one."""
-    ask = ["docker", "image", "inspect", "--format", f'{{{{index .Config.Labels "{LABEL}"}}}}', tag()]
-    try:
-        asked = subprocess.run(ask, capture_output=True, text=True)
-    except FileNotFoundError as error:
-        raise Failed("docker is not on PATH: `ci/kind/docker start --install` installs it") from error
-    if asked.returncode == 0 and asked.stdout.strip() == image.labels[LABEL]:
+    """Gives the image to Docker, unless it has this very one. One of other pins makes room."""
+    old = _docker("image", "inspect", "--format", "{{.Id}}", tag())
+    label = f'{{{{index .Config.Labels "{LABEL}"}}}}'
+    if old and _docker("image", "inspect", "--format", label, tag()) == image.labels[LABEL]:
         return
     log = cache.log("load")
     with Step(f"loading {tag()} into Docker"), open(log, "w") as output:
@@ -107,7 +104,20 @@ def load(image: Image) -> None:
             archive.write([image], pins.architecture(), loading.stdin)
             loading.stdin.close()
         except BrokenPipeError:
+            # Docker ended before it had all of it; it says why.
             pass
         if loading.wait() != 0:
             said = log.read_text().strip() or "it said nothing"
             raise Failed(f"docker did not load {tag()}: {said.splitlines()[-1]}; start Docker with `ci/kind/docker start`")
+        if old:
+            # Refused, as it should be, where a node still runs of it.
+            _docker("rmi", old)
+
+
+def _docker(*arguments) -> str:
+    """What a docker command says; nothing where it fails."""
+    try:
+        done = subprocess.run(["docker", *arguments], capture_output=True, text=True)
+    except FileNotFoundError as error:
+        raise Failed("docker is not on PATH: `ci/kind/docker start --install` installs it") from error
+    return done.stdout.strip() if done.returncode == 0 else ""

@@ -1,0 +1,63 @@
+// Command probe is both sides of ci/kind/prove: `probe serve` answers every request with the name of its pod, and
+// `probe ask URL` asks until it is answered, and prints the answer. `probe keep PATH` writes a file and reads it back.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"os"
+	"time"
+)
+
+// Within this, every part of a cluster that has just come up must work.
+const patience = time.Minute
+
+func main() {
+	log.SetFlags(0)
+	if err := run(os.Args[1:]); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(arguments []string) error {
+	switch {
+	case len(arguments) == 1 && arguments[0] == "serve":
+		return http.ListenAndServe(":8080", http.HandlerFunc(func(answer http.ResponseWriter, _ *http.Request) {
+			name, _ := os.Hostname()
+			fmt.Fprintf(answer, "hello from %s\n", name)
+		}))
+	case len(arguments) == 2 && arguments[0] == "ask":
+		return ask(arguments[1])
+	case len(arguments) == 2 && arguments[0] == "keep":
+		if err := os.WriteFile(arguments[1], []byte("kept\n"), 0o644); err != nil {
+			return err
+		}
+		kept, err := os.ReadFile(arguments[1])
+		fmt.Print(string(kept))
+		return err
+	}
+	return fmt.Errorf("usage: probe serve | ask URL | keep PATH, not %q", arguments)
+}
+
+// ask tries again while the name is not known or the connection is refused: kube-proxy follows within a second.
+func ask(url string) error {
+	within, end := context.WithTimeout(context.Background(), patience)
+	defer end()
+	client := http.Client{Timeout: 5 * time.Second}
+	for {
+		answer, err := client.Get(url)
+		if err == nil {
+			defer answer.Body.Close()
+			_, err = io.Copy(os.Stdout, answer.Body)
+			return err
+		}
+		select {
+		case <-within.Done():
+			return fmt.Errorf("no answer within %s: %w", patience, err)
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
