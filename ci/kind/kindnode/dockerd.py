@@ -9,7 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from . import Failed, cache, oci_runtime
+from . import Failed, oci_runtime
 from .machine import Machine, boot
 from .terminal import Step, say
 
@@ -23,6 +23,10 @@ PACKAGES = {
     "pkg-config": "/usr/bin/pkg-config",
     "libseccomp-dev": "/usr/include/seccomp.h",
 }
+# One machine has one, whoever's cache folder it is. Not below /run, where many systems let nothing be executed.
+FOLDER = Path("/var/lib/catnap-kind")
+STATE = FOLDER / "state.json"
+LOG = FOLDER / "dockerd.log"
 SOCKET = "unix:///var/run/docker.sock"
 PATIENCE = 60
 
@@ -38,20 +42,21 @@ def start(install: bool) -> None:
         raise Failed("dockerd needs root: run `ci/kind/docker start` as root")
     if not shutil.which("dockerd"):
         raise Failed("dockerd is not on PATH: `ci/kind/docker start --install` installs it from this machine's packages")
-    folder = _folder()
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        FOLDER.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Failed(f"failed to make the folder of dockerd's log: {error}; make {FOLDER} writable for root") from error
     # What an earlier start saw is still owed where no stop has put it back.
     state = _state()
     machine = state["machine"] if state else Machine.seen().told()
-    command = ["dockerd", f"--host={SOCKET}", f"--pidfile={folder / 'dockerd.pid'}"]
+    command = ["dockerd", f"--host={SOCKET}"]
     if missing := oci_runtime.here():
-        runtime = folder / "oci-runtime"
+        runtime = FOLDER / "oci-runtime"
         shutil.copy(oci_runtime.__file__, runtime)
         runtime.chmod(0o755)
         command += [f"--add-runtime=catnap={runtime}", "--default-runtime=catnap"]
         say(f"this machine withholds {', '.join(sorted(missing))}: containers are not given it")
-    log = folder / "dockerd.log"
-    with Step("starting dockerd") as step, open(log, "w") as output:
+    with Step("starting dockerd") as step, open(LOG, "w") as output:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", start_new_session=True
         )
@@ -60,12 +65,12 @@ def start(install: bool) -> None:
         while not answering():
             try:
                 process.wait(0.2)
-                raise Failed(f"dockerd ended with {process.returncode}: {_last_error(log)} (all of it is in {log})")
+                raise Failed(f"dockerd ended with {process.returncode}: {_last_error(LOG)} (all of it is in {LOG})")
             except subprocess.TimeoutExpired:
                 step.progress("it does not answer yet")
             if time.monotonic() > deadline:
                 _end(process.pid)
-                raise Failed(f"dockerd did not answer within {PATIENCE} s: see {log} for the cause")
+                raise Failed(f"dockerd did not answer within {PATIENCE} s: see {LOG} for the cause")
 
 
 def stop(force: bool) -> None:
@@ -81,7 +86,7 @@ def stop(force: bool) -> None:
     if not state:
         return say("no dockerd of ci/kind/docker is running, and nothing is to be put back")
     Machine.read(state["machine"]).put_back(say)
-    _state_file().unlink()
+    shutil.rmtree(FOLDER)
 
 
 def status() -> bool:
@@ -91,7 +96,7 @@ def status() -> bool:
         whose = f"started by ci/kind/docker, process {running}" if running else "not started by ci/kind/docker"
         say(f"Docker {version} answers, {whose}; running containers: {', '.join(_containers()) or 'none'}")
     else:
-        say(f"process {running} runs and does not answer; see {_folder() / 'dockerd.log'}" if running else "no Docker answers")
+        say(f"process {running} runs and does not answer; see {LOG}" if running else "no Docker answers")
     return bool(version)
 
 
@@ -118,9 +123,12 @@ def _install() -> None:
     lacking = [package for package, file in PACKAGES.items() if not Path(file).exists()]
     if not lacking:
         return
+    if os.geteuid() != 0:
+        raise Failed(f"installing {', '.join(lacking)} needs root: run `ci/kind/docker start --install` as root")
     if not shutil.which("apt-get"):
         raise Failed(f"apt-get is not on PATH: install what corresponds to {', '.join(lacking)} with this system's own tool")
-    log = cache.log("install")
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    log = FOLDER / "install.log"
     with Step(f"installing {' '.join(lacking)}"), open(log, "w") as output:
         for command in (["update"], ["install", "--yes", "--no-install-recommends", *lacking]):
             variables = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
@@ -129,8 +137,8 @@ def _install() -> None:
             )
             if done.returncode != 0:
                 raise Failed(
-                    f"apt-get {command[0]} failed: {_last_error(log)} (all of it is in {log}); run it as root, and see that"
-                    " this machine reaches its packages"
+                    f"apt-get {command[0]} failed: {_last_error(log)} (all of it is in {log}); see that this"
+                    " machine reaches its packages"
                 )
 
 
@@ -155,18 +163,10 @@ def _end(pid: int) -> None:
             return
 
 
-def _folder() -> Path:
-    return cache.folder() / "docker"
-
-
-def _state_file() -> Path:
-    return _folder() / "state.json"
-
-
 def _state() -> dict | None:
     """What the last start wrote; None where it is of an earlier start of the machine, after which nothing is owed."""
     try:
-        state = json.loads(_state_file().read_text())
+        state = json.loads(STATE.read_text())
     except FileNotFoundError:
         return None
     return state if state["machine"]["boot"] == boot() else None
@@ -174,7 +174,7 @@ def _state() -> dict | None:
 
 def _write(pid: int, machine: dict) -> None:
     state = {"pid": pid, "started": _started(pid), "machine": machine}
-    _state_file().write_text(json.dumps(state, indent=1))
+    STATE.write_text(json.dumps(state, indent=1))
 
 
 def _ours() -> int | None:

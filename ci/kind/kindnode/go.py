@@ -19,7 +19,7 @@ REMEDIES = (
     (r"signal: killed", "the machine ran out of memory: try again with --jobs 1"),
     (r"libseccomp|pkg-config|\"gcc\"|C compiler", "install gcc, pkg-config and libseccomp-dev, as `ci/kind/docker start --install` does"),
     (
-        r"dial tcp|no such host|i/o timeout|connection re|TLS handshake|x509|unreachable|\b(403|404|407|410|50\d) ",
+        r"module lookup disabled|dial tcp|no such host|i/o timeout|connection re|TLS handshake|x509|unreachable|\b(403|404|407|410|50\d) ",
         "see that GOPROXY names a module proxy that this machine reaches (`go env GOPROXY`)",
     ),
 )

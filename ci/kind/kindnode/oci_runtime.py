@@ -44,9 +44,8 @@ def lowered(document: dict, without: set[str]) -> dict:
 
 def described(arguments: list[str]) -> Path | None:
     """The file that says what runc is to start; None where it starts nothing."""
-    for word, flags, name in (("create", ("--bundle", "-b"), "config.json"), ("run", ("--bundle", "-b"), "config.json")):
-        if word in arguments:
-            return Path(_value(arguments, flags) or ".") / name
+    if "create" in arguments or "run" in arguments:
+        return Path(_value(arguments, ("--bundle", "-b")) or ".") / "config.json"
     if "exec" in arguments and (named := _value(arguments, ("--process", "-p"))):
         return Path(named)
     return None

@@ -65,6 +65,9 @@ func main() {
 	if network.self == "" || network.pods == "" {
 		log.Fatal("NODE_NAME and POD_SUBNET must be set: the manifest of pod-network sets both")
 	}
+	if strings.ContainsAny(network.pods, ":,") {
+		log.Fatalf("pods are to be in %s, and this knows only IPv4: say ipFamily: ipv4 in kind's configuration", network.pods)
+	}
 	for {
 		if err := network.follow(); err != nil {
 			log.Printf("trying again in %s: %v", retry, err)
