@@ -2,13 +2,15 @@
 
 import io
 import json
+import os
+import subprocess
 import tarfile
 import tempfile
 import unittest
 import unittest.mock
 from pathlib import Path
 
-from kindnode import Failed, archive, cache, go, images, machine, node_image, oci_runtime, pins, terminal
+from kindnode import Failed, archive, cache, dockerd, go, images, machine, node_image, oci_runtime, pins, proof, terminal
 from kindnode.archive import Image, Tree
 
 
@@ -234,6 +236,33 @@ class PuttingBack(unittest.TestCase):
 
     def test_where_nothing_changed_there_is_nothing_to_do(self):
         self.assertEqual(machine.undoing(AFTER, AFTER), [])
+
+
+class Proof(unittest.TestCase):
+    def test_what_was_there_before_is_no_leftover(self):
+        before = {"containers": ["theirs"], "volumes": []}
+        now = {"containers": ["theirs", "ours"], "volumes": ["a"]}
+        self.assertEqual(proof.leftovers(before, now), ["container ours", "volume a"])
+        self.assertEqual(proof.leftovers(now, before), [])
+
+
+class Dockerd(unittest.TestCase):
+    def test_a_process_is_told_from_a_later_one_with_its_id(self):
+        self.assertTrue(dockerd._started(os.getpid()))
+        ended = subprocess.Popen(["true"])
+        ended.wait()
+        self.assertIsNone(dockerd._started(ended.pid))
+
+    def test_the_last_error_of_a_log_is_its_cause(self):
+        with tempfile.TemporaryDirectory() as folder:
+            log = Path(folder) / "log"
+            for text, cause in [
+                ("level=info a\nfailed to start daemon: no\nlevel=info b\n", "failed to start daemon: no"),
+                ("a\nb\n", "b"),
+                ("", "it said nothing"),
+            ]:
+                log.write_text(text)
+                self.assertEqual(dockerd._last_error(log), cause)
 
 
 class Telling(unittest.TestCase):

@@ -56,6 +56,8 @@ def start(install: bool) -> None:
         runtime.chmod(0o755)
         command += [f"--add-runtime=catnap={runtime}", "--default-runtime=catnap"]
         say(f"this machine withholds {', '.join(sorted(missing))}: containers are not given it")
+    if (niceness := os.nice(0)) > 0:
+        say(f"this has niceness {niceness}, and so will all containers: on a busy machine they may fail to start")
     with Step("starting dockerd") as step, open(LOG, "w") as output:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", start_new_session=True
