@@ -10,7 +10,8 @@ import unittest
 import unittest.mock
 from pathlib import Path
 
-from kindnode import Failed, archive, cache, dockerd, go, images, machine, node_image, oci_runtime, pins, proof, terminal
+from kindnode import Failed, archive, cache, dockerd, go, images, machine, node_image, oci_runtime, pins, proof
+from kindnode import terminal
 from kindnode.archive import Image, Tree
 
 
@@ -33,7 +34,7 @@ class Pins(unittest.TestCase):
         self.assertEqual(len({component.key for component in pins.ALL}), len(pins.ALL))
 
     def test_a_version_is_the_required_one(self):
-        go_mod = "module x\nrequire a.b/c v1.2.3\nrequire (\n\ta.b/c/d v2.0.0 // indirect\n)\nreplace a.b/c/d => x/y v9.9.9\n"
+        go_mod = "module x\nrequire a.b/c v1.2.3\nrequire (\n\ta.b/c/d v2.0.0 // indirect\n)\nreplace a.b => x/y v9\n"
         self.assertEqual(pins.required(go_mod, "a.b/c"), "v1.2.3")
         self.assertEqual(pins.required(go_mod, "a.b/c/d"), "v2.0.0")
         with self.assertRaisesRegex(Failed, "do not require x/y"):
@@ -133,7 +134,8 @@ class Archives(unittest.TestCase):
     def test_an_archive_names_each_image_with_its_layers(self):
         shared, own = self.layer("shared", x="1"), self.layer("own", y="2")
         written = io.BytesIO()
-        archive.write([Image(("a:1", "a:2"), (shared,), ("/x",)), Image(("b:1",), (shared, own), ("/y",))], "amd64", written)
+        two = [Image(("a:1", "a:2"), (shared,), ("/x",)), Image(("b:1",), (shared, own), ("/y",))]
+        archive.write(two, "amd64", written)
         written.seek(0)
         with tarfile.open(fileobj=written) as told:
             names = told.getnames()
@@ -150,7 +152,8 @@ class Nodes(unittest.TestCase):
         self.assertEqual(node_image.tag(), "kindest/node:v1.34.4-catnap")
 
     def test_containers_start_without_the_right_to_lower_scores(self):
-        self.assertEqual(node_image.configured("  restrict_oom_score_adj = false\n"), "  restrict_oom_score_adj = true\n")
+        told = node_image.configured("  restrict_oom_score_adj = false\n")
+        self.assertEqual(told, "  restrict_oom_score_adj = true\n")
         with self.assertRaisesRegex(Failed, "restrict_oom_score_adj"):
             node_image.configured("version = 4\n")
 
@@ -175,7 +178,8 @@ class Runtime(unittest.TestCase):
         wanted = {"bounding": ["CAP_KILL"], "ambient": []}
         config = oci_runtime.lowered({"process": {"capabilities": dict(capabilities)}}, {"CAP_SYS_RESOURCE"})
         self.assertEqual(config["process"]["capabilities"], wanted)
-        self.assertEqual(oci_runtime.lowered({"capabilities": capabilities}, {"CAP_SYS_RESOURCE"})["capabilities"], wanted)
+        process = oci_runtime.lowered({"capabilities": capabilities}, {"CAP_SYS_RESOURCE"})
+        self.assertEqual(process["capabilities"], wanted)
         self.assertEqual(oci_runtime.lowered({"args": ["sh"]}, {"CAP_KILL"}), {"args": ["sh"]})
 
     def test_the_file_that_says_what_starts_is_found(self):
@@ -267,7 +271,8 @@ class Dockerd(unittest.TestCase):
 
 class Telling(unittest.TestCase):
     def test_times_are_told_in_minutes_where_they_are_long(self):
-        self.assertEqual([terminal.took(7.4), terminal.took(59.6), terminal.took(187)], ["7 s", "1 min 00 s", "3 min 07 s"])
+        told = [terminal.took(seconds) for seconds in (7.4, 59.6, 187)]
+        self.assertEqual(told, ["7 s", "1 min 00 s", "3 min 07 s"])
 
 
 if __name__ == "__main__":

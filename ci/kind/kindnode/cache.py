@@ -53,7 +53,7 @@ def made(name: str, key: str, title: str, make) -> Path:
                 making.rename(place)
             except OSError as error:
                 raise Failed(
-                    f"failed to make {title} in {making}: {error}; make room there, or name another folder in CATNAP_CACHE"
+                    f"{title} failed in {making}: {error}; make room there, or name another folder in CATNAP_CACHE"
                 ) from error
         _drop_others(place)
     return place

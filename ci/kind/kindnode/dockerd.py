@@ -37,11 +37,12 @@ def start(install: bool) -> None:
     if version := answering():
         return say(f"Docker {version} answers already" + (", started by ci/kind/docker" if _ours() else ""))
     if os.environ.get("DOCKER_HOST"):
-        raise Failed(f"DOCKER_HOST is {os.environ['DOCKER_HOST']}, and no Docker answers there: start that one, or unset it")
+        there = os.environ["DOCKER_HOST"]
+        raise Failed(f"DOCKER_HOST is {there}, and no Docker answers there: start that one, or unset DOCKER_HOST")
     if os.geteuid() != 0:
         raise Failed("dockerd needs root: run `ci/kind/docker start` as root")
     if not shutil.which("dockerd"):
-        raise Failed("dockerd is not on PATH: `ci/kind/docker start --install` installs it from this machine's packages")
+        raise Failed("dockerd is not on PATH: `ci/kind/docker start --install` installs it with apt-get")
     try:
         FOLDER.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -81,7 +82,7 @@ def stop(force: bool) -> None:
     if not running and answering():
         raise Failed("the Docker that answers here was not started by ci/kind/docker: stop it as it was started")
     if running and not force and (names := _containers()):
-        raise Failed(f"containers are running: {', '.join(names)}; end them (kind delete cluster), or stop with --force")
+        raise Failed(f"containers are running: {', '.join(names)}; end them (kind delete cluster), or use --force")
     if running:
         with Step("stopping dockerd"):
             _end(running)
@@ -128,7 +129,7 @@ def _install() -> None:
     if os.geteuid() != 0:
         raise Failed(f"installing {', '.join(lacking)} needs root: run `ci/kind/docker start --install` as root")
     if not shutil.which("apt-get"):
-        raise Failed(f"apt-get is not on PATH: install what corresponds to {', '.join(lacking)} with this system's own tool")
+        raise Failed(f"apt-get is not on PATH: install {', '.join(lacking)}, or what they are called here, otherwise")
     FOLDER.mkdir(parents=True, exist_ok=True)
     log = FOLDER / "install.log"
     with Step(f"installing {' '.join(lacking)}"), open(log, "w") as output:

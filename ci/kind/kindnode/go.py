@@ -1,4 +1,4 @@
-"""Builds programs with the Go toolchain from their pinned sources. What Go downloads and compiles stays in its own caches."""
+"""Builds programs with Go from their pinned sources. What Go downloads and compiles stays in its own caches."""
 
 import json
 import os
@@ -10,16 +10,23 @@ from pathlib import Path
 from . import Failed, cache, pins
 from .pins import Component
 
-GO_MISSING = "go is not on PATH: install Go 1.26 or newer"
+GO_MISSING = "go is not on PATH: install Go 1.26.3 or newer"
 # What a failed build says, and what to do about it.
 REMEDIES = (
-    (r"checksum mismatch|SECURITY ERROR", "the module proxy serves other sources than were pinned: use another one (GOPROXY)"),
+    (
+        r"checksum mismatch|SECURITY ERROR",
+        "the module proxy serves other sources than were pinned: use another one (GOPROXY)",
+    ),
     (r"requires go >=|is newer than|toolchain not available", "install the Go that it names"),
     (r"no space left on device", "make room, or point CATNAP_CACHE, GOCACHE and GOMODCACHE elsewhere"),
     (r"signal: killed", "the machine ran out of memory: try again with --jobs 1"),
-    (r"libseccomp|pkg-config|\"gcc\"|C compiler", "install gcc, pkg-config and libseccomp-dev, as `ci/kind/docker start --install` does"),
     (
-        r"module lookup disabled|dial tcp|no such host|i/o timeout|connection re|TLS handshake|x509|unreachable|\b(403|404|407|410|50\d) ",
+        r"libseccomp|pkg-config|\"gcc\"|C compiler",
+        "install gcc, pkg-config and libseccomp-dev, as `ci/kind/docker start --install` does",
+    ),
+    (
+        r"module lookup disabled|dial tcp|no such host|i/o timeout|connection re|TLS handshake|x509|unreachable"
+        r"|\b(403|404|407|410|50\d) ",
         "see that GOPROXY names a module proxy that this machine reaches (`go env GOPROXY`)",
     ),
 )

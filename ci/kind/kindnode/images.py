@@ -1,4 +1,4 @@
-"""The images that a node holds before anything runs: kubeadm's, pause, and the network of pods. All are from scratch."""
+"""The images that a node holds before anything runs: kubeadm's, pause, and the network of pods, all from scratch."""
 
 import os
 import shutil
@@ -48,13 +48,14 @@ def _pause() -> Path:
         if done.returncode != 0:
             raise Failed(f"failed to build pause from {source}: see {log}; it needs gcc and libc6-dev")
 
-    return cache.made("pause", pins.key([pins.KUBERNETES.version, pins.architecture()]), "building pause", make) / "pause"
+    key = pins.key([pins.KUBERNETES.version, pins.architecture()])
+    return cache.made("pause", key, "building pause", make) / "pause"
 
 
 def _pod_network() -> Path:
-    sources = [path.read_bytes() for path in sorted(POD_NETWORK_SOURCES.iterdir())]
+    key = pins.key([*(path.read_bytes() for path in sorted(POD_NETWORK_SOURCES.iterdir())), pins.architecture()])
     make = lambda making, _: go.plain(POD_NETWORK_SOURCES, making / "pod-network")
-    return cache.made("pod-network", pins.key([*sources, pins.architecture()]), "building pod-network", make) / "pod-network"
+    return cache.made("pod-network", key, "building pod-network", make) / "pod-network"
 
 
 def _fill(making: Path, programs: dict[str, Path], root: Path) -> None:
@@ -84,10 +85,10 @@ def _images(programs: dict[str, Path], kube_proxy_root: Path, scratch: Path) -> 
         return path
 
     kubernetes = pins.KUBERNETES.version
-    images = [
-        Image((f"registry.k8s.io/{name}:{kubernetes}",), (layer(name, f"usr/local/bin/{name}"),), (f"/usr/local/bin/{name}",))
-        for name in CONTROL_PLANE
-    ]
+    images = []
+    for name in CONTROL_PLANE:
+        inside = f"usr/local/bin/{name}"
+        images.append(Image((f"registry.k8s.io/{name}:{kubernetes}",), (layer(name, inside),), (f"/{inside}",)))
     tools = Tree()
     for name in ("iptables", "ip6tables"):
         for word in ("", "-save", "-restore"):
@@ -113,8 +114,8 @@ def _check_names(images: list[Image], kubeadm: Path) -> None:
     missing = lacking(wanted.stdout, images)
     if wanted.returncode != 0 or missing:
         raise Failed(
-            f"kubeadm {pins.KUBERNETES.version} asks for {', '.join(missing) or 'nothing: ' + wanted.stderr.strip()}, which is"
-            " not made: give the component that version in ci/kind/pinned, and its image that name in kindnode/images.py"
+            f"kubeadm asks for {', '.join(missing) or 'nothing: ' + wanted.stderr.strip()}, which is not made: give the"
+            " component that version in ci/kind/pinned, and its image that name in kindnode/images.py"
         )
 
 
@@ -128,8 +129,8 @@ def _import(scratch: Path, programs: dict[str, Path]) -> None:
     log, socket, config = cache.log("images"), scratch / "socket", scratch / "config.toml"
     config.write_text(
         "version = 3\n"
-        'disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images", "io.containerd.cri.v1.runtime",'
-        ' "io.containerd.nri.v1.nri"]\n'
+        'disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images",'
+        ' "io.containerd.cri.v1.runtime", "io.containerd.nri.v1.nri"]\n'
     )
     folders = ["--root", scratch / "root", "--state", scratch / "state", "--address", socket, "--config", config]
     with open(log, "w") as output:

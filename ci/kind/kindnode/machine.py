@@ -142,8 +142,8 @@ def _quiet(command: list[str]) -> None:
 def undoing(now: str, before: str) -> list[list[str]]:
     """The arguments for iptables that take Docker's rules and chains away and give chains their old policy back.
 
-    Both texts are of iptables-save. A rule is Docker's where it is in or leads to a chain whose name begins with DOCKER,
-    or names one of Docker's bridges, and was not there before.
+    Both texts are of iptables-save. A rule is Docker's where it is in or leads to a chain whose name begins with
+    DOCKER, or names one of Docker's bridges, and was not there before.
     """
     old_policies, old_rules = _policies(before), set(_rules(before))
     commands = []

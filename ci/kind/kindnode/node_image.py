@@ -29,7 +29,8 @@ def built(jobs: int) -> Image:
     own = [path.read_bytes() for path in sorted(MANIFESTS.iterdir())]
     parts = [pins.KIND.version, *(component.key for component in programs), *own, Path(__file__).read_bytes()]
     title = "putting the files of a node together"
-    made = cache.made("node-files", pins.key(parts), title, lambda making, _: _files(making / "layer.tar", base, programs))
+    make = lambda making, _: _files(making / "layer.tar", base, programs)
+    made = cache.made("node-files", pins.key(parts), title, make)
     layers = (root, made / "layer.tar", store)
     return Image(
         names=(tag(),),
@@ -108,7 +109,7 @@ def load(image: Image) -> None:
             pass
         if loading.wait() != 0:
             said = log.read_text().strip() or "it said nothing"
-            raise Failed(f"docker did not load {tag()}: {said.splitlines()[-1]}; start Docker with `ci/kind/docker start`")
+            raise Failed(f"docker did not load {tag()}: {said.splitlines()[-1]}; see `ci/kind/docker status`")
         if old:
             # Refused, as it should be, where a node still runs of it.
             _docker("rmi", old)

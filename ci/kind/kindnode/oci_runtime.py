@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """An OCI runtime in front of runc, for machines that withhold a capability.
 
-Docker 20.10 asks for every capability there is when a container is privileged, and runc refuses what the machine does not
-have ("unable to apply caps: operation not permitted"). This takes those out of what is asked for and hands over to runc.
-It stands alone: dockerd runs it as a program.
+Docker 20.10 asks for every capability there is when a container is privileged, and runc refuses what the machine does
+not have ("unable to apply caps: operation not permitted"). This takes those out of what is asked for and hands over to
+runc. It stands alone: dockerd runs it as a program.
 """
 
 import json

@@ -65,7 +65,7 @@ class Component:
         try:
             return path.read_text()
         except OSError as error:
-            raise Failed(f"failed to read the pins of {self.name}: {error}; restore {path} from the repository") from error
+            raise Failed(f"the pins of {self.name} cannot be read: {error}; restore the file from git") from error
 
 
 def key(parts) -> str:
@@ -89,7 +89,7 @@ def architecture() -> str:
     """This machine's, in Go's and Debian's words."""
     machine = platform.machine()
     if machine not in ARCHITECTURES:
-        raise Failed(f"node images are not made for {machine}: use a machine with {' or '.join(sorted(set(ARCHITECTURES)))}")
+        raise Failed(f"node images are not made for {machine}: use a machine with {' or '.join(ARCHITECTURES)}")
     return ARCHITECTURES[machine]
 
 

@@ -56,7 +56,7 @@ def prove(kind: Path, image: str, jobs: int, keep: bool) -> None:
                     cluster.kind("delete", "cluster")
                     _tidy(before)
     if not keep and (left := leftovers(before, _held())):
-        raise Failed(f"the cluster left behind: {', '.join(left)}; remove them with `docker rm`, `network rm`, `volume rm`")
+        raise Failed(f"the cluster left behind: {', '.join(left)}; remove them with `docker rm -fv`")
 
 
 def leftovers(before: dict, now: dict) -> list[str]:
@@ -84,7 +84,8 @@ class _Cluster:
         if done.returncode != 0:
             words = " ".join(map(str, arguments[:2]))
             said = (done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()[-1]
-            raise Failed(f"`{name} {words}` failed: {said} (all of it is in {cache.log('proof')}; --keep keeps the cluster)")
+            log = cache.log("proof")
+            raise Failed(f"`{name} {words}` failed: {said} (all of it is in {log}; --keep keeps the cluster)")
         return done.stdout
 
 
@@ -127,5 +128,5 @@ def _docker(*arguments) -> str:
         raise Failed("docker is not on PATH: `ci/kind/docker start --install` installs it") from error
     if done.returncode != 0:
         words = " ".join(map(str, arguments[:2]))
-        raise Failed(f"`docker {words}` failed: {done.stderr.strip()}; `ci/kind/docker status` says whether Docker answers")
+        raise Failed(f"`docker {words}` failed: {done.stderr.strip()}; see `ci/kind/docker status`")
     return done.stdout

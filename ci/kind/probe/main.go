@@ -1,6 +1,6 @@
 // Command probe is both sides of ci/kind/prove: `probe serve` answers every request with the name of its pod, and
-// `probe ask URL` asks until it is answered. `probe keep PATH` writes a file and reads it back. What came of it is the pod's termination
-// message, and is printed.
+// `probe ask URL` asks until it is answered. `probe keep PATH` writes a file and reads it back. What came of it is
+// printed, and is the pod's termination message.
 package main
 
 import (
