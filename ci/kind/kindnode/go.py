@@ -137,7 +137,7 @@ def complaint(output: str) -> str:
     lines = [line.strip() for line in output.splitlines()]
     told = [line for line in lines if line and not is_package(line) and not line.startswith(("go: downloading", "#"))]
     if not told:
-        return "Go said nothing"
+        return "Go said nothing: it was ended, or ran out of memory; try again with --jobs 1"
     for pattern, remedy in REMEDIES:
         for line in told:
             if re.search(pattern, line):
