@@ -8,7 +8,6 @@ use clap::Args;
 use miette::{Result, miette};
 
 use super::parts::{PartsArgs, prepare_components};
-use child_clock::ClockError;
 use crate::clock::ClockKind;
 use crate::coverage::results_in;
 use crate::expect::{Failure, hours, minutes, nodes, pods};
@@ -18,6 +17,7 @@ use crate::manifest::{Named, deployment, node_class, node_pool};
 use crate::process::{own_cpu_time, probe_clock};
 use crate::report::{Costs, ProgressWriter};
 use crate::settings::Settings;
+use child_clock::ClockError;
 
 /// How to measure the clock.
 #[derive(Debug, Args)]

@@ -7,7 +7,6 @@ use jiff::{SignedDuration, Timestamp};
 use miette::{Result, miette};
 
 use super::parts::{PartsArgs, prepare_components};
-use child_clock::ClockError;
 use crate::clock::ClockKind;
 use crate::expect::{Failure, disks, minutes, nics, node_claims, nodes, pods, vms};
 use crate::lab::{Cluster, Lab, NodeProvisioning};
@@ -15,6 +14,7 @@ use crate::manifest::{deployment, node_class, node_pool};
 use crate::process::{memory_of, probe_clock};
 use crate::report::ProgressWriter;
 use crate::settings::Settings;
+use child_clock::ClockError;
 
 /// The first moment of the soak, a Monday.
 const BEGIN: &str = "2026-03-02T06:00:00Z";

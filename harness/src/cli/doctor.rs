@@ -5,6 +5,7 @@ use owo_colors::{OwoColorize, Stream};
 use serde_json::json;
 
 use super::parts::PartsArgs;
+use crate::cluster::kind::KindTools;
 use crate::process::{probe_clock, probe_namespaces};
 use crate::target::azure::AzureElsewhere;
 use crate::target::{self, CapabilityKind, Target};
@@ -41,7 +42,7 @@ pub(super) async fn doctor(arguments: &DoctorArgs) -> Result<u8, ComponentError>
     findings.push(clock());
     let embedded = embedded(&findings, std::env::consts::OS);
     let works = embedded.state != State::Bad;
-    let targets = [embedded, kind(), azure()];
+    let targets = [embedded, kind(&arguments.parts.versions().kubernetes).await, azure()];
     if arguments.json {
         let capabilities: serde_json::Map<_, _> = target::all()
             .iter()
@@ -93,14 +94,16 @@ fn embedded(findings: &[Finding], system: &str) -> Finding {
     }
 }
 
-fn kind() -> Finding {
-    let missing: Vec<_> = ["docker", "kind"].into_iter().filter(|program| which::which(program).is_err()).collect();
-    let detail = if missing.is_empty() {
-        "docker and kind are here, but this version of catnap does not drive them yet".to_owned()
-    } else {
-        format!("this version of catnap does not drive it yet; not on PATH: {}", missing.join(", "))
+/// Which way this machine goes: a node image that is here, or one that would be pulled.
+async fn kind(version: &str) -> Finding {
+    let found = async {
+        let tools = KindTools::find().await?;
+        tools.image(version).await
     };
-    Finding::note("kind", detail)
+    match found.await {
+        Ok(image) => Finding::good("kind", format!("works here, with the node image {image}")),
+        Err(error) => Finding::note("kind", error.to_string()),
+    }
 }
 
 fn azure() -> Finding {

@@ -4,6 +4,7 @@ mod bench;
 mod bench_clock;
 mod bench_soak;
 mod check;
+mod clean;
 mod components;
 mod coverage;
 mod diagnostics;
@@ -18,6 +19,7 @@ mod up;
 
 pub use bench::{BenchArgs, BenchCommand, LabBenchArgs};
 use check::CheckArgs;
+use clean::CleanArgs;
 pub use components::ComponentsArgs;
 use coverage::CoverageArgs;
 pub use doctor::DoctorArgs;
@@ -71,6 +73,7 @@ enum Command {
     Doctor(DoctorArgs),
     /// Fetch, list and remove the real parts that labs are made of
     Components(ComponentsArgs),
+    Clean(CleanArgs),
     Mutants(MutantsArgs),
     Bench(BenchArgs),
 }
@@ -101,6 +104,7 @@ pub fn main() -> ExitCode {
             Command::Coverage(args) => coverage::coverage(args).await,
             Command::Doctor(args) => doctor::doctor(&args).await.map_err(parts::trouble),
             Command::Components(args) => components::components(&args).await.map_err(parts::trouble),
+            Command::Clean(args) => clean::clean(&args).await,
             Command::Mutants(args) => mutants::mutants(args).await,
             Command::Bench(args) => bench::bench(args).await,
         }

@@ -243,14 +243,13 @@ async fn one_run(
     Ok((outcome, text, built))
 }
 
-/// Whoever lends clusters to the scenarios of a plan, where these are to use them again: `None` where they are not, or where
-/// so few are to run that each would be the first to have one.
+/// Whoever lends clusters to the scenarios of a plan; `None` where each makes its own.
 async fn lender(plan: &Plan) -> Result<Option<Box<dyn RunLender>>> {
-    if plan.fresh_clusters || plan.scenarios.len() <= plan.jobs {
+    if plan.fresh_clusters {
         return Ok(None);
     }
     let target = target::named(plan.target.as_deref()).into_diagnostic()?;
-    target.lender(plan.jobs).await.map_err(|error| {
+    target.lender(plan.scenarios.len(), plan.jobs).await.map_err(|error| {
         miette!(
             help = "with --fresh-clusters each scenario makes clusters of its own",
             "failed to begin to lend clusters: {error}"

@@ -132,9 +132,13 @@ impl Inventory {
     pub(super) async fn restore(&self, client: &kube::Client) -> Result<(), String> {
         let told = |error: kube::Error| format!("it could not be emptied: {error}");
         let mut seen = found(client, &self.resources).await.map_err(told)?;
-        // What tells of a change of the server comes first: discovery shows a new kind only some time after its definition.
-        let harm = |(key, found): (&Key, &Found)| (!self.objects.contains_key(key)).then(|| found.harm(key)).flatten();
-        if let Some(reason) = seen.iter().find_map(harm) {
+        // What tells of a change of the server comes first: discovery shows a new kind only some time after its definition,
+        // which in its turn brings about an APIService.
+        let harm = |(key, found): (&Key, &Found)| {
+            let reason = (!self.objects.contains_key(key)).then(|| found.harm(key)).flatten()?;
+            Some((!key.kind.starts_with("CustomResourceDefinition"), reason))
+        };
+        if let Some((_, reason)) = seen.iter().filter_map(harm).min() {
             return Err(reason);
         }
         let resources = resources(client).await.map_err(told)?;

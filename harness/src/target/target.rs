@@ -48,12 +48,12 @@ pub trait Target: Debug + Send + Sync {
         default_jobs(clock)
     }
 
-    /// Who lends the clusters of earlier scenarios to later ones of a run of as many labs at a time; `None` where each
-    /// scenario has clusters of its own.
+    /// Who lends clusters to the scenarios of a run, so many in number, with so many labs at a time; `None` where each
+    /// scenario makes its own.
     ///
     /// # Errors
     /// Why nobody can.
-    async fn lender(&self, _labs: usize) -> Result<Option<Box<dyn RunLender>>, String> {
+    async fn lender(&self, _scenarios: usize, _labs: usize) -> Result<Option<Box<dyn RunLender>>, String> {
         Ok(None)
     }
 

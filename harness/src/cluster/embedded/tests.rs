@@ -514,7 +514,7 @@ const HOST: &str = "CATNAP_TEST_LENDER";
 async fn a_host_that_lends_and_waits_for_its_end() {
     let Ok(answer) = std::env::var(HOST) else { return };
     let answer = std::path::PathBuf::from(answer);
-    let lender = ApiServerMaker::lender(1).unwrap();
+    let lender = ApiServerMaker::lender(2).unwrap();
     let listening = lender.listen().unwrap();
     let mut told = String::new();
     let tell = |told: &mut String, place: &ApiServerPlace| {
@@ -525,7 +525,7 @@ async fn a_host_that_lends_and_waits_for_its_end() {
     // Another shape, so that the first one stays where it is.
     let other = ApiServerShape { service_cidr: "10.9.0.0/16".parse().unwrap(), ..shape.clone() };
     for (shape, is_back) in [(shape, true), (other, false)] {
-        let line = connect(listening.name()).unwrap();
+        let line = crate::cluster::pool::connect(listening.name()).unwrap();
         let wish = crate::cluster::pool::TimeWish::Real;
         let (borrower, _) = ApiServerBorrower::enter(line, "host", wish).await.unwrap();
         let loan = borrower.lend(shape).await.unwrap();

@@ -76,7 +76,7 @@ impl KindCluster {
         };
         let kubeconfig = folder.join(format!("{}.kubeconfig", cluster.name));
         let arguments = ["create", "cluster", "--name", &cluster.name, "--config"].map(std::ffi::OsStr::new);
-        let further = [path.as_os_str(), "--kubeconfig".as_ref(), kubeconfig.as_os_str(), "--quiet".as_ref()];
+        let further = [path.as_os_str(), "--kubeconfig".as_ref(), kubeconfig.as_os_str()];
         tools.kind(arguments.into_iter().chain(further)).await?;
         cluster.usable = began.elapsed();
         let read = std::fs::read_to_string(&kubeconfig);

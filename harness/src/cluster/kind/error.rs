@@ -65,6 +65,17 @@ pub enum KindError {
         /// What the runtime said.
         said: String,
     },
+    /// The machine lets no more containers start that run an init of their own.
+    #[error(
+        "{command} could not start one more node: {said}; each takes a dozen inotify instances, of which a user may have few: \
+         `sysctl fs.inotify.max_user_instances=1024` allows more, `--jobs` asks for fewer at a time"
+    )]
+    NoMoreNodes {
+        /// What was run.
+        command: String,
+        /// What it said.
+        said: String,
+    },
     /// A disk is full.
     #[error("{command} found no room on a disk: {said}; free some (`{runtime} system df` says what takes it)")]
     DiskFull {

@@ -147,6 +147,10 @@ impl KindTools {
             let (runtime, said) = (self.runtime.clone(), last_line(&said));
             return Err(KindError::DiskFull { command: told, runtime, said });
         }
+        // What kind says of a node whose init ended at once, and what that says where it can.
+        if ["could not find a log line", "too many open files"].iter().any(|sign| said.to_lowercase().contains(sign)) {
+            return Err(KindError::NoMoreNodes { command: told, said: first_error(&said) });
+        }
         Err(KindError::Failed { command: told, status: output.status.to_string(), said })
     }
 
@@ -198,6 +202,12 @@ fn tail(said: &str) -> String {
         Some((at, _)) => format!("… {}", &said[at..]),
         None => said.to_owned(),
     }
+}
+
+/// The line that begins with `ERROR`, else the last one.
+fn first_error(said: &str) -> String {
+    let error = said.lines().map(str::trim).find(|line| line.starts_with("ERROR"));
+    error.map_or_else(|| last_line(said), str::to_owned)
 }
 
 fn last_line(said: &str) -> String {

@@ -13,8 +13,11 @@ use super::statistics::{Statistics, ThrownAway};
 use crate::clock::new_time;
 use child_clock::TimePage;
 
-/// How many clusters that nobody has are kept in a time: one for each shape that scenarios often ask for. An API server
-/// that rests costs nothing but its memory, 300 MB.
+/// How many clusters that nobody has are kept in a time that can be moved: one for each shape that scenarios often ask for. An
+/// API server that rests costs nothing but its memory, 300 MB.
+///
+/// The machine's time is one for all labs: a cluster in it is for whoever comes next, and is at work all the time. There are
+/// no more of them than labs at once, those counted that somebody has, unless one lab has several.
 const KEPT_IN_A_TIME: usize = 3;
 
 /// How long a cluster may take to be emptied, in real time; it takes half a second.
@@ -35,6 +38,8 @@ struct State<K: Kept> {
     times: BTreeMap<u64, Time>,
     /// The clusters that nobody has, the last returned last.
     shelf: Vec<Shelved<K>>,
+    /// How many clusters somebody has that live in the machine's time.
+    lent_in_real_time: usize,
     next: u64,
     statistics: Statistics,
     closed: bool,
@@ -52,6 +57,8 @@ struct Shelved<K: Kept> {
     cluster: Arc<K>,
     shape: K::Shape,
     time: u64,
+    /// Whether it lives in the machine's time.
+    is_in_real_time: bool,
 }
 
 /// A cluster that somebody has.
@@ -60,13 +67,8 @@ pub(super) struct Lent<K: Kept> {
     pub(super) cluster: Arc<K>,
     shape: K::Shape,
     time: u64,
-}
-
-impl<K: Kept> Clone for Lent<K> {
-    fn clone(&self) -> Self {
-        let Self { number, cluster, shape, time } = self;
-        Self { number: *number, cluster: cluster.clone(), shape: shape.clone(), time: *time }
-    }
+    /// Whether it lives in the machine's time.
+    is_in_real_time: bool,
 }
 
 impl<M: Maker> Clone for Pool<M> {
@@ -88,6 +90,7 @@ impl<M: Maker> Pool<M> {
         let state = State {
             times: BTreeMap::new(),
             shelf: Vec::new(),
+            lent_in_real_time: 0,
             next: 0,
             statistics: Statistics::default(),
             closed: false,
@@ -175,19 +178,28 @@ impl<M: Maker> Inner<M> {
                     cluster
                 }
                 None => {
-                    let made = Arc::new(self.maker.make(number, shape.clone(), page).await?);
+                    let in_the_way = if page.is_none() { self.lock().make_room(self.most_times) } else { Vec::new() };
+                    futures::future::join_all(in_the_way.iter().map(|cluster| cluster.throw_away())).await;
+                    let made = Arc::new(self.maker.make(number, shape.clone(), page.clone()).await?);
                     self.lock().statistics.made += 1;
                     made
                 }
             };
-            return Ok(Lent { number, cluster, shape, time });
+            if page.is_none() {
+                self.lock().lent_in_real_time += 1;
+            }
+            return Ok(Lent { number, cluster, shape, time, is_in_real_time: page.is_none() });
         }
     }
 
     /// Takes a cluster back from whoever had it, `damage` being what was done to it that no emptying mends. It is on the
     /// shelf again, or gone, on return.
     pub(super) async fn take_back(&self, lent: Lent<M::Made>, who: &str, damage: Option<String>) {
-        let Lent { cluster, shape, time, .. } = lent;
+        let Lent { cluster, shape, time, is_in_real_time, .. } = lent;
+        if is_in_real_time {
+            let mut state = self.lock();
+            state.lent_in_real_time = state.lent_in_real_time.saturating_sub(1);
+        }
         if !self.lock().begin_emptying(time) {
             // Nobody can have it any more, whatever it is like.
             cluster.throw_away().await;
@@ -205,7 +217,7 @@ impl<M: Maker> Inner<M> {
         let in_the_way = match outcome {
             Ok(()) => {
                 cluster.rest();
-                self.lock().shelve(Shelved { cluster, shape, time })
+                self.lock().shelve(Shelved { cluster, shape, time, is_in_real_time }, self.most_times)
             }
             Err(why) => {
                 self.thrown_away(who, &why);
@@ -279,8 +291,23 @@ impl<K: Kept> State<K> {
     }
 
     fn take(&mut self, time: u64, shape: &K::Shape) -> Option<Arc<K>> {
-        let at = self.shelf.iter().rposition(|shelved| shelved.time == time && &shelved.shape == shape)?;
+        let is_real = self.times.get(&time).is_some_and(|time| time.page.is_none());
+        let is_here = |shelved: &Shelved<K>| shelved.time == time || is_real && shelved.is_in_real_time;
+        let at = self.shelf.iter().rposition(|shelved| is_here(shelved) && &shelved.shape == shape)?;
         Some(self.shelf.remove(at).cluster)
+    }
+
+    /// Takes from the shelf what would be too much in the machine's time beside one more.
+    fn make_room(&mut self, most: usize) -> Vec<Arc<K>> {
+        let mut taken = Vec::new();
+        while let Some(oldest) = self.shelf.iter().position(|shelved| shelved.is_in_real_time) {
+            let shelved = self.shelf.iter().filter(|shelved| shelved.is_in_real_time).count();
+            if shelved + self.lent_in_real_time < most {
+                break;
+            }
+            taken.push(self.shelf.remove(oldest).cluster);
+        }
+        taken
     }
 
     /// Holds a time for a cluster that is emptied in it; false where nobody will be able to have the cluster.
@@ -295,14 +322,15 @@ impl<K: Kept> State<K> {
     }
 
     /// Puts a cluster on the shelf; the one that has to make room for it.
-    fn shelve(&mut self, shelved: Shelved<K>) -> Option<Arc<K>> {
+    fn shelve(&mut self, shelved: Shelved<K>, most: usize) -> Option<Arc<K>> {
         if self.closed {
             return Some(shelved.cluster);
         }
-        let time = shelved.time;
+        let (time, is_real) = (shelved.time, shelved.is_in_real_time);
         self.shelf.push(shelved);
-        let of_this_time = |other: &Shelved<K>| other.time == time;
-        if self.shelf.iter().filter(|other| of_this_time(other)).count() <= KEPT_IN_A_TIME {
+        let of_this_time = |other: &Shelved<K>| if is_real { other.is_in_real_time } else { other.time == time };
+        let kept = if is_real { most } else { KEPT_IN_A_TIME };
+        if self.shelf.iter().filter(|other| of_this_time(other)).count() <= kept {
             return None;
         }
         let oldest = self.shelf.iter().position(of_this_time)?;

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use super::lending::Pool;
 use super::*;
 
 /// What the toys of a test share.
@@ -120,7 +121,11 @@ impl Room {
 
     /// A lab that borrows one of a shape and leaves as it should; which it had.
     async fn lab(&self, who: &str, shape: &str) -> u64 {
-        let (borrower, _) = self.enter(who, TimeWish::Real).await;
+        self.lab_in(TimeWish::Movable, who, shape).await
+    }
+
+    async fn lab_in(&self, time: TimeWish, who: &str, shape: &str) -> u64 {
+        let (borrower, _) = self.enter(who, time).await;
         let loan = borrower.lend(shape.to_owned()).await.unwrap();
         loan.give_back();
         *loan.place()
@@ -306,6 +311,22 @@ async fn a_cluster_that_is_thrown_away_is_held_by_nobody() {
 /// Times of the other kind are in nobody's way.
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_in_the_machines_time_is_for_any_lab_and_there_are_no_more_than_labs() {
+    let room = room(2);
+    let first = room.lab_in(TimeWish::Real, "first", "tall").await;
+    // Is where the first one was; whoever comes next waits until the one before is done with.
+    let (idle, _) = room.enter("idle", TimeWish::Real).await;
+    assert_eq!(room.lab_in(TimeWish::Real, "elsewhere", "tall").await, first);
+    for shape in ["wide", "deep", "flat"] {
+        room.lab_in(TimeWish::Real, shape, shape).await;
+    }
+    drop(idle);
+    room.quiet().await;
+    assert_eq!(room.bench.most_alive.load(Ordering::SeqCst), 2, "what is too much goes before another is made");
+    assert_eq!(room.bench.alive.lock().len(), 2);
+}
+
+#[tokio::test]
 async fn a_lab_in_real_time_does_not_wait_for_one_that_can_be_moved() {
     let room = room(1);
     let (first, _) = room.enter("a", TimeWish::Movable).await;

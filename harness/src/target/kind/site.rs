@@ -63,7 +63,8 @@ impl Target for Kind {
         default_jobs(ClockKind::Movable)
     }
 
-    async fn lender(&self, labs: usize) -> Result<Option<Box<dyn RunLender>>, String> {
+    /// Also for a single one: the run waits until its cluster is deleted.
+    async fn lender(&self, _scenarios: usize, labs: usize) -> Result<Option<Box<dyn RunLender>>, String> {
         let tools = KindTools::find().await.map_err(|error| error.to_string())?;
         let lender = KindClusterMaker::lender(tools, labs).and_then(|lender| lender.for_a_run());
         lender.map_err(|error| error.to_string())
