@@ -312,7 +312,8 @@ async fn prepare(args: RunArgs) -> Result<Option<(Vec<Labelled>, Palette)>> {
         // So that a version that there is not ends the run before its first scenario.
         match &combinations[..] {
             [parts] if !are_at_hand(parts).await? && scenarios.iter().any(Scenario::azure_only) => {
-                to_be_built = Some(parts.clone());
+                // Nothing at all where nobody is going to need it.
+                to_be_built = (!scenarios.iter().all(Scenario::azure_only)).then(|| parts.clone());
             }
             all => {
                 for parts in all {

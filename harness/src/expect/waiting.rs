@@ -37,6 +37,8 @@ struct Inner {
     evaluated: AtomicUsize,
     fatal: OnceLock<String>,
     epilogue: String,
+    /// For how long a scenario may wait in real time.
+    patience: Duration,
 }
 
 /// A moment of the history.
@@ -50,16 +52,32 @@ impl Mark {
 }
 
 impl Witness {
-    /// A witness of `history`; `epilogue` closes each failure (where the artefacts are, how to run it again).
+    /// A witness of `history`; `epilogue` closes each failure (where the artefacts are, how to run it again). Where the clock
+    /// is a real one, nothing is waited for longer than `patience` that cannot come earlier.
     #[must_use]
-    pub fn new(history: History, epilogue: String) -> Self {
+    pub fn new(history: History, epilogue: String, patience: Duration) -> Self {
         Self(Arc::new(Inner {
             history,
             state: Mutex::default(),
             evaluated: AtomicUsize::new(0),
             fatal: OnceLock::new(),
             epilogue,
+            patience,
         }))
+    }
+
+    /// Makes sure that there is the patience to wait this long: always where time can be moved.
+    ///
+    /// # Errors
+    /// The reason for which the scenario is skipped, where there is not.
+    pub fn wait_of(&self, waits: Duration) -> Outcome {
+        if self.0.history.clock().is_movable() || waits <= self.0.patience {
+            return Ok(());
+        }
+        let [waits, patience] = [waits, self.0.patience].map(readable);
+        Err(Failure::skipped(format!(
+            "it has to wait {waits}, this lab's clock is real, and the patience is {patience} (--patience)"
+        )))
     }
 
     /// The present moment.
@@ -274,9 +292,11 @@ impl Pending<'_> {
     /// It holds now and at every instant of this cluster time.
     ///
     /// # Errors
-    /// At the first instant at which it does not hold.
+    /// At the first instant at which it does not hold. Where the clock is a real one and the patience is shorter, the scenario
+    /// is skipped.
     pub async fn throughout(self, duration: Duration) -> Outcome {
         self.witness.can_judge(&self.expectation, true)?;
+        self.witness.wait_of(duration)?;
         let description = format!("{} throughout {}", self.expectation.description(), readable(duration));
         let history = &self.witness.0.history;
         let deadline = after(history.now(), duration);
@@ -356,7 +376,7 @@ mod tests {
 
     fn witness() -> (Witness, History) {
         let history = History::new(LabClock::real(), None).unwrap();
-        (Witness::new(history.clone(), "again: …".into()), history)
+        (Witness::new(history.clone(), "again: …".into(), Duration::from_secs(3600)), history)
     }
 
     fn see(history: &History, change: Change, name: &str) {
@@ -381,6 +401,16 @@ mod tests {
         let failure = witness.expect(crate::expect::nodes().none()).within(Duration::from_millis(1)).await.unwrap_err();
         assert!(failure.text().contains("expected: nodes: none within 1ms\n    seen: nodes: 1: a"), "{failure}");
         assert!(failure.text().ends_with("again: …"), "{failure}");
+    }
+
+    #[tokio::test]
+    async fn in_real_time_nobody_waits_throughout_more_than_there_is_patience_for() {
+        let (witness, _) = witness();
+        let throughout = |time| witness.expect(crate::expect::nodes().none()).throughout(time);
+        throughout(Duration::from_millis(1)).await.unwrap();
+        let skipped = throughout(Duration::from_secs(3601)).await.unwrap_err();
+        assert_eq!(skipped.kind(), crate::expect::FailureKind::Skipped, "{skipped}");
+        assert!(skipped.text().contains("the patience is 1h"), "{skipped}");
     }
 
     #[test]

@@ -24,7 +24,6 @@ use serde_json::Value;
 
 use crate::azure::{ArmError, Azure, PrincipalId, Subnet, api_version};
 use crate::clock::LabClock;
-use crate::duration::readable;
 use crate::expect::{Failure, Outcome, Signature, Witness, differences};
 use crate::history::{AzureEvent, Event, History, MachineChange};
 use crate::kubernetes::Watches;
@@ -225,13 +224,7 @@ impl Lab {
     /// # Errors
     /// The reason for which the scenario is skipped, where it cannot.
     pub fn wait_of(&self, waits: Duration) -> Outcome {
-        if self.clock().is_movable() || waits <= self.settings.patience {
-            return Ok(());
-        }
-        let [waits, patience] = [waits, self.settings.patience].map(readable);
-        Err(Failure::skipped(format!(
-            "it has to wait {waits}, this lab's clock is real, and the patience is {patience} (--patience)"
-        )))
+        self.witness.wait_of(waits)
     }
 
     /// Makes sure that the lab began when its scenario has to begin.

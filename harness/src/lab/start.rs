@@ -63,7 +63,7 @@ impl Lab {
         } else {
             format!("artefacts: {}\n    again: {}\n", folder.display(), settings.again())
         };
-        let witness = Witness::new(history.clone(), epilogue);
+        let witness = Witness::new(history.clone(), epilogue, settings.patience);
         let surroundings = Surroundings {
             settings: settings.clone(),
             folder: folder.clone(),
