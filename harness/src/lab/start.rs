@@ -5,12 +5,12 @@ use std::sync::{Arc, Once};
 
 use super::{Lab, tell_progress};
 use crate::azure::Azure;
-use child_clock::own_thread;
 use crate::expect::Witness;
 use crate::history::{Event, History};
 use crate::report::ProgressWriter;
 use crate::settings::Settings;
 use crate::target::{self, AzureAccess, StartError, Surroundings, Target};
+use child_clock::own_thread;
 use parking_lot::Mutex;
 
 impl Lab {

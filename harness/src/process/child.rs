@@ -15,8 +15,8 @@ use tokio::sync::watch;
 use super::launch::PausedChild;
 use super::meter::cpu_time_of;
 use super::{Neighbour, PortLease, ProcessTime, tail};
-use child_clock::{ClockError, MovedClocks, TimePage, set_clock, wake};
 use crate::history::{Event, History};
+use child_clock::{ClockError, MovedClocks, TimePage, set_clock, wake};
 use leash::Guardian;
 
 /// How a process ended.
