@@ -1,5 +1,6 @@
 //! One cluster of kind, from its making to its end.
 
+use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Stdio};
@@ -17,7 +18,7 @@ use tokio::sync::OnceCell;
 
 use super::error::KindError;
 use super::shape::KindShape;
-use super::tools::{KindTools, machine_of};
+use super::tools::{KindTools, machine_of, told};
 use crate::cluster::client::client;
 use crate::cluster::inventory::Inventory;
 use crate::cluster::{ClusterError, Identity, custom_resource, object};
@@ -77,13 +78,33 @@ impl KindCluster {
         let kubeconfig = folder.join(format!("{}.kubeconfig", cluster.name));
         let arguments = ["create", "cluster", "--name", &cluster.name, "--config"].map(std::ffi::OsStr::new);
         let further = [path.as_os_str(), "--kubeconfig".as_ref(), kubeconfig.as_os_str()];
-        tools.kind(arguments.into_iter().chain(further)).await?;
+        cluster.make(arguments.into_iter().chain(further)).await?;
         cluster.usable = began.elapsed();
         let read = std::fs::read_to_string(&kubeconfig);
         cluster.kubeconfig = read.map_err(|source| ClusterError::Unreadable { path: kubeconfig, source })?;
         let client = client(&cluster.kubeconfig).await?;
         cluster.furnish(&client).await?;
         Ok(cluster)
+    }
+
+    /// Runs kind to make it. It is ended before the cluster is deleted, should we go before it is done.
+    async fn make<S: AsRef<std::ffi::OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Result<(), KindError> {
+        let mut command = self.tools.making(arguments);
+        let told = told(command.as_std());
+        let not_run = |cause: std::io::Error| KindError::NotRun { command: told.clone(), cause: cause.to_string() };
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(not_run)?;
+        self.tell_guardian(&child.id().map(|group| group.to_string()).unwrap_or_default());
+        let output = child.wait_with_output().await.map_err(not_run)?;
+        self.tell_guardian("");
+        self.tools.outcome(told, &output).map(drop)
+    }
+
+    /// Which process group is making it; empty for none.
+    fn tell_guardian(&self, group: &str) {
+        if let Some(pipe) = self.guardian.lock().as_mut().and_then(|guardian| guardian.stdin.as_mut()) {
+            // One that is gone deletes nothing.
+            let _ = writeln!(pipe, "{group}");
+        }
     }
 
     /// Makes of what kubeadm has made what a lab finds.
@@ -230,7 +251,7 @@ impl Drop for KindCluster {
 
 /// Starts the process that deletes the cluster when it hears nothing more from us.
 fn guard(tools: &KindTools, cluster: &str) -> Result<Child, KindError> {
-    let mut command = tools.deletion(cluster);
+    let mut command = tools.guardian(cluster);
     command.current_dir("/").process_group(0).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     let not_run = |cause: std::io::Error| KindError::NotRun { command: "/bin/sh".to_owned(), cause: cause.to_string() };
     command.spawn().map_err(not_run)

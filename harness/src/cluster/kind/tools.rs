@@ -20,6 +20,27 @@ const BUILT_HERE: &str = "kindest/node:v{version}-catnap";
 /// The network that the clusters of labs are in, apart from those of people.
 pub(super) const NETWORK: &str = "catnap";
 
+/// Reads the process group that makes the cluster, and nothing when that is done, until nobody is left to write. What is still
+/// made is ended first; but what the runtime was asked for by then it may go on to make, so deletion is tried until there has
+/// been nothing to delete for a second. At last the network goes, where no other cluster is in it.
+const GUARDIAN: &str = r#"
+trap '' HUP INT QUIT TERM PIPE
+maker=
+while read -r group; do maker=$group; done
+[ -n "$maker" ] && kill -9 -- "-$maker" 2>/dev/null
+attempt=0
+quiet=0
+while [ $attempt -lt 60 ] && [ $quiet -lt 2 ]; do
+  "$1" delete cluster --name "$2" >/dev/null 2>&1
+  if [ -n "$("$3" ps --all --quiet --filter "label=io.x-k8s.kind.cluster=$2" 2>/dev/null)" ]; then quiet=0; else quiet=$((quiet + 1)); fi
+  [ -z "$maker" ] && quiet=2
+  [ $quiet -lt 2 ] && sleep 1
+  attempt=$((attempt + 1))
+done
+"$3" network rm "$4" >/dev/null 2>&1
+true
+"#;
+
 /// How much of what a command said stands in an error.
 const TAIL: usize = 600;
 
@@ -138,6 +159,34 @@ impl KindTools {
         let told = told(command.as_std());
         let output = command.output().await;
         let output = output.map_err(|cause| KindError::NotRun { command: told.clone(), cause: cause.to_string() })?;
+        self.outcome(told, &output)
+    }
+
+    /// What kind is told by its environment: the network, apart from that of other clusters.
+    fn environment(&self) -> [(&'static str, &str); 2] {
+        [("KIND_EXPERIMENTAL_PROVIDER", &self.runtime), ("KIND_EXPERIMENTAL_DOCKER_NETWORK", NETWORK)]
+    }
+
+    /// The command that waits until its standard input ends, and then deletes a cluster.
+    pub(super) fn guardian(&self, cluster: &str) -> std::process::Command {
+        let mut command = std::process::Command::new("/bin/sh");
+        command.args(["-c", GUARDIAN, "catnap-kind-guardian"]).arg(&self.kind).args([cluster, &self.runtime, NETWORK]);
+        command.envs(self.environment());
+        command
+    }
+
+    /// kind with these arguments, in a process group of its own.
+    pub(super) fn making<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
+        let mut command = Command::new(&self.kind);
+        command.args(arguments).envs(self.environment()).stdin(Stdio::null()).process_group(0);
+        command
+    }
+
+    /// What came of a command: what it printed.
+    ///
+    /// # Errors
+    /// When it failed.
+    pub(super) fn outcome(&self, told: String, output: &std::process::Output) -> Result<String, KindError> {
         if output.status.success() {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }
@@ -152,21 +201,6 @@ impl KindTools {
             return Err(KindError::NoMoreNodes { command: told, said: first_error(&said) });
         }
         Err(KindError::Failed { command: told, status: output.status.to_string(), said })
-    }
-
-    /// What kind is told by its environment: the network, apart from that of other clusters.
-    fn environment(&self) -> [(&'static str, &str); 2] {
-        [("KIND_EXPERIMENTAL_PROVIDER", &self.runtime), ("KIND_EXPERIMENTAL_DOCKER_NETWORK", NETWORK)]
-    }
-
-    /// The command that a shell runs to delete a cluster, and the network after the last one.
-    pub(super) fn deletion(&self, cluster: &str) -> std::process::Command {
-        let script = "trap '' HUP INT QUIT TERM PIPE\nread -r _\n\"$1\" delete cluster --name \"$2\" >/dev/null 2>&1\n\
-                      \"$3\" network rm \"$4\" >/dev/null 2>&1\ntrue\n";
-        let mut command = std::process::Command::new("/bin/sh");
-        command.args(["-c", script, "catnap-kind-guardian"]).arg(&self.kind).args([cluster, &self.runtime, NETWORK]);
-        command.envs(self.environment());
-        command
     }
 
     /// Whether the cluster's machine runs.
@@ -185,7 +219,7 @@ pub(super) fn machine_of(cluster: &str) -> String {
 }
 
 /// A command as a person would type it.
-fn told(command: &std::process::Command) -> String {
+pub(super) fn told(command: &std::process::Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
 }
