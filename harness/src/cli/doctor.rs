@@ -157,8 +157,8 @@ mod tests {
     fn the_table_of_capabilities_has_a_line_for_each() {
         let table = capabilities();
         assert_eq!(table.lines().count(), CapabilityKind::ALL.len() + 1);
-        assert!(table.starts_with("What a scenario can ask for  embedded  azure\n"), "{table}");
-        assert!(table.contains("clock                      yes       no        to begin at a date"), "{table}");
+        assert!(table.starts_with("What a scenario can ask for  embedded  kind      azure\n"), "{table}");
+        assert!(table.contains("clock                      yes       no        no        to begin at a date"), "{table}");
     }
 
     #[test]
