@@ -290,6 +290,12 @@ struct Labelled {
 async fn prepare(args: RunArgs) -> Result<Option<(Vec<Labelled>, Palette)>> {
     let palette = Palette::of(&std::io::stdout());
     let combinations = args.parts.combinations()?;
+    let target = args.target.map_or_else(|| target::named(None), Ok).into_diagnostic()?;
+    if !args.list {
+        // Before anything takes long.
+        let versions: Vec<String> = combinations.iter().map(|parts| parts.versions().kubernetes).collect();
+        target.check(&versions).await.map_err(|why| miette!("there is no target {} here: {why}", target.name()))?;
+    }
     let workspace = Workspace::locate();
     let suites = find_suites(&workspace, args.suites.as_deref(), args.no_build).await?;
     let scenarios = select(list(&suites).await?, &args.filters)?;
@@ -304,9 +310,6 @@ async fn prepare(args: RunArgs) -> Result<Option<(Vec<Labelled>, Palette)>> {
     if let Some(junit) = &junit {
         make_writable(junit)?;
     }
-    let target = args.target.map_or_else(|| target::named(None), Ok).into_diagnostic()?;
-    let versions: Vec<String> = combinations.iter().map(|parts| parts.versions().kubernetes).collect();
-    target.check(&versions).await.map_err(|why| miette!("there is no target {} here: {why}", target.name()))?;
     let mut to_be_built = None;
     if target.is_built_here() {
         // So that a version that there is not ends the run before its first scenario.
