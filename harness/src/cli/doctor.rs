@@ -158,7 +158,10 @@ mod tests {
         let table = capabilities();
         assert_eq!(table.lines().count(), CapabilityKind::ALL.len() + 1);
         assert!(table.starts_with("What a scenario can ask for  embedded  kind      azure\n"), "{table}");
-        assert!(table.contains("clock                      yes       no        no        to begin at a date"), "{table}");
+        assert!(
+            table.contains("clock                      yes       no        no        to begin at a date"),
+            "{table}"
+        );
     }
 
     #[test]
