@@ -22,7 +22,7 @@ use crate::cluster::pool::{Borrower, Loan};
 use crate::cluster::{
     BootstrapToken, ClusterError, ClusterMaker, ClusterSpec, Identity, RunningCluster, custom_resource, kwok, object,
 };
-use crate::process::{Child, Processes};
+use crate::process::Child;
 
 /// Borrows clusters of kind.
 pub type KindBorrower = Borrower<KeptKindCluster>;
@@ -54,11 +54,8 @@ impl ClusterMaker for KindMaker {
         if self.fresh {
             loan.damage("clusters were to be fresh");
         }
-        match Lent::on(&loan, &spec).await {
-            Ok((folder, kwok, token)) => {
-                let (url, ca) = server_of(&loan.place().kubeconfig)?;
-                Ok(Arc::new(Lent { loan, spec, folder, kwok, token, url, ca }))
-            }
+        match Own::on(&loan, &spec).await {
+            Ok(Own { folder, kwok, token, url, ca }) => Ok(Arc::new(Lent { loan, spec, folder, kwok, token, url, ca })),
             Err(error) => {
                 loan.damage("what a lab needs did not come up in it");
                 loan.give_back();
@@ -89,9 +86,18 @@ struct Lent {
     ca: String,
 }
 
-impl Lent {
-    /// What is the lab's own: its bootstrap token, the provisioner's token, KWOK.
-    async fn on(loan: &Loan<KeptKindCluster>, spec: &ClusterSpec) -> Result<(PathBuf, Child, String), ClusterError> {
+/// What is the lab's own in a cluster that it has, and where that is.
+struct Own {
+    folder: PathBuf,
+    kwok: Child,
+    token: String,
+    url: String,
+    ca: String,
+}
+
+impl Own {
+    /// The lab's bootstrap token, the provisioner's token, KWOK.
+    async fn on(loan: &Loan<KeptKindCluster>, spec: &ClusterSpec) -> Result<Self, ClusterError> {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let place = loan.place();
         let admin = client(&place.kubeconfig).await?;
@@ -107,13 +113,9 @@ impl Lent {
         write(&configuration, &kwok::configuration(true, spec.heartbeat.report))?;
         let kubeconfig = folder.join(Identity::Kwok.file_name());
         let kwok = kwok::child(&spec.binaries.kwok, &kubeconfig, &configuration, spec.pod_cidr, spec.heartbeat);
-        let kwok = start(&spec.processes, kwok).await?;
-        Ok((folder, kwok, token))
+        let kwok = spec.processes.start(kwok).await?;
+        Ok(Self { folder, kwok, token, url, ca })
     }
-}
-
-async fn start(processes: &Processes, child: crate::process::ChildSpec) -> Result<Child, ClusterError> {
-    Ok(processes.start(child).await?)
 }
 
 /// A token of the provisioner's service account, as a pod of it gets one.

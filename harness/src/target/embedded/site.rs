@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use components::{Binaries, FetchDisplay, Store, StoreOptions};
 
 use super::cluster_source;
 use super::lab_processes::LabProcesses;
@@ -50,30 +49,18 @@ impl Target for Embedded {
 
     async fn enter(&self, settings: &Settings, progress: &ProgressWriter) -> Result<Box<dyn Entered>, StartError> {
         progress.step("find the real parts");
-        let display = FetchDisplay::new();
-        let mut options = StoreOptions::from_environment();
-        if let Some(path) = &settings.provisioner {
-            options = options.provisioner(path);
-        }
-        let store = Store::open(options)?;
-        let binaries = if settings.azure_only {
-            None
-        } else {
-            Some(store.resolve(&settings.versions, |progress| display.report(progress)).await?)
-        };
+        let programs = Programs::find(settings).await?;
         probe_namespaces()?;
         let slot = Slot::wait_for(settings.slots, progress).await?;
         progress.step("start fake-arm");
         let (clock, lender) = cluster_source::enter(settings).await?;
-        Ok(Box::new(Place { binaries, store, slot, clock, lender }))
+        Ok(Box::new(Place { programs, slot, clock, lender }))
     }
 }
 
 /// A place on this machine, and what is to be started there.
 struct Place {
-    /// `None` in a lab that is to have no clusters.
-    binaries: Option<Binaries>,
-    store: Store,
+    programs: Programs,
     slot: Slot,
     clock: LabClock,
     lender: Option<ApiServerBorrower>,
@@ -86,7 +73,7 @@ impl Entered for Place {
     }
 
     async fn stand_up(self: Box<Self>, surroundings: Surroundings) -> Result<Box<dyn Site>, StartError> {
-        let Self { binaries, store, slot, clock, lender } = *self;
+        let Self { programs, slot, clock, lender } = *self;
         let Surroundings { settings, folder, history, witness, threads } = surroundings;
         let processes = Processes::new(folder.join("logs"), history.clone())?;
         let lab_processes = LabProcesses { processes: processes.clone(), threads, history: history.clone() };
@@ -98,7 +85,7 @@ impl Entered for Place {
             processes,
             history: history.clone(),
             witness,
-            programs: Programs { binaries, store },
+            programs,
             maker: Arc::new(ControlPlaneMaker::new(lender)),
             slot,
         })

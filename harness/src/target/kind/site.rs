@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use components::{Binaries, FetchDisplay, Store, StoreOptions};
 
 use crate::clock::{ClockKind, LabClock};
 use crate::cluster::kind::{KindBorrower, KindClusterMaker, KindMaker, KindTools};
@@ -73,17 +72,7 @@ impl Target for Kind {
     async fn enter(&self, settings: &Settings, progress: &ProgressWriter) -> Result<Box<dyn Entered>, StartError> {
         progress.step("find kind and the real parts");
         let tools = self.tools().await?;
-        let display = FetchDisplay::new();
-        let mut options = StoreOptions::from_environment();
-        if let Some(path) = &settings.provisioner {
-            options = options.provisioner(path);
-        }
-        let store = Store::open(options)?;
-        let binaries = if settings.azure_only {
-            None
-        } else {
-            Some(store.resolve(&settings.versions, |progress| display.report(progress)).await?)
-        };
+        let programs = Programs::find(settings).await?;
         probe_namespaces()?;
         let slot = Slot::wait_for(settings.slots, progress).await?;
         progress.step("start fake-arm");
@@ -100,15 +89,13 @@ impl Target for Kind {
         let entered = KindBorrower::enter(stream, &settings.scenario, TimeWish::Real).await;
         let (lender, _) = entered.map_err(StartError::Lender)?;
         let fresh = settings.clusters == ClusterSource::Fresh;
-        Ok(Box::new(Place { binaries, store, slot, maker: KindMaker::new(tools, lender, fresh) }))
+        Ok(Box::new(Place { programs, slot, maker: KindMaker::new(tools, lender, fresh) }))
     }
 }
 
 /// A place on this machine, and what is to be started there.
 struct Place {
-    /// `None` in a lab that is to have no clusters.
-    binaries: Option<Binaries>,
-    store: Store,
+    programs: Programs,
     slot: Slot,
     maker: KindMaker,
 }
@@ -120,7 +107,7 @@ impl Entered for Place {
     }
 
     async fn stand_up(self: Box<Self>, surroundings: Surroundings) -> Result<Box<dyn Site>, StartError> {
-        let Self { binaries, store, slot, maker } = *self;
+        let Self { programs, slot, maker } = *self;
         let Surroundings { settings, folder, history, witness, .. } = surroundings;
         let processes = Processes::new(folder.join("logs"), history.clone())?;
         let site = LocalSite::stand_up(LocalParts {
@@ -129,7 +116,7 @@ impl Entered for Place {
             processes,
             history,
             witness,
-            programs: Programs { binaries, store },
+            programs,
             maker: Arc::new(maker),
             slot,
         });

@@ -28,8 +28,9 @@ use crate::history::History;
 use crate::node::{BootSettings, Machines, NodeCluster, NodeRunner};
 use crate::process::{ChildSpec, Processes};
 use crate::provisioner::Provisioner;
-use crate::target::{ControlPlaneHost, ProvisionerOverrides};
-use components::{Binaries, Program, Source, Store, Versions};
+use crate::settings::Settings;
+use crate::target::{ControlPlaneHost, ProvisionerOverrides, StartError};
+use components::{Binaries, FetchDisplay, Program, Source, Store, StoreOptions, Versions};
 
 /// The clusters of a lab, with the provisioner and the machines of each.
 #[derive(Debug)]
@@ -55,6 +56,24 @@ pub(in crate::target) struct Programs {
     pub binaries: Option<Binaries>,
     /// Where those of other versions are.
     pub store: Store,
+}
+
+impl Programs {
+    /// Makes those of a lab's versions ready; none where it is to have no clusters.
+    pub(in crate::target) async fn find(settings: &Settings) -> Result<Self, StartError> {
+        let display = FetchDisplay::new();
+        let mut options = StoreOptions::from_environment();
+        if let Some(path) = &settings.provisioner {
+            options = options.provisioner(path);
+        }
+        let store = Store::open(options)?;
+        let binaries = if settings.azure_only {
+            None
+        } else {
+            Some(store.resolve(&settings.versions, |progress| display.report(progress)).await?)
+        };
+        Ok(Self { binaries, store })
+    }
 }
 
 /// How the provisioner reaches Azure, and where its identity comes from.
